@@ -1,0 +1,9 @@
+"""Driftfield: draw arrows on a still picture, get a long animation. Mounted by ComfyUI through `comfy_entrypoint`."""
+
+WEB_DIRECTORY = "./web"
+
+
+async def comfy_entrypoint():
+    from .nodes import DriftfieldExtension  # here, so that importing the package never needs ComfyUI
+
+    return DriftfieldExtension()
