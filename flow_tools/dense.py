@@ -1,0 +1,89 @@
+"""Sparse flow -> dense flow: Gaussian interpolation of the hints (eq. 6, 7)."""
+
+import math
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .convention import REFERENCE_SIZE, check_flow
+
+MODES = ("normalized", "sum")
+NO_WEIGHT = 1e-18  # smaller factors count as zero: their products would be denormal floats, slow and without effect
+
+
+def default_sigma_px(height: int, width: int) -> float:
+    """The paper's sigma, 170 px at 512 px, scaled with the longer side."""
+    return 170 * max(height, width) / REFERENCE_SIZE
+
+
+def densify(
+    sparse: Tensor,
+    hints: Tensor,
+    *,
+    sigma_px: float,
+    threshold: float,
+    mode: str = "normalized",
+    region: Tensor | None = None,
+) -> Tensor:
+    """Dense flow [1, 2, H, W] px/frame from sparse flow [1, 2, H, W] and its hint mask [1, 1, H, W] (eq. 6, 7).
+
+    The weight of a hint at distance D is exp(-(D / sigma_px)^2).
+    - "sum", as the paper prints it: the weighted sum, zero where its length is <= threshold px/frame.
+    - "normalized" (Mahapatra & Kulkarni, CVPR 2022): the weighted mean, zero where the largest weight is <= threshold.
+    `region` [1, 1, H, W] 0..1 multiplies the result, last. No hints give an exact zero field.
+    Raises ValueError for wrong shapes, non-finite flow, sigma_px <= 0, threshold < 0 or an unknown mode.
+    """
+    _check(sparse, hints, sigma_px, threshold, mode, region)
+    height, width = sparse.shape[-2:]
+    hinted = hints[0, 0] > 0
+    rows, columns = hinted.any(1).nonzero()[:, 0], hinted.any(0).nonzero()[:, 0]
+    if not len(rows):
+        return torch.zeros_like(sparse)
+
+    # A Gaussian is separable: exp(-(dx^2 + dy^2) / s^2) is a product, so the sum over all hints is two matrix products
+    # over the rows and columns that hold any. Memory stays at a few HxW arrays however many hints there are.
+    values = torch.cat([sparse[0], torch.ones_like(sparse[0, :1])]) * hinted
+    values = values[:, rows][:, :, columns]  # [3, R, C]: fx, fy, count
+    across = _gaussian(columns, width, sigma_px, sparse.dtype)  # [C, W]
+    down = _gaussian(rows, height, sigma_px, sparse.dtype).T  # [H, R]
+    total = down @ (values @ across)  # [3, H, W], eq. 6
+    flow, weight = total[:2], total[2]
+
+    if mode == "sum":
+        keep = flow.norm(dim=0) > threshold  # eq. 7
+    else:
+        keep = (_largest_weight(hinted, sigma_px) > threshold) & (weight > 0)
+        flow = flow / weight.where(weight > 0, 1)
+    dense = flow.where(keep, 0)[None]
+    return dense if region is None else dense * region
+
+
+def _gaussian(centers: Tensor, size: int, sigma_px: float, dtype: torch.dtype) -> Tensor:
+    distance = torch.arange(size, device=centers.device) - centers[:, None]
+    weights = torch.exp(-((distance.double() / sigma_px) ** 2))
+    return weights.where(weights > NO_WEIGHT, 0).to(dtype)
+
+
+def _largest_weight(hinted: Tensor, sigma_px: float) -> Tensor:
+    """[H, W]: the weight of the nearest hint, through an exact distance transform."""
+    without = (~hinted).cpu().numpy().astype(np.uint8)
+    distance = torch.from_numpy(cv2.distanceTransform(without, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    return torch.exp(-((distance / sigma_px) ** 2)).to(hinted.device)
+
+
+def _check(sparse, hints, sigma_px, threshold, mode, region) -> None:
+    check_flow(sparse, "sparse flow")
+    if sparse.shape[0] != 1:
+        raise ValueError(f"sparse flow: got {sparse.shape[0]} fields, allowed 1")
+    expected = (1, 1, *sparse.shape[-2:])
+    for name, mask in (("hints", hints), ("region", region)):
+        if mask is not None and tuple(mask.shape) != expected:
+            raise ValueError(f"{name}: got {list(mask.shape)}, allowed {list(expected)} as the sparse flow has it")
+    if not (math.isfinite(sigma_px) and sigma_px > 0):
+        raise ValueError(f"sigma_px: got {sigma_px}, allowed a number > 0")
+    if not (math.isfinite(threshold) and threshold >= 0):
+        raise ValueError(f"threshold: got {threshold}, allowed a number >= 0")
+    if mode not in MODES:
+        raise ValueError(f"mode: got {mode!r}, allowed {' or '.join(map(repr, MODES))}")
