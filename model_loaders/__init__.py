@@ -1,0 +1,1 @@
+"""Reads model files and asks ComfyUI for devices and memory; nothing else in the pack does either."""

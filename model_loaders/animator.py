@@ -1,0 +1,279 @@
+"""The animation model: SVD's classes from a diffusers folder, with or without a motion adapter, and what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from comfy.latent_formats import SD15
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
+from . import locations, memory
+from .adapter import load_adapter
+from .files import load_strictly, read_json, read_tensors, weight_files
+
+if TYPE_CHECKING:
+    from ..networks.animator import MotionUNet
+
+SVD_FPS = 7  # diffusers' default for SVD
+RHO = 7.0  # Karras et al.; diffusers has no key for it
+CLIP_SIZE = 224
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+ENCODE_FRAMES = 8  # encoded side by side
+OLD_CLIP_KEY = "vision_model.embeddings.position_ids"  # transformers < 4.31 saved it
+SAMPLING = {"prediction_type": "v_prediction", "timestep_type": "continuous", "use_karras_sigmas": True}
+
+
+@dataclass(frozen=True)
+class Animator:
+    """What travels over an SVD_ANIMATOR socket. The three networks lie in main memory until they are loaded."""
+
+    unet: ModelPatcher  # of a MotionUNet
+    vae: ModelPatcher  # of an AutoencoderKLTemporalDecoder whose encoder is fp32
+    image_encoder: ModelPatcher  # of a CLIPVisionModelWithProjection
+    sigma_min: float
+    sigma_max: float
+    rho: float
+    latent_channels: int
+    latent_factor: int  # pixels of a latent's side
+    scaling_factor: float
+    frames: int  # L, trained
+    size: int  # px, trained
+    fps: int
+    reference: str  # "repeated" or "warped"
+    adapter: str | None  # its file's name
+    preview_factors: tuple[tuple[float, float, float], ...]  # [c][3]: scaled latents → RGB −1..1
+    preview_bias: tuple[float, float, float]
+    name: str
+    dtype: torch.dtype  # of UNet, image encoder and VAE decoder
+
+    @property
+    def has_adapter(self) -> bool:
+        return self.adapter is not None
+
+
+def load_animator(model: str, adapter: str, dtype: str) -> Animator:
+    """model: a name from `locations.animation_models()`; adapter: from `locations.adapters()`; dtype: auto, fp32, ….
+
+    Raises ValueError naming file and keys where a file is missing or does not fit.
+    """
+    folder = locations.resolve("animator", model)
+    kind = memory.compute_dtype(dtype)
+    scheduler = read_scheduler(folder / "scheduler" / "scheduler_config.json")
+    unet, vae, image_encoder = load_unet(folder / "unet", kind), load_vae(folder / "vae", kind), load_clip(folder, kind)
+    channels = vae.config.latent_channels
+    wanted = {
+        "in_channels": 2 * channels,
+        "out_channels": channels,
+        "cross_attention_dim": image_encoder.config.projection_dim,
+    }
+    for key, allowed in wanted.items():
+        if unet.config[key] != allowed:
+            raise ValueError(f"{folder / 'unet'}: {key} = {unet.config[key]}, allowed {allowed} beside its vae and CLIP")
+
+    if adapter == locations.AUTO:
+        adapter = locations.BUILTIN if model == locations.BUILTIN else locations.NONE
+    path = None if adapter == locations.NONE else locations.resolve("adapter", adapter)
+    network = join(unet, path, kind)
+
+    facts_file = folder / "driftfield.json"
+    facts = read_json(facts_file) if facts_file.is_file() else {}
+    factors, bias = preview_colors(facts, channels, facts_file)
+    latent_factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    return Animator(
+        unet=memory.managed(network),
+        vae=memory.managed(vae),
+        image_encoder=memory.managed(image_encoder),
+        **scheduler,
+        latent_channels=channels,
+        latent_factor=latent_factor,
+        scaling_factor=vae.config.scaling_factor,
+        frames=facts.get("frames", unet.config.num_frames),
+        size=facts.get("size", unet.config.sample_size * latent_factor),
+        fps=facts.get("fps", SVD_FPS),
+        reference=network.adapter.config.reference if path else "repeated",
+        adapter=path.name if path else None,
+        preview_factors=factors,
+        preview_bias=bias,
+        name=model,
+        dtype=kind,
+    )
+
+
+def read_scheduler(path: Path) -> dict[str, float]:
+    """sigma_min, sigma_max and rho of SVD's continuous EDM schedule; ValueError for any other kind of schedule."""
+    config = read_json(path)
+    for key, allowed in SAMPLING.items():
+        if config.get(key) != allowed:
+            raise ValueError(f"{path}: {key} = {config.get(key)!r}, allowed {allowed!r}")
+    low, high = config.get("sigma_min"), config.get("sigma_max")
+    if not (isinstance(low, int | float) and isinstance(high, int | float) and 0 < low < high):
+        raise ValueError(f"{path}: sigma_min = {low!r}, sigma_max = {high!r}, allowed 0 < sigma_min < sigma_max")
+    return {"sigma_min": float(low), "sigma_max": float(high), "rho": RHO}
+
+
+def load_unet(folder: Path, dtype: torch.dtype) -> nn.Module:
+    from diffusers import UNetSpatioTemporalConditionModel  # here: diffusers takes seconds to import
+
+    return _load(UNetSpatioTemporalConditionModel.from_config, folder, lambda key, tensor: dtype)
+
+
+def load_vae(folder: Path, dtype: torch.dtype) -> nn.Module:
+    """The encoder stays fp32 whatever dtype is: in fp16 it can overflow."""
+    from diffusers import AutoencoderKLTemporalDecoder
+
+    def dtype_of(key: str, tensor: Tensor) -> torch.dtype:
+        return dtype if key.startswith("decoder.") else torch.float32
+
+    return _load(AutoencoderKLTemporalDecoder.from_config, folder, dtype_of)
+
+
+def load_clip(folder: Path, dtype: torch.dtype) -> nn.Module:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    folder = folder / "image_encoder"
+    model = _load(
+        lambda config: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(config)),
+        folder,
+        lambda key, tensor: dtype,
+        ignore=OLD_CLIP_KEY,
+    )
+    if model.config.image_size != CLIP_SIZE:
+        raise ValueError(f"{folder}: image_size = {model.config.image_size}, allowed {CLIP_SIZE}")
+    embeddings = model.vision_model.embeddings  # its positions are in no file
+    embeddings.position_ids = torch.arange(embeddings.num_positions)[None]
+    return model
+
+
+def join(unet: nn.Module, adapter: Path | None, dtype: torch.dtype) -> MotionUNet:
+    from ..networks.animator import MotionUNet
+
+    if adapter is None:
+        return MotionUNet(unet)
+    try:
+        return MotionUNet(unet, load_adapter(adapter).to(dtype))
+    except ValueError as error:
+        raise ValueError(f"{adapter}: {error}") from error
+
+
+def preview_colors(facts: dict, channels: int, source: Path) -> tuple[tuple, tuple]:
+    """Factors [c][3] and bias [3]: the model's own, else SD's for four channels, else the first three channels."""
+    if "preview_factors" in facts:
+        factors, bias = facts["preview_factors"], facts.get("preview_bias", [0.0, 0.0, 0.0])
+        if len(factors) != channels or any(len(row) != 3 for row in (*factors, bias)):
+            raise ValueError(f"{source}: preview_factors and preview_bias, allowed: {channels} rows of 3, and 3 numbers")
+    else:
+        factors = SD15().latent_rgb_factors if channels == 4 else torch.eye(channels, 3).tolist()
+        bias = [0.0, 0.0, 0.0]
+    return tuple(map(tuple, factors)), tuple(bias)
+
+
+def _load(build: Callable[[dict], nn.Module], folder: Path, dtype_of, *, ignore: str = "") -> nn.Module:
+    config = read_json(folder / "config.json")
+    with torch.device("meta"):
+        module = build(config).requires_grad_(False)
+    return load_strictly(module, read_tensors(weight_files(folder), dtype_of), folder, ignore=ignore)
+
+
+# What the networks compute. Images are [B, 3, H, W] −1..1, results lie in main memory as fp32.
+
+
+@torch.no_grad()
+def encode_image(animator: Animator, image: Tensor, *, on_step=None) -> Tensor:
+    """[B, 3, H, W] → the mode of the VAE's encoder, unscaled, [B, c, h, w]; B frames in chunks, always fp32.
+
+    on_step(i, total) after each chunk.
+    """
+
+    def run(chunk_frames: int) -> Tensor:
+        (vae,) = memory.load(animator.vae)
+        chunks = image.split(chunk_frames)
+        latents = []
+        for i, chunk in enumerate(chunks):
+            memory.check_cancel()
+            latents.append(vae.encode(chunk.to(memory.device(), torch.float32)).latent_dist.mode().cpu())
+            if on_step is not None:
+                on_step(i, len(chunks))
+        return torch.cat(latents)
+
+    latents = memory.once_smaller(run, ENCODE_FRAMES, 1, "frames encoded at once")
+    if not latents.isfinite().all():
+        raise ValueError(f"{animator.name}: NaN or infinity in the encoded image")
+    return latents
+
+
+@torch.no_grad()
+def embed_image(animator: Animator, image: Tensor) -> Tensor:
+    """[1, 3, H, W] → CLIP's image embedding [1, 1, D], prepared as diffusers does for SVD."""
+    (encoder,) = memory.load(animator.image_encoder)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
+    pixels = ((squash(image.float(), CLIP_SIZE) + 1) / 2 - mean) / std
+    return encoder(pixels.to(memory.device(), animator.dtype)).image_embeds[:, None].float().cpu()
+
+
+def squash(image: Tensor, size: int) -> Tensor:
+    """Antialiased bicubic resize to size × size: a Gaussian of (ratio − 1)/2 px, then bicubic on aligned corners."""
+    for dim in (2, 3):
+        ratio = image.shape[dim] / size
+        sigma = max((ratio - 1) / 2, 0.001)
+        taps = int(max(4 * sigma, 3)) | 1
+        offsets = torch.arange(taps, dtype=image.dtype) - taps // 2
+        kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+        kernel = (kernel / kernel.sum()).view(1, 1, taps, 1).expand(image.shape[1], -1, -1, -1)
+        kernel = kernel if dim == 2 else kernel.transpose(2, 3)
+        before = taps // 2
+        padding = (0, 0, before, before) if dim == 2 else (before, before, 0, 0)
+        image = F.conv2d(F.pad(image, padding, mode="reflect"), kernel, groups=image.shape[1])
+    return F.interpolate(image, size=(size, size), mode="bicubic", align_corners=True)
+
+
+@torch.no_grad()
+def encode_motion(animator: Animator, flow: Tensor, *, on_step=None) -> tuple[Tensor, ...]:
+    """flow [N, 2, H, W] px/frame, H and W divisible by 64 → motion maps [1, N, C_i, h_i, w_i]; needs an adapter."""
+
+    def run(chunk: int) -> tuple[Tensor, ...]:
+        (network,) = memory.load(animator.unet)
+        parts, levels = flow.split(chunk), []
+        for i, part in enumerate(parts):
+            memory.check_cancel()
+            levels.append([m.float().cpu() for m in network.encode_motion(part.to(memory.device()))])
+            if on_step is not None:
+                on_step(i, len(parts))
+        return tuple(torch.cat(maps, dim=1) for maps in zip(*levels, strict=True))
+
+    return memory.once_smaller(run, ENCODE_FRAMES, 1, "flows encoded at once")
+
+
+@torch.no_grad()
+def decode(
+    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None
+) -> Tensor:
+    """Scaled latents [N, c, h, w] → frames [N, 3, H, W], about −1..1.
+
+    The decoder smooths over the frames of a chunk, so chunks are even and none crosses a join of segments of
+    segment_frames. on_step(i, total) after each chunk. ValueError where a frame is not finite.
+    """
+
+    def run(size: int) -> Tensor:
+        (vae,) = memory.load(animator.vae)
+        chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
+        frames, first = [], 0
+        for i, chunk in enumerate(chunks):
+            memory.check_cancel()
+            scaled = chunk.to(memory.device(), animator.dtype) / animator.scaling_factor
+            frames.append(vae.decode(scaled, num_frames=len(chunk)).sample.float().cpu())
+            if not frames[-1].isfinite().all():
+                last = first + len(chunk) - 1
+                raise ValueError(f"{animator.name}: NaN or infinity in frames {first}..{last}; choose the dtype fp32")
+            first += len(chunk)
+            if on_step is not None:
+                on_step(i, len(chunks))
+        return torch.cat(frames)
+
+    return memory.once_smaller(run, chunk_frames, max(1, chunk_frames // 2), "frames decoded at once")

@@ -1,0 +1,107 @@
+"""Safetensors files and diffusers folders, read strictly: every key and shape must fit, and errors name the file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+SHOWN_KEYS = 5  # in an error message
+
+
+def read_json(path: Path) -> dict:
+    """Raises ValueError naming the file where it is missing, or not a JSON object."""
+    if not path.is_file():
+        raise ValueError(f"{path}: missing")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: got {type(values).__name__}, allowed: a JSON object")
+    return values
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    with _open(path) as file:
+        return file.metadata() or {}
+
+
+def read_config(path: Path, format_tag: str) -> dict:
+    """The JSON under "config" in the metadata of one of the pack's own files, whose "format" must be format_tag."""
+    metadata = read_metadata(path)
+    if metadata.get("format") != format_tag:
+        raise ValueError(f"{path}: format = {metadata.get('format')!r} in its metadata, allowed {format_tag!r}")
+    try:
+        config = json.loads(metadata.get("config", ""))
+    except ValueError as error:
+        raise ValueError(f"{path}: config in its metadata is not JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: config in its metadata is {type(config).__name__}, allowed: a JSON object")
+    return config
+
+
+def read_tensors(paths: list[Path], dtype_of: Callable[[str, Tensor], torch.dtype]) -> dict[str, Tensor]:
+    """All tensors of the files, one at a time so that never two copies of the whole lie in memory."""
+    tensors = {}
+    for path in paths:
+        with _open(path) as file:
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                if key in tensors:
+                    raise ValueError(f"{path}: key {key} is also in another shard")
+                tensor = file.get_tensor(key)
+                tensors[key] = tensor.to(dtype_of(key, tensor))
+    return tensors
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of one model folder: sharded, whole, or only as fp16 variant; a .bin or .ckpt is refused."""
+    for index in (*folder.glob("*.safetensors.index.json"), *folder.glob("*.safetensors.index.fp16.json")):
+        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        files = [folder / name for name in names if Path(name).name == name]
+        if missing := [name for name in names if not (folder / name).is_file()]:
+            raise ValueError(f"{index}: shards {missing} are missing")
+        if len(files) != len(names) or not files:
+            raise ValueError(f"{index}: weight_map names {names}, allowed: files in the same folder")
+        return files
+    for stem in ("diffusion_pytorch_model", "model"):
+        for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
+            if (folder / name).is_file():
+                return [folder / name]
+    others = sorted(p.name for p in folder.glob("*") if p.suffix in (".bin", ".ckpt", ".pt", ".pth"))
+    raise ValueError(f"{folder}: no .safetensors weights" + (f" ({others} are never read)" if others else ""))
+
+
+def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | str, *, ignore: str = "") -> nn.Module:
+    """Puts tensors into a module built on the "meta" device. ValueError naming source and keys where they do not fit.
+
+    ignore: one key that old files carry although the module rebuilds it.
+    """
+    tensors = {key: value for key, value in tensors.items() if key != ignore}
+    wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
+    got = {key: tuple(value.shape) for key, value in tensors.items()}
+    problems = {
+        "missing keys": [key for key in wanted if key not in got],
+        "unknown keys": [key for key in got if key not in wanted],
+        "wrong shapes": [f"{k} {list(got[k])}, allowed {list(wanted[k])}" for k in wanted if k in got and got[k] != wanted[k]],
+    }
+    if any(problems.values()):
+        raise ValueError(f"{source}: " + "; ".join(f"{what} {shorten(keys)}" for what, keys in problems.items() if keys))
+    module.load_state_dict(tensors, assign=True)
+    return module
+
+
+def shorten(keys: list[str]) -> str:
+    more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
+    return ", ".join(keys[:SHOWN_KEYS]) + more
+
+
+def _open(path: Path):
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: only .safetensors files are read")
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a readable safetensors file ({error})") from error

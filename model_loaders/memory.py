@@ -1,0 +1,87 @@
+"""Devices and memory, through ComfyUI alone: every module sits in a ModelPatcher, and comes and goes with it."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import comfy.model_management as management
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import nn
+
+OutOfMemory = management.OOM_EXCEPTION
+DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+MEMORY_SHARE = 0.8  # of the free memory that one batch may fill
+Result = TypeVar("Result")
+
+
+class Resident(nn.Module):
+    """Holds one module for a ModelPatcher, which writes attributes such as `device` that diffusers' classes forbid."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+
+def managed(module: nn.Module) -> ModelPatcher:
+    """A ModelPatcher around a module that lies in main memory; its parameters are then named `module.…`."""
+    resident = Resident(module.eval().requires_grad_(False))
+    return ModelPatcher(resident, load_device=device(), offload_device=management.unet_offload_device())
+
+
+def unwrap(patcher: ModelPatcher) -> nn.Module:
+    return patcher.model.module
+
+
+def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[nn.Module]:
+    """Brings modules to the device, whole, making room for them and for memory_required bytes; returns them."""
+    management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)
+    return [unwrap(patcher) for patcher in patchers]
+
+
+def device() -> torch.device:
+    return management.get_torch_device()
+
+
+def free_bytes() -> int:
+    return int(management.get_free_memory(device()))
+
+
+def compute_dtype(choice: str) -> torch.dtype:
+    """"auto", "fp32", "fp16" or "bf16" → torch dtype. A CPU always computes in fp32."""
+    if choice not in DTYPES:
+        raise ValueError(f"dtype: got {choice!r}, allowed {', '.join(DTYPES)}")
+    if management.is_device_cpu(device()):
+        if choice in ("fp16", "bf16"):
+            logging.info("Driftfield: dtype %s asked for, fp32 used: a CPU has no faster one", choice)
+        return torch.float32
+    if choice == "auto":
+        if management.should_use_fp16(device()):
+            return torch.float16
+        return torch.bfloat16 if management.should_use_bf16(device()) else torch.float32
+    return DTYPES[choice]
+
+
+def check_cancel() -> None:
+    """Raises ComfyUI's InterruptProcessingException where the user has pressed Cancel."""
+    management.throw_exception_if_processing_interrupted()
+
+
+def fitting(count: int, bytes_each: int) -> int:
+    """How many of `count` equal pieces to compute side by side: what the free memory holds, and one on a CPU."""
+    if management.is_device_cpu(device()):
+        return 1
+    return max(1, min(count, int(MEMORY_SHARE * free_bytes() // bytes_each)))
+
+
+def once_smaller(run: Callable[[int], Result], size: int, smaller: int, what: str) -> Result:
+    """run(size); where that runs out of memory, once more run(smaller), and the log says so."""
+    try:
+        return run(size)
+    except OutOfMemory:
+        if smaller >= size:
+            raise
+    # Outside the except block, so that the failed attempt's tensors are free.
+    logging.warning("Driftfield: out of memory with %s = %d, trying %d", what, size, smaller)
+    management.soft_empty_cache()
+    return run(smaller)

@@ -1,0 +1,68 @@
+"""Flow refiner files, and the refiner applied to a field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from . import memory
+from .files import load_strictly, read_config, read_tensors
+
+if TYPE_CHECKING:
+    from ..networks.refiner import FlowRefiner
+
+FORMAT = "driftfield.refiner.v1"
+
+
+@dataclass(frozen=True)
+class Refiner:
+    """What travels over a FLOW_REFINER socket."""
+
+    network: ModelPatcher  # of a FlowRefiner
+    image_conditioned: bool
+    name: str
+
+
+def load_refiner(path: Path) -> FlowRefiner:
+    """fp32, in main memory. Raises ValueError naming the file and what does not fit."""
+    from ..networks.refiner import FlowRefiner, RefinerConfig
+
+    values = read_config(path, FORMAT)
+    try:
+        config = RefinerConfig.from_dict(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    with torch.device("meta"):
+        refiner = FlowRefiner(config).requires_grad_(False)
+    return load_strictly(refiner, read_tensors([path], lambda key, tensor: torch.float32), path)
+
+
+def manage_refiner(path: Path) -> Refiner:
+    network = load_refiner(path)
+    return Refiner(memory.managed(network), network.config.image_conditioned, path.name)
+
+
+@torch.no_grad()
+def refine(refiner: Refiner, flow: Tensor, image: Tensor, *, on_step=None) -> Tensor:
+    """flow [N, 2, H, W] px/frame and image [1, 3, H, W] −1..1 of the same size → refined flow, in main memory.
+
+    A field that is zero everywhere stays exactly zero: no arrows, no motion. on_step(i, N) after each field.
+    """
+    (network,) = memory.load(refiner.network)
+    device = memory.device()
+    picture = image.to(device) if refiner.image_conditioned else None
+    refined = []
+    for i, field in enumerate(flow.split(1)):
+        moves = field.count_nonzero() > 0
+        refined.append(network(field.to(device), picture).cpu() if moves else field.clone())
+        if on_step is not None:
+            on_step(i, len(flow))
+    refined = torch.cat(refined)
+    if not refined.isfinite().all():
+        raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
+    return refined
