@@ -1,5 +1,8 @@
-"""Motion arrows: the frozen data, its geometry, and reading it from text, with every limit checked here once."""
+"""Motion arrows: the frozen data, its geometry, and reading it from text, where every limit is checked, once."""
 
+import json
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,7 +30,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class MotionArrows:
-    """Arrows on a reference image of width x height px; `notes` says what was changed on reading them."""
+    """Arrows on a reference image of width x height px; `notes` says what was changed when they were read."""
 
     arrows: tuple[Arrow, ...]
     width: int
@@ -61,3 +64,175 @@ def along_path(path: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.
     index = np.clip(np.searchsorted(starts, distances, side="right") - 1, 0, len(segments) - 1)
     tangents = (segments / lengths[:, None])[index]
     return path[index] + tangents * (distances - starts[index])[:, None], tangents
+
+
+def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
+    """Arrows on a width x height px image, from any of these; points outside are clipped to its border and noted.
+
+    - The editor's JSON, 0..1: {"version": 1, "ref": [w, h], "arrows": [{"id": "a1", "points": [[x, y], ...],
+      "strength": 1.0}]}
+    - KJNodes coord_str, px: [[{"x": 12, "y": 34}, ...], ...], or one track flat. Single quotes are read too.
+    - DragNUWA, px, one point a frame: [[[x, y], ...], ...]
+    - Motion-I2V, px: lines "startX,startY,endX,endY"
+    - Nothing but space: no arrows.
+
+    A track in px that is straight within half a px becomes a straight arrow, one that stands still a pin.
+    Raises ValueError, with the arrow's name, for anything else: no JSON, more than 1 MB, nested deeper than 8, more
+    than 4,096 arrows, NaN or infinite numbers, a negative strength, an arrow without points.
+    """
+    check_size(width, height)
+    text = _within_limits(text).strip()
+    if not text:
+        return MotionArrows((), width, height)
+    if text[0] not in "{[":
+        return build_arrows(_tracks_from_csv(text), width=width, height=height, in_px=True)
+    data = _read_json(text)
+    if isinstance(data, dict):
+        return _from_editor(data, width, height)
+    return build_arrows(_tracks_from_list(data), width=width, height=height, in_px=True)
+
+
+def arrows_to_json(arrows: MotionArrows) -> str:
+    """The editor's versioned JSON, which `parse_arrows` reads back unchanged."""
+    entries = [{"id": a.id, "points": [list(p) for p in a.points], "strength": a.strength} for a in arrows.arrows]
+    return json.dumps({"version": VERSION, "ref": [arrows.width, arrows.height], "arrows": entries}, allow_nan=False)
+
+
+def build_arrows(
+    entries: Iterable[tuple[str, object, object]], *, width: int, height: int, in_px: bool, notes: tuple[str, ...] = ()
+) -> MotionArrows:
+    """Checks and clips (id, points, strength) entries; points as pairs in 0..1, or in px where `in_px`.
+
+    Tracks in px lose the samples that a straight arrow or a pin does not need. Errors: see `parse_arrows`.
+    """
+    entries = list(entries)
+    if len(entries) > MAX_ARROWS:
+        raise ValueError(f"arrows: got {len(entries)}, allowed at most {MAX_ARROWS}")
+    arrows, notes = [], list(notes)
+    for name, points, strength in entries:
+        strength = _number(strength, f"arrow {name}: strength")
+        if strength < 0:
+            raise ValueError(f"arrow {name}: strength = {strength:g}, allowed 0 or more")
+        if not isinstance(points, list | tuple) or not points:
+            raise ValueError(f"arrow {name}: points = {_short(points)}, allowed a list of one or more [x, y]")
+        path = [_point(point, f"arrow {name}, point {i}") for i, point in enumerate(points)]
+        if in_px:
+            path = [(x / width, y / height) for x, y in _simplified(path)]
+        clipped = [(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)) for x, y in path]
+        notes += [
+            f"arrow {name}: point {i} at ({before[0]:g}, {before[1]:g}) clipped to the border"
+            for i, (before, after) in enumerate(zip(path, clipped, strict=True))
+            if before != after
+        ]
+        arrows.append(Arrow(name, tuple(clipped), strength))
+    return MotionArrows(tuple(arrows), width, height, tuple(notes))
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises ValueError unless both are positive whole numbers of px."""
+    for name, value in (("width", width), ("height", height)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"reference image {name}: got {value!r}, allowed a whole number of 1 px or more")
+
+
+def _within_limits(text: str) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"arrows: got {type(text).__name__}, allowed text")
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        raise ValueError(f"arrows: got {size:,} bytes of text, allowed at most {MAX_BYTES:,}")
+    depth = 0
+    for token in re.finditer(r'"(?:\\.|[^"\\])*"|[\[{]|[\]}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"arrows: nested deeper than {MAX_DEPTH} at character {token.start()}")
+    return text
+
+
+def _read_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        try:
+            return json.loads(text.replace("'", '"'))  # as Python prints lists, and some packs pass them on
+        except ValueError:
+            raise ValueError(f"arrows: not JSON: {error}") from None
+
+
+def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
+    version = data.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise ValueError(f"arrows: version = {_short(version)}, allowed {VERSION}")
+    entries = data.get("arrows")
+    if not isinstance(entries, list):
+        raise ValueError(f"arrows: 'arrows' = {_short(entries)}, allowed a list")
+    notes = []
+    if "ref" in data:
+        ref = _point(data["ref"], "arrows: 'ref'")
+        if min(ref) <= 0:
+            raise ValueError(f"arrows: 'ref' = {_short(data['ref'])}, allowed [width, height] in px")
+        if abs(ref[0] * height / (ref[1] * width) - 1) > 0.02:
+            notes.append(f"drawn on {ref[0]:g}x{ref[1]:g}, stretched to the other shape of {width}x{height}")
+    raw = []
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise ValueError(f"arrow {i}: got {_short(entry)}, allowed an object with 'points'")
+        name = entry.get("id", f"a{i + 1}")
+        if not isinstance(name, str):
+            raise ValueError(f"arrow {i}: id = {_short(name)}, allowed text")
+        raw.append((name, entry.get("points"), entry.get("strength", 1.0)))
+    return build_arrows(raw, width=width, height=height, in_px=False, notes=tuple(notes))
+
+
+def _tracks_from_list(data: list) -> list[tuple[str, object, float]]:
+    """KJNodes' flat or nested lists of {"x", "y"}, and DragNUWA's nested lists of [x, y]."""
+    flat = bool(data) and isinstance(data[0], dict)
+    return [(f"a{i + 1}", track, 1.0) for i, track in enumerate([data] if flat else data)]
+
+
+def _tracks_from_csv(text: str) -> list[tuple[str, object, float]]:
+    tracks = []
+    for i, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
+        fields = line.split(",")
+        try:
+            x0, y0, x1, y1 = map(float, fields)
+        except ValueError:
+            allowed = "JSON, or lines startX,startY,endX,endY in px"
+            raise ValueError(f"arrows, line {i + 1}: got {_short(line)}, allowed {allowed}") from None
+        tracks.append((f"a{i + 1}", [(x0, y0), (x1, y1)], 1.0))
+    return tracks
+
+
+def _point(value: object, where: str) -> Point:
+    if isinstance(value, dict):
+        value = [value.get("x"), value.get("y")]
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(f"{where}: got {_short(value)}, allowed a pair [x, y]")
+    return _number(value[0], f"{where}: x"), _number(value[1], f"{where}: y")
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value) if abs(value) < 1e300 else math.inf
+        if math.isfinite(number) and not math.isnan(value):
+            return number
+    raise ValueError(f"{where} = {_short(value)}, allowed a finite number")
+
+
+def _simplified(path: list[Point]) -> list[Point]:
+    """Tail and head of a track that runs straight within half a px, its tail if it stands still, else all of it."""
+    points = np.asarray(path)
+    chord = points[-1] - points[0]
+    length = np.linalg.norm(chord)
+    if length == 0:
+        still = np.linalg.norm(points - points[0], axis=1).max() <= 0.5
+        return path[:1] if still else path
+    ahead = (points - points[0]) @ chord / length
+    aside = np.abs((points - points[0]) @ (chord[1], -chord[0])) / length
+    straight = aside.max() <= 0.5 and np.diff(ahead).min() >= -0.5
+    return [path[0], path[-1]] if straight else path
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

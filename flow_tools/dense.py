@@ -29,9 +29,11 @@ def densify(
 ) -> Tensor:
     """Dense flow [1, 2, H, W] px/frame from sparse flow [1, 2, H, W] and its hint mask [1, 1, H, W] (eq. 6, 7).
 
-    The weight of a hint at distance D is exp(-(D / sigma_px)^2).
+    The weight of a hint at distance D is exp(-(D / sigma_px)^2), times its value in `hints`, which is 1 but for the
+    pixels of a curved arrow (see `sparse_flow`).
     - "sum", as the paper prints it: the weighted sum, zero where its length is <= threshold px/frame.
-    - "normalized" (Mahapatra & Kulkarni, CVPR 2022): the weighted mean, zero where the largest weight is <= threshold.
+    - "normalized" (Mahapatra & Kulkarni, CVPR 2022): the weighted mean, zero where the nearest hint's
+      exp(...), the largest of all, is <= threshold.
     `region` [1, 1, H, W] 0..1 multiplies the result, last. No hints give an exact zero field.
     Raises ValueError for wrong shapes, non-finite flow, sigma_px <= 0, threshold < 0 or an unknown mode.
     """
@@ -44,8 +46,8 @@ def densify(
 
     # A Gaussian is separable: exp(-(dx^2 + dy^2) / s^2) is a product, so the sum over all hints is two matrix products
     # over the rows and columns that hold any. Memory stays at a few HxW arrays however many hints there are.
-    values = torch.cat([sparse[0], torch.ones_like(sparse[0, :1])]) * hinted
-    values = values[:, rows][:, :, columns]  # [3, R, C]: fx, fy, count
+    values = torch.cat([sparse[0], torch.ones_like(sparse[0, :1])]) * hints[0].where(hinted, 0)
+    values = values[:, rows][:, :, columns].to(sparse.dtype)  # [3, R, C]: fx, fy, 1, each times the hint's own weight
     across = _gaussian(columns, width, sigma_px, sparse.dtype)  # [C, W]
     down = _gaussian(rows, height, sigma_px, sparse.dtype).T  # [H, R]
     total = down @ (values @ across)  # [3, H, W], eq. 6

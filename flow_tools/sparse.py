@@ -10,12 +10,13 @@ SAMPLE_SPACING_PX = 0.5  # along a curved arrow; at most one pixel is skipped at
 
 
 def sparse_flow(arrows: MotionArrows, *, height: int, width: int, frames: int) -> tuple[Tensor, Tensor]:
-    """Flow [1, 2, H, W] px/frame on an HxW grid, and its hint mask [1, 1, H, W], 1 where an arrow says something.
+    """Flow [1, 2, H, W] px/frame on an HxW grid, and its hint mask [1, 1, H, W], > 0 where an arrow says something.
 
     - Two points: (head - tail) * strength / (frames - 1), stamped at the tail's pixel (eq. 5).
     - More points: at every pixel of the path its tangent, with the path's length as the distance travelled (ours).
     - One point, a pin: zero flow with the mask set (ours).
-    Where two hints fall on one pixel the later wins. No arrows give exact zeros.
+    The mask is a hint's weight: 1, or 1/n for each of the n pixels of a curved arrow, which else would outvote its
+    straight neighbours n to 1. Where two hints fall on one pixel the later wins. No arrows give exact zeros.
     """
     for name, value, least in (("height", height, 1), ("width", width, 1), ("frames", frames, 2)):
         if value < least:
@@ -25,11 +26,12 @@ def sparse_flow(arrows: MotionArrows, *, height: int, width: int, frames: int) -
     for arrow in arrows.arrows:
         path = path_px(arrow.points, width=width, height=height)
         length = path_length(path)
-        distances = np.arange(0, length + SAMPLE_SPACING_PX / 2, SAMPLE_SPACING_PX) if len(path) > 2 else np.zeros(1)
+        samples = int(length / SAMPLE_SPACING_PX) + 2 if len(path) > 2 else 1
+        distances = np.linspace(0, length, samples)
         positions, tangents = along_path(path, distances)
         column, row = _pixel(positions[:, 0], width), _pixel(positions[:, 1], height)
         flow[:, row, column] = (tangents * (length * arrow.strength / (frames - 1))).T  # eq. 5
-        hints[:, row, column] = 1
+        hints[:, row, column] = 1 / len(np.unique(row * width + column))
     return torch.from_numpy(flow)[None], torch.from_numpy(hints)[None]
 
 
