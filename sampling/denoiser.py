@@ -17,7 +17,7 @@ class Conditioning:
     image_embedding: Tensor  # [1, 1, D]
     reference: Tensor  # [L, c, h, w]
     added_time_ids: Tensor  # [1, 3] = fps - 1, motion_bucket_id, noise augmentation
-    motion: tuple[Tensor, ...] | None = None  # of [L or 1, C_i, h_i, w_i]
+    motion: tuple[Tensor, ...] | None = None  # what MotionUNet.encode_motion gives
     motion_scale: float = 1.0
     strength_percent: float | None = None  # eq. 8, px/frame at 512 px, times 100
 

@@ -1,4 +1,4 @@
-"""Tiny models of SVD's own classes with seeded random weights, for tests: nothing is downloaded, all runs in moments."""
+"""Tiny models of SVD's own classes with seeded random weights, for tests: no download, all runs in moments."""
 
 import torch
 from diffusers import (

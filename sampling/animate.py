@@ -1,0 +1,97 @@
+"""The first segment V1: a full run of a sampler, and the trajectory that the second phase starts from.
+
+A sampler is any callable sampler(denoise, x, sigmas, callback=...) -> x that calls callback({"i", "x", "sigma",
+"denoised", ...}) once a step: k-diffusion's functions, and so ComfyUI's, are samplers as they stand.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .schedule import check_sigmas, init_noise_scale
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A whole run on the CPU: before step i the state is states[i] at sigmas[i], and its estimate denoised[i]."""
+
+    sigmas: Tensor  # [T + 1]
+    states: tuple[Tensor, ...]  # T + 1 of [L, c, h, w]
+    denoised: tuple[Tensor, ...]  # T + 1 of [L, c, h, w]; the last is states[T]
+
+    @property
+    def latents(self):
+        return self.states[-1]
+
+
+def euler(denoise, x, sigmas, callback=None):
+    """Euler's method, Karras et al. 2022, algorithm 1 without the correction."""
+    for i, (sigma, sigma_next) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        denoised = denoise(x, sigma)
+        if callback is not None:
+            callback({"i": i, "x": x, "sigma": sigma, "denoised": denoised})
+        x = x + (x - denoised) / sigma * (sigma_next - sigma)
+    return x
+
+
+def run(denoise, x, sigmas, first, *, sampler, on_state=None, on_step=None):
+    """`sampler` takes x [K, L, c, h, w] from sigmas[first] to the schedule's end.
+
+    Each step calls on_state(x, denoised) and on_step(i - first, denoised [K L, c, h, w]). ValueError naming the step
+    whose latents are not finite: at once where the step is reported, for a report waits for the device anyway, and
+    otherwise at the end, so that no step has to.
+    """
+    finite = []
+
+    def refuse_nan():
+        for i, good in enumerate(torch.stack(finite).tolist(), first):
+            if not good:
+                steps = len(sigmas) - 1
+                step = min(i + 1, steps)
+                raise ValueError(f"step {step} of {steps} (sigma {sigmas[step - 1]:.4g}): NaN or infinity in latents")
+
+    def callback(step):
+        denoised = step["denoised"]
+        finite.append(denoised.isfinite().all())
+        if on_state is not None:
+            on_state(step["x"], denoised)
+        if on_step is not None:
+            refuse_nan()
+            on_step(step["i"], denoised.flatten(0, 1))
+
+    x = sampler(denoise, x, sigmas[first:].to(x, copy=True), callback=callback)
+    finite.append(x.isfinite().all())
+    refuse_nan()
+    return x
+
+
+@torch.no_grad()
+def animate(denoise, noise, sigmas, *, sampler=euler, on_step=None):
+    """V1 = D(z_1:T), eq. 9, from unit noise [L, c, h, w] on the network's device, as a Trajectory.
+
+    on_step(i, T, denoised [L, c, h, w]), i = 0..T-1, once a step; whatever it raises stops the run there.
+    ValueError: sigmas that do not decrease, latents that are not finite, a sampler that does not report every step.
+    """
+    check_sigmas(sigmas)
+    sigmas = sigmas.to("cpu", torch.float32, copy=True)
+    steps = len(sigmas) - 1
+    states, estimates = [], []
+
+    def record(x, denoised):  # copies that do not wait for the device; the last, blocking one comes after all of them
+        states.append(x[0].to("cpu", non_blocking=True, copy=True))
+        estimates.append(denoised[0].to("cpu", non_blocking=True, copy=True))
+
+    x = run(
+        denoise,
+        noise.float()[None] * init_noise_scale(sigmas[0]),
+        sigmas,
+        0,
+        sampler=sampler,
+        on_state=record,
+        on_step=on_step and (lambda i, denoised: on_step(i, steps, denoised)),
+    )
+    if len(states) != steps:
+        raise ValueError(f"sampler: it reported {len(states)} steps, allowed exactly the schedule's {steps}")
+    latents = x[0].cpu()
+    return Trajectory(sigmas, (*states, latents), (*estimates, latents))

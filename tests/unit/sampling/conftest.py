@@ -1,0 +1,68 @@
+import pytest
+import torch
+from tiny import EMBEDDING, FRAMES, tiny_unet
+
+from driftfield.sampling.denoiser import Conditioning
+
+SHAPE = (FRAMES, 4, 8, 8)
+
+
+class Gaussian:
+    """The exact denoiser of data of standard deviation `spread`; remembers the sigmas that it saw, one a segment."""
+
+    def __init__(self, spread=0.5):
+        self.spread = spread
+        self.seen = []
+        self.inputs = []
+
+    def __call__(self, x, sigma):
+        sigma = torch.as_tensor(sigma).expand(len(x))
+        self.seen += sigma.tolist()
+        self.inputs.append(x.clone())
+        return x * (self.spread**2 / (self.spread**2 + sigma.view(-1, 1, 1, 1, 1) ** 2))
+
+
+@pytest.fixture
+def gaussian():
+    return Gaussian
+
+
+@pytest.fixture
+def randn():
+    """randn(*shape, seed=0) without the global random state."""
+    return lambda *shape, seed=0: torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def noise(randn):
+    return randn(*SHAPE)
+
+
+@pytest.fixture
+def prior(randn):
+    return randn(1, *SHAPE[1:], seed=1).expand(*SHAPE)
+
+
+@pytest.fixture(scope="session")
+def unet():
+    return tiny_unet()
+
+
+@pytest.fixture
+def network(unet):
+    """diffusers' UNet with MotionUNet.forward's signature."""
+
+    def forward(sample, timestep, image_embedding, added_time_ids, *, motion, motion_scale, strength_percent):
+        assert motion is None and strength_percent is None
+        return unet(sample, timestep, image_embedding, added_time_ids).sample
+
+    return forward
+
+
+@pytest.fixture
+def conditioning(randn):
+    return Conditioning(
+        image_embedding=randn(1, 1, EMBEDDING, seed=2),
+        reference=randn(*SHAPE, seed=3),
+        added_time_ids=torch.tensor([[6.0, 127.0, 0.02]]),
+    )

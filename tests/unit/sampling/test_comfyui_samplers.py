@@ -1,0 +1,97 @@
+"""ComfyUI's own k-diffusion functions are samplers as they stand."""
+
+import os
+import sys
+
+import pytest
+import torch
+
+from driftfield.sampling.animate import animate, euler
+from driftfield.sampling.phased import extend
+from driftfield.sampling.schedule import karras_sigmas
+
+SIGMAS = karras_sigmas(25, sigma_min=0.002, sigma_max=700)
+
+# evaluations of T steps, and how far the result may be from the exact solution
+SAMPLERS = {
+    "sample_euler": (25, 0.3),
+    "sample_dpmpp_2m": (25, 0.3),
+    "sample_lms": (25, 0.3),
+    "sample_heun": (49, 0.1),
+    "sample_dpm_2": (49, 0.1),
+    "sample_heunpp2": (None, 0.15),
+}
+
+
+@pytest.fixture(scope="module")
+def comfy_sampling():
+    folder = os.environ.get("COMFYUI_DIR")
+    if not folder:
+        pytest.skip("COMFYUI_DIR is not set: ComfyUI's samplers are not there to plug in")
+    sys.path.append(folder)
+    try:
+        from comfy.cli_args import args
+
+        args.cpu = not torch.cuda.is_available()
+        import comfy.k_diffusion.sampling as sampling
+    finally:
+        sys.path.remove(folder)
+    return sampling
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_trajectory_is_right_with_any_sampler(comfy_sampling, gaussian, noise, name):
+    evaluations, tolerance = SAMPLERS[name]
+    denoiser = gaussian()
+    trajectory = animate(denoiser, noise, SIGMAS, sampler=getattr(comfy_sampling, name))
+    if evaluations:
+        assert len(denoiser.seen) == evaluations
+    assert len(trajectory.states) == len(trajectory.denoised) == 26
+    assert torch.equal(trajectory.denoised[25], trajectory.states[25])
+    for sigma, state, denoised in zip(SIGMAS[:-1], trajectory.states[:-1], trajectory.denoised[:-1], strict=True):
+        torch.testing.assert_close(denoised, gaussian()(state[None], sigma)[0], msg=f"{name} at sigma {sigma}")
+    # the probability flow of Gaussian data: x(sigma) grows as sqrt(spread^2 + sigma^2)
+    for sigma, state in zip(SIGMAS, trajectory.states, strict=True):
+        exact = trajectory.states[0] * ((0.25 + sigma**2) / (0.25 + SIGMAS[0] ** 2)) ** 0.5
+        assert (state - exact).std() <= tolerance * exact.std()
+
+
+def test_our_euler_is_theirs(comfy_sampling, network, conditioning, noise):
+    from driftfield.sampling.denoiser import make_denoiser
+
+    denoise = make_denoiser(network, conditioning)
+    ours, theirs = (animate(denoise, noise, SIGMAS, sampler=s).latents for s in (euler, comfy_sampling.sample_euler))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["sample_euler", "sample_heun", "sample_dpmpp_2m"])
+def test_second_phase_takes_any_sampler(comfy_sampling, gaussian, noise, prior, name):
+    sampler = getattr(comfy_sampling, name)
+    trajectory = animate(gaussian(), noise, SIGMAS, sampler=sampler)
+    steps = []
+    videos = [
+        extend(
+            gaussian(),
+            gaussian(),
+            trajectory,
+            prior,
+            segments=4,
+            gamma=0.6,
+            omega=0.2,
+            generator=torch.Generator().manual_seed(0),
+            batch_segments=batch_segments,
+            sampler=sampler,
+            on_step=lambda i, total, denoised: steps.append((i, total)),
+        )
+        for batch_segments in (None, 1)
+    ]
+    assert steps == [(i, 10) for i in range(10)] + [(i, 30) for i in range(30)]
+    torch.testing.assert_close(*videos, atol=1e-5, rtol=0)
+    assert 0.3 < videos[0].std() < 0.7
+
+
+def test_their_sigmas_plug_in(comfy_sampling, gaussian, noise):
+    sigmas = comfy_sampling.get_sigmas_karras(25, 0.002, 700)
+    torch.testing.assert_close(sigmas, SIGMAS, rtol=1e-4, atol=0)
+    exponential = comfy_sampling.get_sigmas_exponential(12, 0.01, 80)
+    assert len(animate(gaussian(), noise, exponential).states) == 13

@@ -1,0 +1,97 @@
+import dataclasses
+
+import pytest
+import torch
+from tiny import svd_scheduler
+
+from driftfield.sampling.denoiser import make_denoiser
+from driftfield.sampling.guidance import guidance_scales, guided
+
+
+def test_estimate_is_that_of_diffusers(network, unet, conditioning, randn):
+    scheduler = svd_scheduler()
+    scheduler.set_timesteps(6)
+    x = randn(1, *conditioning.reference.shape, seed=5)
+    with torch.no_grad():
+        for t, sigma in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
+            state = x * sigma
+            sample = torch.cat([scheduler.scale_model_input(state, t), conditioning.reference[None]], dim=2)
+            v = unet(sample, t, conditioning.image_embedding, conditioning.added_time_ids).sample
+            expected = scheduler.step(v, t, state).pred_original_sample
+            got = make_denoiser(network, conditioning)(state, sigma)
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_network_sees_the_time_steps_of_diffusers(conditioning, randn):
+    scheduler = svd_scheduler()
+    scheduler.set_timesteps(25)
+    seen = []
+
+    def network(sample, timestep, *args, **kwargs):
+        seen.append(timestep)
+        return torch.zeros_like(sample[:, :, :4])
+
+    for sigma in scheduler.sigmas[:-1]:
+        make_denoiser(network, conditioning)(randn(2, *conditioning.reference.shape), sigma)
+    torch.testing.assert_close(torch.stack(seen), scheduler.timesteps[:, None].expand(-1, 2), rtol=1e-6, atol=0)
+
+
+def test_everything_is_handed_to_every_segment(conditioning, randn):
+    calls, counted = [], []
+    motion = (randn(5, 3, 4, 4),)
+    conditioning = dataclasses.replace(conditioning, motion=motion, motion_scale=0.7, strength_percent=140.0)
+
+    def network(*args, **kwargs):
+        calls.append((args, kwargs))
+        return torch.zeros_like(args[0][:, :, :4])
+
+    x = randn(3, *conditioning.reference.shape)
+    sigmas = torch.tensor([1.0, 2.0, 3.0])
+    denoised = make_denoiser(network, conditioning, count=counted.append)(x, sigmas)
+    [((sample, timestep, embedding, ids), options)] = calls
+    assert counted == [3]
+    assert sample.shape == (3, 5, 8, 8, 8) and (sample[:, :, 4:] == conditioning.reference).all()
+    torch.testing.assert_close(timestep, sigmas.log() / 4)
+    assert embedding.shape == (3, 1, 16) and ids.shape == (3, 3)
+    assert options["motion"] is motion and options["motion_scale"] == 0.7
+    assert options["strength_percent"].tolist() == [140, 140, 140]
+    torch.testing.assert_close(denoised, x / (sigmas**2 + 1).view(3, 1, 1, 1, 1))
+
+
+def test_half_precision_networks_get_half_and_latents_stay_float(conditioning, randn):
+    half = dataclasses.replace(conditioning, reference=conditioning.reference.half())
+
+    def network(sample, *args, **kwargs):
+        assert sample.dtype == torch.float16
+        return sample[:, :, :4]
+
+    assert make_denoiser(network, half)(randn(1, 5, 4, 8, 8), torch.tensor(700.0)).dtype == torch.float32
+
+
+def test_unconditional_zeroes_embedding_reference_and_motion_only(conditioning, randn):
+    conditioning = dataclasses.replace(conditioning, motion=(randn(1, 3, 4, 4),), strength_percent=140.0)
+    without = conditioning.unconditional()
+    assert not without.image_embedding.any() and not without.reference.any() and without.motion is None
+    assert without.added_time_ids is conditioning.added_time_ids and without.strength_percent == 140.0
+    assert conditioning.image_embedding.any() and conditioning.reference.any() and conditioning.motion is not None
+
+
+def test_guidance_scales_rise_evenly_over_the_frames():
+    torch.testing.assert_close(guidance_scales(1, 3, 5), torch.tensor([1, 1.5, 2, 2.5, 3]))
+    assert guidance_scales(1, 3, 1).tolist() == [1]
+
+
+def test_guidance_weighs_every_frame_by_its_own_scale(randn):
+    with_image, without = randn(2, 3, 4, 8, 8), randn(2, 3, 4, 8, 8, seed=1)
+    denoise = guided(lambda x, s: with_image, lambda x, s: without, torch.tensor([0.0, 1.0, 3.0]))
+    x0 = denoise(with_image, torch.tensor(1.0))
+    torch.testing.assert_close(x0[:, 0], without[:, 0])
+    torch.testing.assert_close(x0[:, 1], with_image[:, 1])
+    torch.testing.assert_close(x0[:, 2], 3 * with_image[:, 2] - 2 * without[:, 2])
+
+
+@pytest.mark.parametrize("maximum, passes", [(1.0, 1), (3.0, 2), (0.5, 2)])
+def test_a_scale_of_one_everywhere_needs_no_second_pass(gaussian, noise, maximum, passes):
+    denoiser = gaussian()
+    guided(denoiser, denoiser, guidance_scales(1, maximum, 5))(noise[None], torch.tensor(1.0))
+    assert len(denoiser.seen) == passes
