@@ -1,4 +1,4 @@
-"""The animation model: SVD's classes from a diffusers folder, with or without a motion adapter, and what they compute."""
+"""The animation model: SVD's classes from a diffusers folder, with or without a motion adapter, and their use."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
     }
     for key, allowed in wanted.items():
         if unet.config[key] != allowed:
-            raise ValueError(f"{folder / 'unet'}: {key} = {unet.config[key]}, allowed {allowed} beside its vae and CLIP")
+            got = unet.config[key]
+            raise ValueError(f"{folder / 'unet'}: {key} = {got}, allowed {allowed} beside this vae and image encoder")
 
     if adapter == locations.AUTO:
         adapter = locations.BUILTIN if model == locations.BUILTIN else locations.NONE
@@ -167,7 +168,7 @@ def preview_colors(facts: dict, channels: int, source: Path) -> tuple[tuple, tup
     if "preview_factors" in facts:
         factors, bias = facts["preview_factors"], facts.get("preview_bias", [0.0, 0.0, 0.0])
         if len(factors) != channels or any(len(row) != 3 for row in (*factors, bias)):
-            raise ValueError(f"{source}: preview_factors and preview_bias, allowed: {channels} rows of 3, and 3 numbers")
+            raise ValueError(f"{source}: preview_factors, preview_bias: allowed {channels} rows of 3, and 3 numbers")
     else:
         factors = SD15().latent_rgb_factors if channels == 4 else torch.eye(channels, 3).tolist()
         bias = [0.0, 0.0, 0.0]
@@ -251,9 +252,7 @@ def encode_motion(animator: Animator, flow: Tensor, *, on_step=None) -> tuple[Te
 
 
 @torch.no_grad()
-def decode(
-    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None
-) -> Tensor:
+def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None) -> Tensor:
     """Scaled latents [N, c, h, w] → frames [N, 3, H, W], about −1..1.
 
     The decoder smooths over the frames of a chunk, so chunks are even and none crosses a join of segments of
@@ -266,8 +265,8 @@ def decode(
         frames, first = [], 0
         for i, chunk in enumerate(chunks):
             memory.check_cancel()
-            scaled = chunk.to(memory.device(), animator.dtype) / animator.scaling_factor
-            frames.append(vae.decode(scaled, num_frames=len(chunk)).sample.float().cpu())
+            unscaled = (chunk / animator.scaling_factor).to(memory.device(), animator.dtype)
+            frames.append(vae.decode(unscaled, num_frames=len(chunk)).sample.float().cpu())
             if not frames[-1].isfinite().all():
                 last = first + len(chunk) - 1
                 raise ValueError(f"{animator.name}: NaN or infinity in frames {first}..{last}; choose the dtype fp32")

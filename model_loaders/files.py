@@ -82,13 +82,15 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | 
     tensors = {key: value for key, value in tensors.items() if key != ignore}
     wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     got = {key: tuple(value.shape) for key, value in tensors.items()}
+    differing = [key for key in wanted if key in got and got[key] != wanted[key]]
     problems = {
         "missing keys": [key for key in wanted if key not in got],
         "unknown keys": [key for key in got if key not in wanted],
-        "wrong shapes": [f"{k} {list(got[k])}, allowed {list(wanted[k])}" for k in wanted if k in got and got[k] != wanted[k]],
+        "wrong shapes": [f"{key} {list(got[key])}, allowed {list(wanted[key])}" for key in differing],
     }
-    if any(problems.values()):
-        raise ValueError(f"{source}: " + "; ".join(f"{what} {shorten(keys)}" for what, keys in problems.items() if keys))
+    found = [f"{what} {shorten(keys)}" for what, keys in problems.items() if keys]
+    if found:
+        raise ValueError(f"{source}: {'; '.join(found)}")
     module.load_state_dict(tensors, assign=True)
     return module
 

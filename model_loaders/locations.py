@@ -33,7 +33,7 @@ def animation_models() -> list[str]:
 
 
 def adapters() -> list[str]:
-    """"auto" (the built-in one for the built-in model, none for others), "none", then files."""
+    """ "auto" (the built-in one for the built-in model, none for others), "none", then files."""
     return [AUTO, NONE, *_files("adapter")]
 
 

@@ -48,7 +48,7 @@ def free_bytes() -> int:
 
 
 def compute_dtype(choice: str) -> torch.dtype:
-    """"auto", "fp32", "fp16" or "bf16" → torch dtype. A CPU always computes in fp32."""
+    """ "auto", "fp32", "fp16" or "bf16" → torch dtype. A CPU always computes in fp32."""
     if choice not in DTYPES:
         raise ValueError(f"dtype: got {choice!r}, allowed {', '.join(DTYPES)}")
     if management.is_device_cpu(device()):

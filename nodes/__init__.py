@@ -1,0 +1,28 @@
+"""ComfyUI's face of the pack: one V3 node = schema + unpack, one call, wrap."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .animate import AnimateImage, DecodeAnimation, EncodeMotion, ExtendAnimation
+from .arrows import ArrowsToSparseFlow, DrawMotionArrows
+from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
+from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
+
+
+class DriftfieldExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            DrawMotionArrows,
+            ArrowsToSparseFlow,
+            DensifyFlow,
+            LoadFlowRefiner,
+            RefineFlow,
+            EstimateFlow,
+            MotionStrength,
+            PreviewFlow,
+            LoadAnimationModel,
+            ApplyCameraLoRA,
+            EncodeMotion,
+            AnimateImage,
+            ExtendAnimation,
+            DecodeAnimation,
+        ]

@@ -1,0 +1,133 @@
+"""Arrows, and the sparse flow they stand for."""
+
+from comfy_api.latest import io, ui
+
+from ..flow_tools.arrows import MotionArrows, parse_arrows
+from ..flow_tools.color import draw_arrows
+from ..flow_tools.convention import image_to_tensor
+from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str
+from ..flow_tools.sparse import sparse_flow
+from .types import MotionArrowsSocket, OpticalFlowSocket, TracksSocket, single
+
+CATEGORY = "Driftfield/arrows"
+EXAMPLE = '{"version":1,"ref":[256,256],"arrows":[{"id":"a1","points":[[0.3,0.6],[0.5,0.6]],"strength":1.0}]}'
+
+
+class DrawMotionArrows(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldDrawMotionArrows",
+            display_name="Draw Motion Arrows",
+            category=CATEGORY,
+            description="Arrows on a still: what is at the tail travels to the head by the last frame. One point "
+            "alone is a pin: what is there stays.",
+            inputs=[
+                io.Image.Input("image", tooltip="The still that will be animated, exactly one."),
+                io.String.Input(
+                    "arrows",
+                    multiline=True,
+                    default="",
+                    placeholder=EXAMPLE,
+                    dynamic_prompts=False,
+                    tooltip="Arrows as JSON: points are [x, y] in 0..1 of the image, tail first; strength multiplies "
+                    "the "
+                    'distance. KJNodes coordinates such as [[{"x":12,"y":34},{"x":90,"y":34}]] in pixels work too. '
+                    "Empty: no arrows, a still video.",
+                ),
+                io.String.Input(
+                    "coordinates",
+                    optional=True,
+                    force_input=True,
+                    tooltip="More arrows, from a node that gives coordinates as a STRING (KJNodes spline editor): "
+                    "pixels of the image.",
+                ),
+                TracksSocket.Input(
+                    "tracks",
+                    optional=True,
+                    tooltip="More arrows, from tracks: pixels of the image, one curved arrow for each track.",
+                ),
+            ],
+            outputs=[
+                MotionArrowsSocket.Output("motion_arrows", display_name="arrows"),
+                io.Image.Output("preview", display_name="preview", tooltip="The still with the arrows drawn over it."),
+                io.String.Output(
+                    "coord_str",
+                    display_name="coordinates",
+                    tooltip="The arrows as KJNodes coordinates, in pixels of the image.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image, arrows, coordinates=None, tracks=None) -> io.NodeOutput:
+        height, width = single(image).shape[1:3]
+        found = [parse_arrows(arrows, width=width, height=height)]
+        if coordinates is not None:
+            found.append(parse_arrows(coordinates, width=width, height=height))
+        if tracks is not None:
+            found.append(arrows_from_tracks(tracks, width=width, height=height))
+        joined = MotionArrows(
+            arrows=tuple(arrow for part in found for arrow in part.arrows),
+            width=width,
+            height=height,
+            notes=tuple(note for part in found for note in part.notes),
+        )
+        picture = (image_to_tensor(image) + 1) / 2
+        preview = draw_arrows(picture, joined).permute(1, 2, 0)[None]
+        return io.NodeOutput(joined, preview, arrows_to_coord_str(joined), ui=echo(preview, "\n".join(joined.notes)))
+
+
+class ArrowsToSparseFlow(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldArrowsToSparseFlow",
+            display_name="Arrows to Sparse Flow",
+            category=CATEGORY,
+            description="Optical flow known only where an arrow starts (paper, eq. 5), and the mask of where that is.",
+            inputs=[
+                MotionArrowsSocket.Input("motion_arrows", tooltip="Arrows from Draw Motion Arrows."),
+                io.Int.Input(
+                    "width",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    tooltip="Width of the field in pixels. 0: the image the arrows were drawn on.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    tooltip="Height of the field in pixels. 0: the image the arrows were drawn on.",
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=25,
+                    min=2,
+                    max=1024,
+                    tooltip="Frames in which an arrow's head is reached: the frames of one segment, as in Animate "
+                    "Image (25 for the built-in model and SVD-XT, 14 for SVD).",
+                ),
+            ],
+            outputs=[
+                OpticalFlowSocket.Output(
+                    "sparse_flow", display_name="sparse flow", tooltip="One field that holds for every frame, px/frame."
+                ),
+                io.Mask.Output("hints", display_name="hints", tooltip="1 where an arrow or a pin says something."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, motion_arrows, width, height, frames) -> io.NodeOutput:
+        flow, hints = sparse_flow(
+            motion_arrows, height=height or motion_arrows.height, width=width or motion_arrows.width, frames=frames
+        )
+        return io.NodeOutput(flow, hints[:, 0])
+
+
+def echo(images, text: str = "") -> dict:
+    """Pictures [B, H, W, 3] 0..1 shown on the node itself, with text under them where there is any."""
+    saved = ui.ImageSaveHelper.save_images(images, "driftfield", io.FolderType.temp, cls=None, compress_level=1)
+    return {"images": saved, "animated": (False,)} | ({"text": (text,)} if text else {})

@@ -1,0 +1,221 @@
+"""Optical flow: filled in, refined, estimated, measured, shown."""
+
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import io, ui
+
+from ..flow_tools.color import draw_flow, flow_to_color
+from ..flow_tools.convention import image_to_tensor, resize_flow
+from ..flow_tools.dense import MODES, default_sigma_px, densify
+from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
+from ..flow_tools.strength import strength_percent
+from ..model_loaders import memory
+from ..model_loaders.raft import load_raft
+from ..model_loaders.refiner import refine
+from .arrows import echo
+from .progress import progress
+from .types import ADVANCED, OpticalFlowSocket, RefinerSocket, single
+
+CATEGORY = "Driftfield/flow"
+FLOW = "Optical flow in pixels per frame."
+
+
+class DensifyFlow(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldDensifyFlow",
+            display_name="Densify Flow (Gaussian)",
+            category=CATEGORY,
+            description="Spreads the arrows' sparse flow over the picture with Gaussian weights (paper, eq. 6 and 7).",
+            inputs=[
+                OpticalFlowSocket.Input("sparse_flow", tooltip="One sparse field, from Arrows to Sparse Flow."),
+                io.Mask.Input("hints", tooltip="Where the sparse field says something, of the same size."),
+                io.Float.Input(
+                    "sigma",
+                    default=0.0,
+                    min=0.0,
+                    max=4096.0,
+                    step=1.0,
+                    tooltip="How far an arrow reaches, in pixels. 0: 170 px at 512, in proportion to the longer side.",
+                ),
+                io.Float.Input(
+                    "threshold",
+                    default=0.05,
+                    min=0.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="R. normalized: no motion where the largest weight (0..1) is below it. sum: no motion "
+                    "where the flow is below it, in pixels per frame.",
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=list(MODES),
+                    default="normalized",
+                    tooltip="normalized: arrows are averaged, so that none gets stronger by a neighbour. sum: as "
+                    "printed in the paper, overlapping arrows add up and nearly everything moves.",
+                ),
+                io.Mask.Input(
+                    "region", optional=True, tooltip="Motion stays where this mask is white. Resized to the flow."
+                ),
+            ],
+            outputs=[OpticalFlowSocket.Output("flow", display_name="flow", tooltip="One field, pixels per frame.")],
+        )
+
+    @classmethod
+    def execute(cls, sparse_flow, hints, sigma, threshold, mode, region=None) -> io.NodeOutput:
+        height, width = sparse_flow.shape[-2:]
+        if region is not None:
+            region = F.interpolate(single(region, "region")[None].float(), size=(height, width), mode="bilinear")
+        flow = densify(
+            sparse_flow,
+            single(hints, "hints")[None],
+            sigma_px=sigma or default_sigma_px(height, width),
+            threshold=threshold,
+            mode=mode,
+            region=region,
+        )
+        return io.NodeOutput(flow)
+
+
+class RefineFlow(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldRefineFlow",
+            display_name="Refine Flow (pix2pix)",
+            category=CATEGORY,
+            description="Fits a smooth field to the things in the picture. A field without motion stays without.",
+            inputs=[
+                RefinerSocket.Input("refiner", tooltip="From Load Flow Refiner."),
+                OpticalFlowSocket.Input("flow", tooltip=f"{FLOW} From Densify Flow."),
+                io.Image.Input("image", tooltip="The still, exactly one. The flow is resized to it."),
+            ],
+            outputs=[
+                OpticalFlowSocket.Output("refined_flow", display_name="flow", tooltip="Of the image's size, px/frame.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, refiner, flow, image) -> io.NodeOutput:
+        picture = image_to_tensor(single(image))
+        on_step = progress()
+        return io.NodeOutput(refine(refiner, resize_flow(flow, *picture.shape[-2:]), picture, on_step=on_step))
+
+
+class EstimateFlow(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldEstimateFlow",
+            display_name="Estimate Flow from Video",
+            category=CATEGORY,
+            description="The motion of a driving video: one field for each pair of neighbouring frames.",
+            inputs=[
+                io.Image.Input("images", tooltip="Frames of the driving video, 2 or more, in order."),
+                io.Combo.Input(
+                    "method",
+                    options=["dis", "raft"],
+                    default="dis",
+                    tooltip="dis: OpenCV's DIS, quick, needs nothing. raft: torchvision's RAFT (large), finer, needs "
+                    "its weights at models/driftfield/raft_large.safetensors.",
+                ),
+            ],
+            outputs=[
+                OpticalFlowSocket.Output("flow", display_name="flow", tooltip="frames − 1 fields, pixels per frame.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images, method) -> io.NodeOutput:
+        frames = image_to_tensor(images)
+        report = progress()
+
+        def on_step(done: int, total: int) -> None:
+            report(done - 1, total)
+
+        if method == "dis":
+            return io.NodeOutput(estimate_flow(frames, on_step=on_step))
+        (raft,) = memory.load(load_raft())
+        return io.NodeOutput(estimate_flow_raft(frames, raft, on_step=on_step))
+
+
+class MotionStrength(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldMotionStrength",
+            display_name="Measure Motion Strength",
+            category=CATEGORY,
+            description="How strong a flow is (paper, eq. 8): the mean of its absolute values at a 512-px reference, "
+            "× 100.",
+            inputs=[OpticalFlowSocket.Input("flow", tooltip=FLOW)],
+            outputs=[
+                io.Float.Output(
+                    "strength_percent",
+                    display_name="strength",
+                    tooltip="Percent: 100 is a mean of 1 pixel per frame at 512 px. For Animate Image's "
+                    "motion_strength.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, flow) -> io.NodeOutput:
+        percent = strength_percent(flow)
+        return io.NodeOutput(percent, ui=ui.PreviewText(f"{percent:.0f} %"))
+
+
+class PreviewFlow(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldPreviewFlow",
+            display_name="Preview Flow",
+            category=CATEGORY,
+            description="Flow as a picture: colours of the Middlebury wheel, or little arrows over the image.",
+            is_output_node=True,
+            inputs=[
+                OpticalFlowSocket.Input("flow", tooltip=FLOW),
+                io.Combo.Input(
+                    "mode",
+                    options=["color", "arrows"],
+                    default="color",
+                    tooltip="color: hue is the direction, white is still. arrows: a grid of arrows.",
+                ),
+                io.Float.Input(
+                    "max_px",
+                    default=0.0,
+                    min=0.0,
+                    max=1000.0,
+                    step=0.1,
+                    tooltip="Pixels per frame shown in full colour. 0: the strongest motion of this flow. Mode color.",
+                    **ADVANCED,
+                ),
+                io.Int.Input(
+                    "spacing",
+                    default=24,
+                    min=4,
+                    max=256,
+                    tooltip="Pixels from arrow to arrow. Mode arrows.",
+                    **ADVANCED,
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The still under the arrows, exactly one; grey without it. Mode arrows.",
+                ),
+            ],
+            outputs=[io.Image.Output("preview", display_name="preview", tooltip="One picture for each field.")],
+        )
+
+    @classmethod
+    def execute(cls, flow, mode, max_px, spacing, image=None) -> io.NodeOutput:
+        if mode == "color":
+            pictures = flow_to_color(flow, max_px=max_px or None)
+        else:
+            grey = torch.full((1, 3, *flow.shape[-2:]), 0.5)
+            under = grey if image is None else (image_to_tensor(single(image)) + 1) / 2
+            pictures = torch.stack([draw_flow(under, field, spacing=spacing) for field in flow.split(1)])
+        pictures = pictures.permute(0, 2, 3, 1)
+        return io.NodeOutput(pictures, ui=echo(pictures))

@@ -1,0 +1,124 @@
+"""Models: choosing and loading them."""
+
+from comfy_api.latest import io
+
+from ..model_loaders import locations
+from ..model_loaders.animator import load_animator
+from ..model_loaders.lora import apply_lora
+from ..model_loaders.memory import DTYPES
+from ..model_loaders.refiner import manage_refiner
+from .types import ADVANCED, AnimatorSocket, RefinerSocket
+
+CATEGORY = "Driftfield/models"
+
+
+class LoadAnimationModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldLoadAnimationModel",
+            display_name="Load Animation Model",
+            category=CATEGORY,
+            description="Stable Video Diffusion, or the small model that comes with this pack.",
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=locations.animation_models(),
+                    default=locations.BUILTIN,
+                    tooltip="built-in: small, 256 px, made for a CPU. Others: Stable Video Diffusion as a diffusers "
+                    "folder in models/diffusers.",
+                ),
+                io.Combo.Input(
+                    "adapter",
+                    options=locations.adapters(),
+                    default=locations.AUTO,
+                    tooltip="The motion adapter that makes the model follow a flow. auto: the built-in one for the "
+                    "built-in model, none for others. Files: models/driftfield/adapters, each for the model it was "
+                    "trained on.",
+                ),
+                io.Combo.Input(
+                    "dtype",
+                    options=list(DTYPES),
+                    default="auto",
+                    tooltip="Number format of UNet and decoder. auto: fp16 where the GPU is good at it. A CPU always "
+                    "uses fp32.",
+                    **ADVANCED,
+                ),
+            ],
+            outputs=[AnimatorSocket.Output("animator", display_name="animator")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model, adapter, dtype):
+        adapter = locations.BUILTIN if adapter == locations.AUTO else adapter
+        return locations.fingerprint("animator", model), locations.fingerprint("adapter", adapter)
+
+    @classmethod
+    def execute(cls, model, adapter, dtype) -> io.NodeOutput:
+        return io.NodeOutput(load_animator(model, adapter, dtype))
+
+
+class ApplyCameraLoRA(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldApplyCameraLoRA",
+            display_name="Apply Camera LoRA",
+            category=CATEGORY,
+            description="Holds the camera still (or whatever a LoRA for this model was trained to do).",
+            inputs=[
+                AnimatorSocket.Input("animator", tooltip="From Load Animation Model."),
+                io.Combo.Input(
+                    "lora",
+                    options=locations.loras(),
+                    default=locations.BUILTIN,
+                    tooltip="built-in: the static-camera LoRA of the built-in model. Files: models/loras and "
+                    "models/driftfield/loras, peft's or kohya's names, for the same UNet.",
+                ),
+                io.Float.Input(
+                    "weight",
+                    default=1.0,
+                    min=-4.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="How much of it: 1 as trained, 0 nothing, below 0 the opposite.",
+                ),
+            ],
+            outputs=[AnimatorSocket.Output("patched_animator", display_name="animator")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, lora, weight, animator=None):
+        return locations.fingerprint("lora", lora)
+
+    @classmethod
+    def execute(cls, animator, lora, weight) -> io.NodeOutput:
+        return io.NodeOutput(apply_lora(animator, locations.resolve("lora", lora), weight))
+
+
+class LoadFlowRefiner(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldLoadFlowRefiner",
+            display_name="Load Flow Refiner",
+            category=CATEGORY,
+            description="The network that fits a smooth flow to the things in the picture.",
+            inputs=[
+                io.Combo.Input(
+                    "refiner_name",
+                    options=locations.refiners(),
+                    default=locations.BUILTIN,
+                    tooltip="built-in: comes with this pack. Files: models/driftfield/refiners.",
+                ),
+            ],
+            outputs=[RefinerSocket.Output("refiner", display_name="refiner")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, refiner_name):
+        return locations.fingerprint("refiner", refiner_name)
+
+    @classmethod
+    def execute(cls, refiner_name) -> io.NodeOutput:
+        return io.NodeOutput(manage_refiner(locations.resolve("refiner", refiner_name)))

@@ -1,0 +1,41 @@
+"""Progress bars that stop at Cancel and show what the latents look like so far."""
+
+import torch
+from comfy.utils import ProgressBar
+from PIL import Image
+from torch import Tensor
+
+from ..model_loaders import memory
+from ..model_loaders.animator import Animator
+
+PREVIEW_SIZE = 512  # px of the longer side
+
+
+def progress():
+    """on_step(i, total) for loops without latents. Raises ComfyUI's InterruptProcessingException after a Cancel."""
+    bar = ProgressBar(1)
+
+    def on_step(i: int, total: int) -> None:
+        memory.check_cancel()
+        bar.update_absolute(i + 1, total)
+
+    return on_step
+
+
+def latent_progress(animator: Animator):
+    """on_step(i, total, denoised [N, c, h, w]): as above, with a picture of the middle frame of the first segment."""
+    bar = ProgressBar(1)
+
+    def on_step(i: int, total: int, denoised: Tensor) -> None:
+        memory.check_cancel()
+        middle = denoised[min(len(denoised), animator.frames) // 2]
+        bar.update_absolute(i + 1, total, ("JPEG", latent_picture(animator, middle), PREVIEW_SIZE))
+
+    return on_step
+
+
+def latent_picture(animator: Animator, latent: Tensor) -> Image.Image:
+    """Scaled latent [c, h, w] → RGB picture of h × w pixels, by the animator's linear map."""
+    factors, bias = torch.tensor(animator.preview_factors), torch.tensor(animator.preview_bias)
+    color = latent.float().cpu().permute(1, 2, 0) @ factors + bias
+    return Image.fromarray(((color + 1) * 127.5).round().clamp(0, 255).byte().numpy())

@@ -1,0 +1,128 @@
+"""From what the nodes take in to the denoisers, noise levels and conditioning that the sampling loops want."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..flow_tools.convention import pad_to_multiple, resize_flow
+from ..flow_tools.strength import strength_percent
+from ..flow_tools.warp import reference_video
+from ..model_loaders import memory
+from ..model_loaders.animator import Animator, embed_image, encode_image, encode_motion
+from ..sampling.denoiser import Conditioning, make_denoiser
+from ..sampling.guidance import guided
+from .types import PAD, MotionGuidance
+
+MOTION_BUCKET_ID = 127  # SVD's own default, and the built-in adapter's training
+LARGEST_BUCKET_ID = 255
+BYTES_PER_LATENT = 30_000  # activations of a forward pass per latent pixel and frame, 2 bytes a number, measured
+
+
+def fit_guidance(guidance: MotionGuidance, animator: Animator, height: int, width: int, frames: int) -> MotionGuidance:
+    """The guidance for frames of an image of height × width: flow resized, one field or frames − 1 of them.
+
+    Raises ValueError where the flow is too short or was encoded for another adapter.
+    """
+    if guidance.adapter != animator.adapter:
+        raise ValueError(
+            f"guidance: encoded for the adapter {guidance.adapter}, the animator has {animator.adapter}; "
+            "connect the same animator to Encode Motion and Animate Image"
+        )
+    count = len(guidance.flow)
+    if count != 1 and count < frames - 1:
+        raise ValueError(f"guidance: got flow for {count + 1} frames, allowed 1 field, or {frames} frames or more")
+    flow, maps = guidance.flow[: frames - 1], guidance.maps
+    if flow.shape[-2:] != (height, width):
+        flow = resize_flow(flow, height, width)
+        maps = encode_motion(animator, pad_to_multiple(flow, PAD)[0]) if animator.has_adapter else None
+    elif maps is not None:
+        maps = tuple(level[:, : frames - 1] for level in maps)
+    return replace(guidance, flow=flow, maps=maps)
+
+
+def choose_strength(animator: Animator, flow: Tensor | None, manual: float | None) -> tuple[float | None, int, str]:
+    """(strength_percent for the adapter or None, motion_bucket_id, what was done in words).
+
+    manual: percent, or None for auto: eq. 8 of the flow.
+    """
+    if manual is None and flow is None:
+        return None, MOTION_BUCKET_ID, f"no flow to measure, so the default motion_bucket_id = {MOTION_BUCKET_ID}"
+    percent = strength_percent(flow) if manual is None else manual
+    note = f"motion strength {percent:.0f} % ({'measured from the flow' if manual is None else 'set by hand'}) drives "
+    if animator.has_adapter:
+        return percent, MOTION_BUCKET_ID, note + f"the adapter {animator.adapter}"
+    bucket = max(0, min(LARGEST_BUCKET_ID, round(percent)))
+    note += f"motion_bucket_id = {bucket}: no adapter is loaded"
+    return None, bucket, note + (", so the flow's directions are not used" if flow is not None else "")
+
+
+def encode_reference(
+    animator: Animator, image: Tensor, flow: Tensor | None, frames: int, *, noise: Tensor, loop: bool
+) -> Tensor:
+    """Padded image [1, 3, H, W] → reference latents [L, c, h, w], unscaled: warped along the padded flow, or repeated.
+
+    noise [1, 3, H, W], already scaled, is added to every picture before encoding, as diffusers does.
+    """
+    if animator.reference == "warped" and flow is not None:
+        return encode_image(animator, reference_video(image, flow, frames, loop=loop) + noise)
+    return encode_image(animator, image + noise).expand(frames, -1, -1, -1)
+
+
+def condition(
+    animator: Animator,
+    image: Tensor,
+    guidance: MotionGuidance | None,
+    strength: float | None,
+    bucket: int,
+    *,
+    frames: int,
+    fps: int,
+    noise: Tensor,
+    noise_aug_strength: float,
+    loop: bool,
+) -> Conditioning:
+    """Everything the network is told about image [1, 3, H, W] −1..1 (not padded), in main memory."""
+    flow = guidance and pad_to_multiple(guidance.flow, PAD)[0]
+    padded = pad_to_multiple(image, PAD)[0]
+    return Conditioning(
+        image_embedding=embed_image(animator, image),
+        reference=encode_reference(animator, padded, flow, frames, noise=noise * noise_aug_strength, loop=loop),
+        added_time_ids=torch.tensor([[fps - 1, bucket, noise_aug_strength]], dtype=torch.float32),
+        motion=guidance and guidance.maps,
+        motion_scale=guidance.strength if guidance else 1.0,
+        strength_percent=strength,
+    )
+
+
+def activation_bytes(animator: Animator, reference: Tensor) -> int:
+    """Roughly what one segment's forward pass takes beside the weights."""
+    frames, _, height, width = reference.shape
+    return frames * height * width * BYTES_PER_LATENT * animator.dtype.itemsize // 2
+
+
+def denoisers(
+    animator: Animator, conditioning: Conditioning, guidance_scale: Tensor, *, segments: int = 1
+) -> tuple[Callable, Callable]:
+    """(conditional, guided) over the animator's UNet, loaded onto the device. Each pass first looks for Cancel."""
+    needed = segments * activation_bytes(animator, conditioning.reference)
+    (network,) = memory.load(animator.unet, memory_required=needed)
+    device, dtype = memory.device(), animator.dtype
+
+    def place(tensor: Tensor) -> Tensor:
+        return tensor.to(device, dtype)
+
+    placed = replace(
+        conditioning,
+        image_embedding=place(conditioning.image_embedding),
+        reference=place(conditioning.reference),
+        added_time_ids=conditioning.added_time_ids.to(device),
+        motion=conditioning.motion and tuple(map(place, conditioning.motion)),
+    )
+
+    def denoiser(told: Conditioning) -> Callable:
+        return make_denoiser(network, told, count=lambda _: memory.check_cancel())
+
+    conditional = denoiser(placed)
+    return conditional, guided(conditional, denoiser(placed.unconditional()), guidance_scale.to(device))

@@ -1,0 +1,59 @@
+"""Sockets, what travels over them, and what every node's schema shares."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..model_loaders.animator import Animator
+from ..sampling.animate import Trajectory
+from ..sampling.denoiser import Conditioning
+
+MotionArrowsSocket = io.Custom("MOTION_ARROWS")
+OpticalFlowSocket = io.Custom("OPTICAL_FLOW")  # float32 tensor [N, 2, H, W], px/frame
+RefinerSocket = io.Custom("FLOW_REFINER")
+AnimatorSocket = io.Custom("SVD_ANIMATOR")
+GuidanceSocket = io.Custom("MOTION_GUIDANCE")
+AnimationSocket = io.Custom("ANIMATION")
+TracksSocket = io.Custom("TRACKS")  # ComfyUI's own: {"track_path": [T, N, 2] px, "track_visibility": [T, N]}
+
+PAD = 64  # image sides are padded to a multiple of it: VAE factor 8, UNet factor 8
+
+# Hides an input behind "show advanced inputs", in the versions of ComfyUI that can.
+ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Int.Input.__init__).parameters else {}
+
+
+@dataclass(frozen=True)
+class MotionGuidance:
+    """A flow, and what an animator's motion encoder makes of it."""
+
+    flow: Tensor  # [N, 2, H, W] px/frame
+    maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of the padded flow; None without an adapter
+    strength: float  # 1 = as trained, 0 = off
+    adapter: str | None  # the file whose encoder made the maps
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A video in latents, with all that is needed to go on sampling it. Tensors lie in main memory."""
+
+    latents: Tensor  # [N, c, h, w], scaled
+    trajectory: Trajectory  # of the first segment, L frames
+    conditioning: Conditioning
+    guidance_scale: Tensor  # [L]
+    sampler: Callable  # of sampling.animate's kind
+    animator: Animator
+    padding: tuple[int, int, int, int]  # px: top, bottom, left, right
+
+    @property
+    def segment_frames(self) -> int:
+        return len(self.trajectory.latents)
+
+
+def single(image: Tensor, name: str = "image") -> Tensor:
+    """The IMAGE itself; ValueError where it is not exactly one picture."""
+    if len(image) != 1:
+        raise ValueError(f"{name}: got a batch of {len(image)} images, allowed exactly 1")
+    return image
