@@ -38,7 +38,7 @@ def flow_to_color(flow: Tensor, *, max_px: float | None = None) -> Tensor:
 
 
 def color_wheel(size: int) -> Tensor:
-    """The legend [3, size, size] 0..1: what colour a vector from the middle to each pixel has; white outside the disc."""
+    """The legend [3, size, size] 0..1: the colour of a vector from the middle to each pixel; white outside the disc."""
     axis = torch.linspace(-1, 1, size)
     flow = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]
     inside = flow.norm(dim=1, keepdim=True) <= 1
@@ -84,7 +84,7 @@ def draw_flow(image: Tensor, flow: Tensor, *, spacing: int) -> Tensor:
             step = vectors[y, x] * (spacing / longest if longest else 0)
             if np.hypot(*step) >= 1:
                 path = np.array([(x, y), (x, y) + step])
-                _arrow(canvas, path, tuple(map(int, colors[y, x])), 2, head_px=spacing / 3)
+                _arrow(canvas, path, tuple(map(int, colors[y, x])), 2, head_px=min(spacing / 3, np.hypot(*step) / 2))
     return _from_canvas(canvas)
 
 

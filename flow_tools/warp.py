@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-INVERSION_STEPS = 5  # of the fixed point q = p - F(q); each shrinks the error by the field's slope (px per px)
+INVERSION_STEPS = 8  # of the fixed point q = p - F(q); each shrinks the error by the field's slope (px per px)
 COVERED = 0.25  # a pixel less covered than this by splatted pixels is a hole; holds up to a twofold enlargement
 
 
@@ -82,7 +82,7 @@ def forward_splat(image: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
                 weight = (1 - (x - i).abs()) * (1 - (y - j).abs())
                 weight = weight * ((i >= 0) & (i < width) & (j >= 0) & (j < height))
                 index = j.clamp(0, height - 1).long() * width + i.clamp(0, width - 1).long()
-                sums = sums.index_add(1, index, values * weight)
+                sums = sums.scatter_add(1, index.expand_as(sums), values * weight)
         hole = sums[-1] < COVERED
         color = sums[:channels] / sums[channels].where(~hole, 1)
         warped.append(color.where(~hole, 0).view(channels, height, width))
