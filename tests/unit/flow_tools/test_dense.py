@@ -162,27 +162,32 @@ def test_default_sigma_follows_the_longer_side():
 
 
 MEASURE = """
-import resource, time, torch
+import re, time, torch
 from driftfield.flow_tools.dense import densify
+
+def peak_mb():  # not ru_maxrss, which a process inherits from the one that started it
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+
 generator = torch.Generator().manual_seed(0)
 flow, hints = torch.zeros(1, 2, 1024, 1024), torch.zeros(1, 1, 1024, 1024)
 at = torch.randperm(1024 * 1024, generator=generator)[:4096]
 hints.view(-1)[at] = 1
 flow.view(2, -1)[:, at] = torch.randn(2, 4096, generator=generator)
 densify(flow[..., :8, :8], hints[..., :8, :8], sigma_px=340, threshold=0.05)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_mb()
 start = time.perf_counter()
 for mode in ("sum", "normalized"):
     densify(flow, hints, sigma_px=340, threshold=0.05, mode=mode)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, time.perf_counter() - start)
+print(peak_mb(), peak_mb() - before, time.perf_counter() - start)
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_4096_hints_on_1024_px_stay_far_below_1_gb():
     result = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
-    peak_mb, seconds = map(float, result.stdout.split())
-    print(f"4,096 hints, 1024x1024, both modes: {peak_mb:.0f} MB over the inputs, {seconds:.2f} s")
-    assert peak_mb < 300
+    peak_mb, added_mb, seconds = map(float, result.stdout.split())
+    print(f"4,096 hints, 1024x1024, both modes: {peak_mb:.0f} MB peak, {added_mb:.0f} of it added, {seconds:.2f} s")
+    assert peak_mb < 1000 and 0 < added_mb < 300
 
 
 def test_motion_strength_is_the_mean_at_512_px():
