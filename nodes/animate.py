@@ -26,11 +26,13 @@ from .types import (
     GuidanceSocket,
     MotionGuidance,
     OpticalFlowSocket,
+    choice,
     single,
 )
 
 CATEGORY = "Driftfield/animation"
 LARGEST_SEED = 0xFFFFFFFFFFFFFFFF
+STRENGTH_MODES = ["auto", "manual"]
 ANIMATOR = "From Load Animation Model, or Apply Camera LoRA."
 SEED = "The random numbers. The same seed gives the same video."
 
@@ -119,7 +121,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "strength_mode",
-                    options=["auto", "manual"],
+                    options=STRENGTH_MODES,
                     default="auto",
                     tooltip="auto: motion strength is measured from the guidance's flow. manual: motion_strength is "
                     "used.",
@@ -207,7 +209,7 @@ class AnimateImage(io.ComfyNode):
         run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
         if guidance is not None:
             guidance = fit_guidance(guidance, animator, *picture.shape[-2:], frames)
-        manual = motion_strength if strength_mode == "manual" else None
+        manual = motion_strength if choice(strength_mode, STRENGTH_MODES, "strength_mode") == "manual" else None
         strength, bucket, note = choose_strength(animator, guidance and guidance.flow, manual)
 
         padded, padding = pad_to_multiple(picture, PAD)

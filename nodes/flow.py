@@ -14,10 +14,12 @@ from ..model_loaders.raft import load_raft
 from ..model_loaders.refiner import refine
 from .arrows import echo
 from .progress import progress
-from .types import ADVANCED, OpticalFlowSocket, RefinerSocket, single
+from .types import ADVANCED, OpticalFlowSocket, RefinerSocket, choice, single
 
 CATEGORY = "Driftfield/flow"
 FLOW = "Optical flow in pixels per frame."
+METHODS = ["dis", "raft"]
+PREVIEWS = ["color", "arrows"]
 
 
 class DensifyFlow(io.ComfyNode):
@@ -115,7 +117,7 @@ class EstimateFlow(io.ComfyNode):
                 io.Image.Input("images", tooltip="Frames of the driving video, 2 or more, in order."),
                 io.Combo.Input(
                     "method",
-                    options=["dis", "raft"],
+                    options=METHODS,
                     default="dis",
                     tooltip="dis: OpenCV's DIS, quick, needs nothing. raft: torchvision's RAFT (large), finer, needs "
                     "its weights at models/driftfield/raft_large.safetensors.",
@@ -134,7 +136,7 @@ class EstimateFlow(io.ComfyNode):
         def on_step(done: int, total: int) -> None:
             report(done - 1, total)
 
-        if method == "dis":
+        if choice(method, METHODS, "method") == "dis":
             return io.NodeOutput(estimate_flow(frames, on_step=on_step))
         (raft,) = memory.load(load_raft())
         return io.NodeOutput(estimate_flow_raft(frames, raft, on_step=on_step))
@@ -179,7 +181,7 @@ class PreviewFlow(io.ComfyNode):
                 OpticalFlowSocket.Input("flow", tooltip=FLOW),
                 io.Combo.Input(
                     "mode",
-                    options=["color", "arrows"],
+                    options=PREVIEWS,
                     default="color",
                     tooltip="color: hue is the direction, white is still. arrows: a grid of arrows.",
                 ),
@@ -211,7 +213,7 @@ class PreviewFlow(io.ComfyNode):
 
     @classmethod
     def execute(cls, flow, mode, max_px, spacing, image=None) -> io.NodeOutput:
-        if mode == "color":
+        if choice(mode, PREVIEWS, "mode") == "color":
             pictures = flow_to_color(flow, max_px=max_px or None)
         else:
             grey = torch.full((1, 3, *flow.shape[-2:]), 0.5)

@@ -57,3 +57,10 @@ def single(image: Tensor, name: str = "image") -> Tensor:
     if len(image) != 1:
         raise ValueError(f"{name}: got a batch of {len(image)} images, allowed exactly 1")
     return image
+
+
+def choice(value: str, allowed: list[str], name: str) -> str:
+    """The value of a combo; ValueError where it is none of its options, for ComfyUI does not check V3 combos."""
+    if value not in allowed:
+        raise ValueError(f"{name}: got {value!r}, allowed {', '.join(allowed)}")
+    return value
