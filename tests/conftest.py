@@ -1,13 +1,63 @@
-"""Makes the checkout importable as the package `driftfield`, here and in the processes that tests start."""
+"""Makes the checkout importable as the package `driftfield`, and one real ComfyUI for the server and browser tests."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
-_packages = Path(__file__).absolute().parents[1] / ".comfyui" / "custom_nodes"
+import pytest
+
+TESTS = Path(__file__).absolute().parent
+_packages = TESTS.parent / ".comfyui" / "custom_nodes"
 _packages.mkdir(parents=True, exist_ok=True)
 if not (_packages / "driftfield").is_symlink():
-    (_packages / "driftfield").symlink_to(_packages.parents[1], target_is_directory=True)
-sys.path.insert(0, str(_packages))
+    (_packages / "driftfield").symlink_to(TESTS.parent, target_is_directory=True)
+sys.path.insert(0, str(_packages))  # here, and in the processes that tests start:
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_packages), os.environ.get("PYTHONPATH")]))
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here may download a model
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A ComfyUI on an isolated base directory, with the pack, the probe, and tiny models in its model folders."""
+    from comfy_client import ComfyServer
+    from prompts import write_tiny_models
+
+    if "COMFYUI_DIR" not in os.environ:
+        pytest.skip("no COMFYUI_DIR: run the tests with bash scripts/test.sh")
+    base = tmp_path_factory.mktemp("comfyui")
+    (base / "custom_nodes").mkdir()
+    shutil.copy(TESTS / "server" / "probe.py", base / "custom_nodes" / "driftfield_probe.py")
+    write_tiny_models(base / "models")
+    media = TESTS.parent / "workflows" / "media"
+    if media.is_dir():
+        shutil.copytree(media, base / "input")
+    with ComfyServer(base, log=base / "server.log") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    from comfy_client import ComfyClient
+
+    with ComfyClient(server.url) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def object_info(server):
+    from comfy_client import ComfyClient
+
+    with ComfyClient(server.url) as connected:
+        return connected.object_info()
+
+
+@pytest.fixture(scope="session")
+def still(server):
+    """The name, in ComfyUI's input folder, of a 64 x 64 picture with something in it."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(pixels).save(server.base / "input" / "still.png")
+    return "still.png"

@@ -1,0 +1,34 @@
+"""The workflow files in ComfyUI's own editor: they open, and the editor would queue what scripts/api_form.py makes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from api_form import to_api_form
+from chromium import Page, find_chromium
+
+WORKFLOWS = sorted((Path(__file__).absolute().parents[2] / "workflows").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def page(server, tmp_path_factory):
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    opened = Page(chromium, tmp_path_factory.mktemp("chromium"))
+    opened.open(server.url)
+    opened.wait_for("window.app?.graph && document.querySelector('canvas') && window.app.extensionManager")
+    opened.wait_for("Object.keys(window.LiteGraph?.registered_node_types ?? {}).includes('KSampler')")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_the_editor_opens_the_workflow_and_would_queue_the_same_prompt(page, object_info, file):
+    workflow = json.loads(file.read_text())
+    page.console.clear()
+    page.evaluate(f"window.app.loadGraphData({json.dumps(workflow)})")
+    page.wait_for(f"window.app.graph.nodes.length === {len(workflow['nodes'])}")
+    prompt = page.evaluate("window.app.graphToPrompt().then(({output}) => output)")
+    assert prompt == to_api_form(workflow, object_info)
+    assert [line for line in page.console if "driftfield" in line.lower()] == []

@@ -1,0 +1,101 @@
+"""A headless Chromium, driven over its DevTools websocket: as much of it as the tests need."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import websocket
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Page:
+    """One tab. `console` gathers what the page logs as an error or a warning, and its uncaught exceptions."""
+
+    def __init__(self, chromium: str, profile: Path):
+        self.console: list[str] = []
+        self._number = 0
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+        arguments += ["--window-size=1600,1000", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+        # A browser of its own accord asks the network for updates and models.
+        arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        self._process = subprocess.Popen(
+            [chromium, *arguments, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            port, path = self._wait_for_port(profile / "DevToolsActivePort")
+            address = f"ws://127.0.0.1:{port}{path}"
+            self._socket = websocket.create_connection(address, timeout=120, suppress_origin=True, http_no_proxy=["*"])
+            target = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log"):
+                self._call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
+
+    _session: str | None = None
+
+    def _wait_for_port(self, file: Path) -> tuple[str, str]:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if file.exists() and len(lines := file.read_text().split()) == 2:
+                return lines[0], lines[1]
+            time.sleep(0.1)
+        raise RuntimeError(f"Chromium wrote no {file.name} within 60 s")
+
+    def _call(self, method: str, **parameters) -> dict:
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        self._socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self._socket.recv())
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+            self._note(answer)
+
+    def _note(self, event: dict) -> None:
+        parameters = event.get("params", {})
+        if event["method"] == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
+            words = [str(argument.get("value", argument.get("description"))) for argument in parameters["args"]]
+            self.console.append(f"{parameters['type']}: {' '.join(words)}")
+        elif event["method"] == "Runtime.exceptionThrown":
+            details = parameters["exceptionDetails"]
+            self.console.append(f"exception: {details.get('exception', {}).get('description', details['text'])}")
+        elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.console.append(f"error: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+
+    def open(self, url: str) -> None:
+        self._call("Page.navigate", url=url)
+
+    def evaluate(self, script: str):
+        """The value of a JavaScript expression, awaited; RuntimeError with the page's own stack if it throws."""
+        answer = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", answer["exceptionDetails"]))
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not self.evaluate(f"Boolean({condition})"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not within {timeout_s:.0f} s: {condition}\n" + "\n".join(self.console))
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        if hasattr(self, "_socket"):
+            self._socket.close()
+        self._process.terminate()
+        self._process.wait(20)

@@ -1,0 +1,52 @@
+"""What ComfyUI says about the pack when it starts: nothing but that it is there."""
+
+import re
+
+import pytest
+
+NODES = {
+    "DriftfieldDrawMotionArrows",
+    "DriftfieldArrowsToSparseFlow",
+    "DriftfieldDensifyFlow",
+    "DriftfieldLoadFlowRefiner",
+    "DriftfieldRefineFlow",
+    "DriftfieldEstimateFlow",
+    "DriftfieldMotionStrength",
+    "DriftfieldPreviewFlow",
+    "DriftfieldLoadAnimationModel",
+    "DriftfieldApplyCameraLoRA",
+    "DriftfieldEncodeMotion",
+    "DriftfieldAnimateImage",
+    "DriftfieldExtendAnimation",
+    "DriftfieldDecodeAnimation",
+}
+
+
+def test_the_log_is_clean(server):
+    start = server.log_text().split("To see the GUI go to")[0]
+    about_the_pack = [line for line in start.splitlines() if "driftfield" in line.lower()]
+    assert len([line for line in about_the_pack if re.fullmatch(r" *[\d.]+ seconds: .*/driftfield", line)]) == 1
+    assert [line for line in about_the_pack if not re.fullmatch(r" *[\d.]+ seconds: \S+", line)] == []
+    assert "Traceback" not in start and "IMPORT FAILED" not in start
+
+
+def test_all_nodes_are_there(object_info):
+    assert NODES <= {name for name in object_info if name.startswith("Driftfield")}
+
+
+@pytest.mark.parametrize("node", sorted(NODES))
+def test_every_node_explains_itself(object_info, node):
+    info = object_info[node]
+    assert info["category"].startswith("Driftfield/")
+    assert info["description"] and info["display_name"] != node
+    for group in ("required", "optional"):
+        for name, (_, options) in info["input"].get(group, {}).items():
+            assert options.get("tooltip"), f"{node}: {name} has no tooltip"
+
+
+def test_the_workflows_are_offered_as_templates(client):
+    assert {
+        "arrows_to_long_animation",
+        "short_animation",
+        "motion_from_video",
+    } <= set(client.request("/workflow_templates")["driftfield"])
