@@ -74,7 +74,7 @@ def animate(denoise, noise, sigmas, *, sampler=euler, on_step=None):
     ValueError: sigmas that do not decrease, latents that are not finite, a sampler that does not report every step.
     """
     check_sigmas(sigmas)
-    sigmas = sigmas.to("cpu", torch.float32, copy=True)
+    sigmas = sigmas.to("cpu", torch.float32)
     steps = len(sigmas) - 1
     states, estimates = [], []
 

@@ -57,6 +57,6 @@ def make_denoiser(network, conditioning, *, count=None):
             motion_scale=conditioning.motion_scale,
             strength_percent=None if strength is None else sigma.new_full((segments,), strength),
         )
-        return x / variance - v.to(x.dtype) * (s / variance.sqrt())
+        return x / variance - v * (s / variance.sqrt())
 
     return denoise

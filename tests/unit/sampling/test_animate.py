@@ -2,6 +2,7 @@ import PIL.Image
 import pytest
 import torch
 from tiny import FRAMES, tiny_pipeline
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from driftfield.sampling.animate import animate
 from driftfield.sampling.denoiser import Conditioning, make_denoiser
@@ -124,9 +125,39 @@ def test_a_sampler_that_ends_in_nan_is_an_error(gaussian, noise):
         animate(gaussian(), noise, SIGMAS, sampler=sampler)
 
 
+def test_sigmas_that_do_not_decrease_are_refused(gaussian, noise):
+    with pytest.raises(ValueError, match="sigmas: got"):
+        animate(gaussian(), noise, SIGMAS.flip(0))
+
+
 def test_a_sampler_that_does_not_report_every_step_is_refused(gaussian, noise):
     with pytest.raises(ValueError, match="reported 0 steps"):
         animate(gaussian(), noise, SIGMAS, sampler=lambda denoise, x, sigmas, callback: x)
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would make the host wait for a GPU: numbers read from tensors, and blocking copies to the CPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        reads = func is torch.ops.aten._local_scalar_dense.default
+        copies = func is torch.ops.aten._to_copy.default and kwargs.get("device") == torch.device("cpu")
+        self.count += reads or (copies and not kwargs.get("non_blocking"))
+        return func(*args, **kwargs)
+
+
+def test_no_step_waits_for_the_device(noise):
+    def waits(steps):
+        with Waits() as mode:
+            animate(lambda x, sigma: x / (1 + sigma**2), noise, karras_sigmas(steps, sigma_min=0.002, sigma_max=700))
+            return mode.count
+
+    with Waits() as mode:
+        noise.sum().item()
+    assert mode.count == 1
+    assert waits(20) == waits(5)
 
 
 def test_inputs_and_random_state_stay_as_they_are(gaussian, noise):

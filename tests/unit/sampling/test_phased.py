@@ -111,6 +111,15 @@ def test_second_phase_starts_from_the_estimate_of_the_first_and_unit_noise(gauss
     assert shared.std() == pytest.approx(1, abs=0.01)
 
 
+def test_segments_share_the_predicted_noise_in_units_of_sigma(gaussian, trajectory, prior, randn):
+    predicted, denoiser = randn(*prior.shape, seed=9), gaussian()
+    extend(lambda x, sigma: x - sigma * predicted, denoiser, trajectory, prior, **options(gamma=0.8, omega=0.5))
+    shared = (denoiser.inputs[0] - trajectory.denoised[8]) / SIGMAS[8]
+    frames = torch.cat([predicted.flatten(1), shared.flatten(0, 1).flatten(1)])
+    same = torch.corrcoef(frames)[:FRAMES, FRAMES:].amax(0)
+    assert same.mean() == pytest.approx(1 / (1 + 0.5**2) ** 0.5, abs=0.02)  # eq. 11 with n of unit variance
+
+
 @pytest.mark.parametrize("scale", [0.05, 1.0, 7.0])
 @pytest.mark.parametrize("omega", [0.0, 0.2, 3.0])
 def test_shared_noise_has_unit_deviation_whatever_the_network_predicts(noise, scale, omega):
