@@ -25,8 +25,9 @@ class Page:
         self._number = 0
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         arguments += ["--window-size=1600,1000", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
-        # A browser of its own accord asks the network for updates and models.
+        # Chromium asks for updates, and ComfyUI's editor asks a registry about nodes: nothing here leaves the machine.
         arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        arguments += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         self._process = subprocess.Popen(
             [chromium, *arguments, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -75,7 +76,9 @@ class Page:
             details = parameters["exceptionDetails"]
             self.console.append(f"exception: {details.get('exception', {}).get('description', details['text'])}")
         elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            self.console.append(f"error: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+            text, url = parameters["entry"]["text"], parameters["entry"].get("url", "")
+            if "ERR_NAME_NOT_RESOLVED" not in text:  # another machine, see above
+                self.console.append(f"error: {text} {url}")
 
     def open(self, url: str) -> None:
         self._call("Page.navigate", url=url)
