@@ -1,0 +1,76 @@
+"""ComfyUI's modules on an empty base directory, and tiny models in its model folders."""
+
+import importlib
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import tiny_pipeline_folder
+
+NAMES = ("adapter", "animator", "files", "locations", "lora", "memory", "raft", "refiner")
+
+
+@pytest.fixture(scope="session")
+def comfy_base(tmp_path_factory):
+    """The base directory of an imported ComfyUI; the tests are skipped where COMFYUI_DIR names none."""
+    folder = os.environ.get("COMFYUI_DIR")
+    if not folder:
+        pytest.skip("COMFYUI_DIR is not set: the loaders need ComfyUI's modules")
+    sys.path.append(folder)
+    from comfy.cli_args import args
+
+    args.cpu = not torch.cuda.is_available()
+    import comfy.model_management  # noqa: F401  (reads args once)
+    import folder_paths
+
+    base = tmp_path_factory.mktemp("base")
+    before = {name: folder_paths.folder_names_and_paths.get(name) for name in ("diffusers", "loras", "driftfield")}
+    for name in before:
+        (base / "models" / name).mkdir(parents=True)
+    importlib.import_module("driftfield.model_loaders.locations")  # registers its folder before it is redirected
+    for name in before:
+        extensions = folder_paths.folder_names_and_paths[name][1]
+        folder_paths.folder_names_and_paths[name] = ([str(base / "models" / name)], extensions)
+    yield base
+    for name, paths in before.items():
+        if paths is not None:
+            folder_paths.folder_names_and_paths[name] = paths
+    sys.path.remove(folder)
+
+
+@pytest.fixture(scope="session")
+def loaders(comfy_base):
+    """The modules of model_loaders by name."""
+    return SimpleNamespace(**{name: importlib.import_module(f"driftfield.model_loaders.{name}") for name in NAMES})
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(comfy_base):
+    return tiny_pipeline_folder(comfy_base / "models" / "diffusers" / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_adapters(comfy_base):
+    """{reference: file name} of motion adapters for the tiny model whose layers do something."""
+    import json
+
+    from safetensors.torch import save_file
+    from tiny import seeded, tiny_unet
+
+    from driftfield.networks.animator import REFERENCES, AdapterConfig, MotionAdapter
+
+    folder = comfy_base / "models" / "driftfield" / "adapters"
+    folder.mkdir(exist_ok=True)
+    names = {}
+    for reference in REFERENCES:
+        config = AdapterConfig.for_unet(tiny_unet(), reference=reference, base_channels=8)
+        adapter = seeded(lambda config=config: MotionAdapter(config), 4)
+        generator = torch.Generator().manual_seed(5)
+        for linear in (*adapter.outputs, adapter.strength):
+            linear.weight.normal_(std=0.05, generator=generator)
+        names[reference] = f"tiny_{reference}.safetensors"
+        metadata = {"format": "driftfield.adapter.v1", "config": json.dumps(config.to_dict())}
+        save_file(adapter.state_dict(), folder / names[reference], metadata=metadata)
+    return names

@@ -1,0 +1,119 @@
+"""LoRA files of peft and kohya change the UNet as they should, and leave it bit by bit as it was."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+LAYER = "down_blocks.0.attentions.0.temporal_transformer_blocks.0.attn1.to_q"
+OTHER = "mid_block.attentions.0.temporal_transformer_blocks.0.attn1.to_out.0"
+
+
+@pytest.fixture(scope="module")
+def animator(loaders, tiny_folder, tiny_adapters):
+    return loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
+
+
+@pytest.fixture(scope="module")
+def pairs(animator):
+    """{layer: (A [r, in], B [out, r])}"""
+    generator = torch.Generator().manual_seed(3)
+    weights = {layer: animator.unet.model.state_dict()[f"module.unet.{layer}.weight"] for layer in (LAYER, OTHER)}
+    draw = [torch.randn(4, w.shape[1], generator=generator) for w in weights.values()]
+    return {
+        k: (a, torch.randn(w.shape[0], 4, generator=generator)) for (k, w), a in zip(weights.items(), draw, strict=True)
+    }
+
+
+def state(animator, loaders):
+    (network,) = loaders.memory.load(animator.unet)
+    return {key: value.clone() for key, value in network.state_dict().items()}
+
+
+def peft_names(pairs, prefix):
+    names = {}
+    for layer, (a, b) in pairs.items():
+        names |= {f"{prefix}{layer}.lora_A.weight": a, f"{prefix}{layer}.lora_B.weight": b}
+    return names
+
+
+def kohya_names(pairs, alpha):
+    names = {}
+    for layer, (a, b) in pairs.items():
+        stem = "lora_unet_" + layer.replace(".", "_")
+        names |= {f"{stem}.lora_down.weight": a, f"{stem}.lora_up.weight": b, f"{stem}.alpha": torch.tensor(alpha)}
+    return names
+
+
+@pytest.mark.parametrize(
+    ("names", "scale"),
+    [
+        (lambda pairs: peft_names(pairs, "base_model.model."), 1.0),
+        (lambda pairs: peft_names(pairs, "unet."), 1.0),
+        (lambda pairs: peft_names(pairs, ""), 1.0),
+        (lambda pairs: kohya_names(pairs, 8.0), 2.0),
+    ],
+    ids=["peft", "diffusers", "bare", "kohya"],
+)
+def test_weights_change_by_weight_times_ba_and_come_back(loaders, animator, pairs, tmp_path, names, scale):
+    path = tmp_path / "camera.safetensors"
+    save_file(names(pairs), path)
+    before = state(animator, loaders)
+    patched = loaders.lora.apply_lora(animator, path, 0.5)
+    during = state(patched, loaders)
+    for key, value in before.items():
+        layer = key.removeprefix("unet.").removesuffix(".weight")
+        if layer in pairs:
+            a, b = pairs[layer]
+            torch.testing.assert_close(during[key], value + 0.5 * scale * b @ a, atol=1e-5, rtol=1e-5)
+        else:
+            assert torch.equal(during[key], value), key
+    after = state(animator, loaders)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+
+    from comfy import model_management
+
+    state(patched, loaders)
+    model_management.unload_all_models()
+    resting = loaders.memory.unwrap(animator.unet).state_dict()
+    assert all(torch.equal(resting[key], before[key]) for key in before)
+
+
+def test_two_loras_add_up(loaders, animator, pairs, tmp_path):
+    path = tmp_path / "camera.safetensors"
+    save_file(peft_names(pairs, "unet."), path)
+    twice = loaders.lora.apply_lora(loaders.lora.apply_lora(animator, path, 0.25), path, 0.25)
+    once = loaders.lora.apply_lora(animator, path, 0.5)
+    first, second = state(twice, loaders), state(once, loaders)
+    for key in first:
+        torch.testing.assert_close(first[key], second[key], atol=1e-5, rtol=1e-5)
+
+
+def test_peft_s_alpha_is_read_from_metadata_and_from_the_config_beside(loaders, animator, pairs, tmp_path):
+    in_metadata = tmp_path / "a" / "lora.safetensors"
+    beside = tmp_path / "b" / "adapter_model.safetensors"
+    in_metadata.parent.mkdir()
+    beside.parent.mkdir()
+    tensors = peft_names(pairs, "unet.")
+    save_file(tensors, in_metadata, metadata={"lora_adapter_metadata": json.dumps({"unet.r": 4, "unet.lora_alpha": 8})})
+    save_file(tensors, beside)
+    (beside.parent / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
+    assert loaders.lora.peft_scale(in_metadata) == loaders.lora.peft_scale(beside) == 2.0
+
+
+def test_keys_that_fit_no_layer_are_named(loaders, animator, pairs, tmp_path):
+    path = tmp_path / "camera.safetensors"
+    tensors = peft_names(pairs, "unet.")
+    tensors["unet.nowhere.to_q.lora_A.weight"] = torch.zeros(4, 8)
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match=r"camera\.safetensors: keys that fit no layer of tiny: unet\.nowhere"):
+        loaders.lora.apply_lora(animator, path, 1.0)
+
+
+def test_other_shapes_are_named(loaders, animator, pairs, tmp_path):
+    path = tmp_path / "camera.safetensors"
+    a, b = pairs[LAYER]
+    save_file(peft_names({LAYER: (a[:, :-1].contiguous(), b)}, "unet."), path)
+    with pytest.raises(ValueError, match=rf"camera\.safetensors: {LAYER}\.weight: got \[.*allowed"):
+        loaders.lora.apply_lora(animator, path, 1.0)

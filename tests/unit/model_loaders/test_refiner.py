@@ -1,0 +1,68 @@
+"""Refiner files, and what the refiner leaves alone."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny import seeded
+
+from driftfield.networks.refiner import FlowRefiner, RefinerConfig
+
+
+@pytest.fixture(scope="module")
+def refiner_file(tmp_path_factory):
+    config = RefinerConfig(base_channels=4, levels=4)
+    path = tmp_path_factory.mktemp("refiners") / "tiny.safetensors"
+    network = seeded(lambda: FlowRefiner(config), 0)
+    metadata = {"format": "driftfield.refiner.v1", "config": json.dumps(config.to_dict())}
+    save_file(network.state_dict(), path, metadata=metadata)
+    return path
+
+
+@pytest.fixture
+def picture():
+    return torch.rand(1, 3, 40, 56, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_refines_each_field_and_reports(loaders, refiner_file, picture):
+    refiner = loaders.refiner.manage_refiner(refiner_file)
+    flow = torch.randn(3, 2, 40, 56, generator=torch.Generator().manual_seed(1))
+    steps = []
+    refined = loaders.refiner.refine(refiner, flow, picture, on_step=lambda i, n: steps.append((i, n)))
+    assert refined.shape == flow.shape and not torch.equal(refined, flow)
+    assert steps == [(0, 3), (1, 3), (2, 3)]
+    network = loaders.refiner.load_refiner(refiner_file)
+    torch.testing.assert_close(refined[1:2], network(flow[1:2], picture), atol=1e-5, rtol=0)
+
+
+def test_no_motion_stays_exactly_none(loaders, refiner_file, picture):
+    refiner = loaders.refiner.manage_refiner(refiner_file)
+    still = torch.zeros(1, 2, 40, 56)
+    assert torch.equal(loaders.refiner.refine(refiner, still, picture), still)
+
+
+def test_unknown_config_is_named(loaders, refiner_file, tmp_path):
+    path = tmp_path / "newer.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"format": "driftfield.refiner.v1", "config": '{"depth": 3}'})
+    with pytest.raises(ValueError, match=r"newer\.safetensors: refiner config: .*depth.*allowed fields"):
+        loaders.refiner.load_refiner(path)
+
+
+def test_raft_says_where_to_put_its_weights(loaders, comfy_base):
+    with pytest.raises(
+        ValueError, match=r"raft_large\.safetensors.*not found in .*driftfield.*or choose the method 'dis'"
+    ):
+        loaders.raft.load_raft()
+
+
+def test_raft_loads_torchvision_s_weights(loaders, comfy_base):
+    from torchvision.models.optical_flow import raft_large
+
+    network = seeded(lambda: raft_large(weights=None), 0)
+    path = comfy_base / "models" / "driftfield" / "raft_large.safetensors"
+    save_file(network.state_dict(), path)
+    (loaded,) = loaders.memory.load(loaders.raft.load_raft())
+    expected = network.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
+    path.unlink()
