@@ -33,7 +33,8 @@ def make_base_directory(base: Path) -> Path:
     for folder in ("custom_nodes", "input", "models", "output", "user/default/workflows"):
         (base / folder).mkdir(parents=True, exist_ok=True)
     link = base / "custom_nodes" / "driftfield"
-    if not link.is_symlink():
+    if not (link.exists() and link.samefile(PACK_ROOT)):
+        link.unlink(missing_ok=True)
         link.symlink_to(PACK_ROOT, target_is_directory=True)
     return base
 

@@ -2,7 +2,7 @@
 # Sets up what the demo and the tests run in. Sourced by demo.sh and test.sh, and exports for them
 #   DRIFTFIELD_PYTHON  a Python with ComfyUI's, the pack's and the tests' requirements
 #   COMFYUI_DIR        a ComfyUI
-#   DRIFTFIELD_BASE    this checkout's ComfyUI base directory, with the pack in its custom_nodes/
+#   DRIFTFIELD_BASE    this checkout's ComfyUI base directory (models, input, output)
 # Python and ComfyUI are made once, in ${DRIFTFIELD_HOME:-~/.cache/driftfield}, and shared by all checkouts with the same
 # pins; a set-up that was cut short is made anew. A user's own ComfyUI is used when COMFYUI_DIR names one, or when the pack
 # lies in one's custom_nodes/; a user's own Python (COMFYUI_PYTHON, or the venv inside that ComfyUI) when it has all that
@@ -91,6 +91,7 @@ own_requirements=""
 DRIFTFIELD_PYTHON=""
 if [ -n "${COMFYUI_DIR:-}" ]; then
     [ -f "$COMFYUI_DIR/main.py" ] || fail "COMFYUI_DIR=$COMFYUI_DIR holds no main.py"
+    COMFYUI_DIR="$(cd "$COMFYUI_DIR" && pwd)"
     own_requirements="$COMFYUI_DIR/requirements.txt"
     say "using the ComfyUI in $COMFYUI_DIR"
     for candidate in "${COMFYUI_PYTHON:-}" "$COMFYUI_DIR/venv/bin/python" "$COMFYUI_DIR/.venv/bin/python"; do
@@ -134,7 +135,6 @@ if [ -z "$DRIFTFIELD_PYTHON" ]; then
 fi
 
 # 3. This checkout's base directory
-DRIFTFIELD_BASE="${DRIFTFIELD_BASE:-$repo/.comfyui}"
-mkdir -p "$DRIFTFIELD_BASE"/{custom_nodes,input,models,output,user/default/workflows}
-ln -sfn "$repo" "$DRIFTFIELD_BASE/custom_nodes/driftfield"
+DRIFTFIELD_BASE="$repo/.comfyui"
+mkdir -p "$DRIFTFIELD_BASE"
 export DRIFTFIELD_PYTHON COMFYUI_DIR DRIFTFIELD_BASE

@@ -6,12 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from comfy_client import ComfyClient, ComfyServer, make_base_directory
 
 TESTS = Path(__file__).absolute().parent
-_packages = TESTS.parent / ".comfyui" / "custom_nodes"
-_packages.mkdir(parents=True, exist_ok=True)
-if not (_packages / "driftfield").is_symlink():
-    (_packages / "driftfield").symlink_to(TESTS.parent, target_is_directory=True)
+_packages = make_base_directory(TESTS.parent / ".comfyui") / "custom_nodes"  # there the checkout is called driftfield
 sys.path.insert(0, str(_packages))  # here, and in the processes that tests start:
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_packages), os.environ.get("PYTHONPATH")]))
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here may download a model
@@ -20,7 +18,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here may download a model
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A ComfyUI on an isolated base directory, with the pack, the probe, and tiny models in its model folders."""
-    from comfy_client import ComfyServer
     from prompts import write_tiny_models
 
     if "COMFYUI_DIR" not in os.environ:
@@ -38,16 +35,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def client(server):
-    from comfy_client import ComfyClient
-
     with ComfyClient(server.url) as connected:
         yield connected
 
 
 @pytest.fixture(scope="session")
 def object_info(server):
-    from comfy_client import ComfyClient
-
     with ComfyClient(server.url) as connected:
         return connected.object_info()
 
