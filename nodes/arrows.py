@@ -87,7 +87,9 @@ class ArrowsToSparseFlow(io.ComfyNode):
             category=CATEGORY,
             description="Optical flow known only where an arrow starts (paper, eq. 5), and the mask of where that is.",
             inputs=[
-                MotionArrowsSocket.Input("motion_arrows", tooltip="Arrows from Draw Motion Arrows."),
+                MotionArrowsSocket.Input(
+                    "motion_arrows", display_name="arrows", tooltip="Arrows from Draw Motion Arrows."
+                ),
                 io.Int.Input(
                     "width",
                     default=0,

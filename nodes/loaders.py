@@ -107,6 +107,7 @@ class LoadFlowRefiner(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "refiner_name",
+                    display_name="refiner",
                     options=locations.refiners(),
                     default=locations.BUILTIN,
                     tooltip="built-in: comes with this pack. Files: models/driftfield/refiners.",

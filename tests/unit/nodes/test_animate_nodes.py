@@ -1,0 +1,269 @@
+"""Animate, extend, decode on the tiny model: equal to diffusers, reproducible, stoppable, and clear about errors."""
+
+import pytest
+import torch
+from PIL import Image
+from tiny import FRAMES, tiny_pipeline
+
+SETTINGS = {
+    "seed": 3,
+    "steps": 4,
+    "cfg_min": 1.0,
+    "cfg_max": 1.0,
+    "fps": 7,
+    "strength_mode": "manual",
+    "motion_strength": 127.0,
+    "frames": 0,
+    "noise_aug_strength": 0.02,
+    "loop": False,
+}
+
+
+@pytest.fixture(scope="module")
+def nodes(comfy_base):
+    from driftfield.nodes import animate
+
+    return animate
+
+
+@pytest.fixture(scope="module")
+def plain(loaders, tiny_folder):
+    return loaders.animator.load_animator("tiny", "none", "auto")
+
+
+@pytest.fixture(scope="module")
+def warped(loaders, tiny_folder, tiny_adapters):
+    return loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
+
+
+@pytest.fixture
+def image():
+    return torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def flow():
+    return torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def animated(nodes, animator, image, **changes):
+    return nodes.AnimateImage.execute(animator, image, **{**SETTINGS, **changes}).result
+
+
+def encoded(nodes, animator, flow, strength=1.0):
+    return nodes.EncodeMotion.execute(animator, flow, strength).result[0]
+
+
+@pytest.mark.parametrize("cfg_max", [1.0, 3.0])
+def test_without_adapter_it_is_diffusers(nodes, plain, image, cfg_max):
+    pixels = (image[0].numpy() * 255).round().astype("uint8")
+    image8 = torch.from_numpy(pixels)[None].float() / 255
+    animation, report = animated(nodes, plain, image8, cfg_max=cfg_max)
+    pipeline = tiny_pipeline()
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        Image.fromarray(pixels),
+        height=64,
+        width=64,
+        num_frames=FRAMES,
+        num_inference_steps=4,
+        min_guidance_scale=1.0,
+        max_guidance_scale=cfg_max,
+        fps=7,
+        motion_bucket_id=127,
+        noise_aug_strength=0.02,
+        generator=torch.Generator().manual_seed(3),
+        output_type="latent",
+    ).frames[0]
+    torch.testing.assert_close(animation.latents, expected, atol=1e-4, rtol=0)
+    assert "motion_bucket_id = 127" in report and f"{1 if cfg_max == 1 else 2} pass" in report
+
+
+def test_the_adapter_and_the_flow_matter(nodes, warped, image, flow):
+    latents = {
+        name: animated(nodes, warped, image, guidance=given, **more)[0].latents
+        for name, given, more in [
+            ("flow", encoded(nodes, warped, flow), {}),
+            ("again", encoded(nodes, warped, flow), {}),
+            ("negative", encoded(nodes, warped, -flow), {}),
+            ("attention off", encoded(nodes, warped, flow, 0.0), {}),
+            ("weaker", encoded(nodes, warped, flow), {"motion_strength": 10.0}),
+            ("loop", encoded(nodes, warped, flow), {"loop": True}),
+            ("none", None, {}),
+        ]
+    }
+    first, again = latents.pop("flow"), latents.pop("again")
+    assert torch.equal(first, again)
+    for name, other in latents.items():
+        assert not torch.equal(first, other), name
+
+
+def test_auto_strength_is_measured(nodes, warped, plain, image):
+    flow = torch.full((1, 2, 64, 64), 0.25)  # 2 px/frame at 512
+    _, report = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow), strength_mode="auto")
+    assert "200 % (measured from the flow) drives the adapter" in report and "warped along the flow" in report
+    _, report = animated(nodes, plain, image, guidance=encoded(nodes, plain, flow), strength_mode="auto")
+    assert "motion_bucket_id = 200: no adapter" in report and "reference repeated" in report
+    _, report = animated(nodes, plain, image, strength_mode="auto")
+    assert "default motion_bucket_id = 127" in report
+
+
+def test_flow_of_another_size_and_length_fits(nodes, warped, image):
+    generator = torch.Generator().manual_seed(2)
+    long = torch.randn(FRAMES + 3, 2, 64, 64, generator=generator)
+    a, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, long))
+    b, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, long[: FRAMES - 1]))
+    torch.testing.assert_close(a.latents, b.latents, atol=1e-5, rtol=0)
+    smaller = torch.randn(1, 2, 32, 48, generator=generator)
+    animated(nodes, warped, image, guidance=encoded(nodes, warped, smaller))
+    with pytest.raises(ValueError, match="guidance: got flow for 3 frames, allowed 1 field, or 5"):
+        animated(nodes, warped, image, guidance=encoded(nodes, warped, long[:2]))
+
+
+def test_odd_sizes_are_padded_and_come_back(nodes, warped):
+    image = torch.rand(1, 50, 72, 4, generator=torch.Generator().manual_seed(0))
+    guidance = encoded(nodes, warped, torch.ones(1, 2, 50, 72))
+    animation, _ = animated(nodes, warped, image, guidance=guidance)
+    images, latent = nodes.DecodeAnimation.execute(animation, 8).result
+    assert images.shape == (FRAMES, 50, 72, 3) and 0 <= images.min() and images.max() <= 1
+    assert latent["samples"].shape == (FRAMES, 4, 8, 16)
+    torch.testing.assert_close(latent["samples"] * 0.18215, animation.latents)
+
+
+def test_no_arrows_give_a_finite_video(nodes, warped, image):
+    animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, torch.zeros(1, 2, 64, 64)))
+    reference = animation.conditioning.reference
+    assert torch.equal(reference, reference[:1].expand_as(reference))
+    assert nodes.DecodeAnimation.execute(animation, 8).result[0].isfinite().all()
+
+
+def test_extending_keeps_the_first_segment_and_trims_the_end(nodes, warped, image, flow):
+    animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow))
+    longer, report = nodes.ExtendAnimation.execute(animation, 13, 0.5, 0.2, 0).result
+    assert len(longer.latents) == 13 and torch.equal(longer.latents[:FRAMES], animation.latents)
+    assert not torch.equal(longer.latents[FRAMES : 2 * FRAMES], animation.latents)
+    assert report == "13 frames: 3 segments of 5, the first 2 of 4 steps shared"
+    copies = nodes.ExtendAnimation.execute(longer, 10, 1.0, 0.2, 0).result[0]
+    assert torch.equal(copies.latents, animation.latents.repeat(2, 1, 1, 1))
+    short = nodes.ExtendAnimation.execute(animation, 3, 0.5, 0.2, 0).result[0]
+    assert torch.equal(short.latents, animation.latents[:3])
+    assert nodes.DecodeAnimation.execute(longer, 8).result[0].shape == (13, 64, 64, 3)
+
+
+def test_extending_with_too_little_memory_goes_one_by_one(nodes, loaders, plain, image, monkeypatch, caplog):
+    animation, _ = animated(nodes, plain, image)
+    expected = nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
+    network = loaders.memory.unwrap(plain.unet)
+    forward, sizes = network.forward, []
+
+    def tight(sample, *args, **kwargs):
+        sizes.append(len(sample))
+        if len(sample) > 1:
+            raise loaders.memory.OutOfMemory("full")
+        return forward(sample, *args, **kwargs)
+
+    monkeypatch.setattr(network, "forward", tight)
+    monkeypatch.setattr(loaders.memory, "fitting", lambda count, size: count)
+    got = nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
+    assert sizes[:2] == [1, 2] and sizes.count(2) == 1 and "out of memory" in caplog.text
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
+
+
+def test_global_random_state_and_inputs_stay(nodes, warped, image, flow):
+    before, picture, field = torch.random.get_rng_state(), image.clone(), flow.clone()
+    animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow))
+    nodes.DecodeAnimation.execute(nodes.ExtendAnimation.execute(animation, 8, 0.5, 0.2, 0).result[0], 8)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(image, picture) and torch.equal(flow, field)
+
+
+def test_errors_name_the_input(nodes, loaders, warped, plain, image, flow, tiny_adapters):
+    guidance = encoded(nodes, warped, flow)
+    cases = [
+        ("image: got a batch of 2", warped, {"image": image.repeat(2, 1, 1, 1)}),
+        ("frames: got 1", warped, {"frames": 1}),
+        ("loop: got no guidance", warped, {"loop": True}),
+        ("loop: got a repeated reference", plain, {"loop": True, "guidance": encoded(nodes, plain, flow)}),
+        ("guidance: encoded for the adapter tiny_warped", plain, {"guidance": guidance}),
+        ("sigmas: got .* ending in 0", plain, {"sigmas": torch.tensor([10.0, 1.0])}),
+        ("sigmas: got .* strictly decreasing", plain, {"sigmas": torch.tensor([1.0, 10.0, 0.0])}),
+        ("sampler: got object", plain, {"sampler": object()}),
+        ("strength_mode: got 'both'", plain, {"strength_mode": "both"}),
+    ]
+    for said, animator, changes in cases:
+        picture = changes.pop("image", image)
+        with pytest.raises(ValueError, match=said):
+            animated(nodes, animator, picture, **changes)
+
+
+def test_nan_in_the_network_is_an_error(nodes, loaders, plain, image, monkeypatch):
+    network = loaders.memory.unwrap(plain.unet)
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda *args, **kwargs: forward(*args, **kwargs) * torch.nan)
+    with pytest.raises(ValueError, match="NaN or infinity in latents"):
+        animated(nodes, plain, image)
+
+
+def test_cancel_stops_before_the_next_pass(nodes, loaders, plain, image, monkeypatch):
+    from comfy import model_management
+
+    network = loaders.memory.unwrap(plain.unet)
+    forward, passes = network.forward, []
+
+    def pressed(*args, **kwargs):
+        passes.append(1)
+        model_management.interrupt_current_processing()
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(network, "forward", pressed)
+    with pytest.raises(model_management.InterruptProcessingException):
+        animated(nodes, plain, image, cfg_max=3.0)
+    assert len(passes) == 1
+    monkeypatch.undo()
+    animation, _ = animated(nodes, plain, image)
+    for run in (
+        lambda: nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0),
+        lambda: nodes.DecodeAnimation.execute(animation, 8),
+        lambda: animated(nodes, plain, image),
+    ):
+        model_management.interrupt_current_processing()
+        with pytest.raises(model_management.InterruptProcessingException):
+            run()
+
+
+def test_each_step_shows_a_picture(nodes, plain, image, monkeypatch):
+    import comfy.utils
+
+    seen = []
+    monkeypatch.setattr(
+        comfy.utils,
+        "PROGRESS_BAR_HOOK",
+        lambda value, total, preview, node_id=None: seen.append((value, total, preview)),
+    )
+    animated(nodes, plain, image)
+    assert [(value, total) for value, total, _ in seen] == [(i, 4) for i in (1, 2, 3, 4)]
+    for _, _, (kind, picture, size) in seen:
+        assert (kind, picture.size, size) == ("JPEG", (8, 8), 512)
+
+
+@pytest.mark.parametrize("name", ["euler", "heun", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc", "er_sde", "euler_ancestral"])
+def test_comfyui_s_samplers_and_sigmas_plug_in(nodes, plain, image, name):
+    from comfy.samplers import sampler_object
+
+    sigmas = torch.tensor([80.0, 10.0, 2.0, 0.5, 0.0])
+    before = torch.random.get_rng_state()
+    first, _ = animated(nodes, plain, image, sampler=sampler_object(name), sigmas=sigmas)
+    again, _ = animated(nodes, plain, image, sampler=sampler_object(name), sigmas=sigmas)
+    assert torch.equal(first.latents, again.latents)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    if name == "euler":
+        ours, _ = animated(nodes, plain, image, sigmas=sigmas)
+        torch.testing.assert_close(first.latents, ours.latents, atol=1e-4, rtol=0)
+    nodes.ExtendAnimation.execute(first, 8, 0.5, 0.2, 0)
+
+
+def test_samplers_that_steer_guidance_are_refused_by_name(nodes, plain, image):
+    from comfy.samplers import sampler_object
+
+    with pytest.raises(ValueError, match=r"sampler: got one of the CFG\+\+ family"):
+        animated(nodes, plain, image, sampler=sampler_object("euler_cfg_pp"))

@@ -1,0 +1,97 @@
+"""The nodes before the animation: what they pass on, and the errors that name their input."""
+
+import pytest
+import torch
+
+ARROWS = '{"version":1,"arrows":[{"id":"a","points":[[0.25,0.5],[0.75,0.5]]},{"id":"pin","points":[[0.9,0.9]]}]}'
+
+
+@pytest.fixture(scope="module")
+def nodes(comfy_base):
+    import folder_paths
+
+    from driftfield.nodes import arrows, flow
+
+    folder_paths.set_temp_directory(str(comfy_base / "temp"))
+    return {**vars(arrows), **vars(flow)}
+
+
+@pytest.fixture
+def image():
+    return torch.rand(1, 32, 64, 3, generator=torch.Generator().manual_seed(0))
+
+
+def run(nodes, name, *args, **kwargs):
+    return nodes[name].execute(*args, **kwargs).result
+
+
+def test_arrows_become_a_dense_flow(nodes, image):
+    arrows, preview, coordinates = run(nodes, "DrawMotionArrows", image, ARROWS)
+    assert (arrows.width, arrows.height, len(arrows.arrows)) == (64, 32, 2)
+    assert preview.shape == image.shape and not torch.equal(preview, image)
+    again, _, _ = run(nodes, "DrawMotionArrows", image, coordinates)
+    assert [a.points for a in again.arrows] == [a.points for a in arrows.arrows]
+
+    sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
+    assert sparse.shape == (1, 2, 32, 64) and hints.shape == (1, 32, 64)
+    assert sparse[0, :, 16, 16].tolist() == [8.0, 0.0]  # 32 px in 4 steps
+    (flow,) = run(nodes, "DensifyFlow", sparse, hints, 8.0, 0.05, "normalized")
+    assert flow.shape == (1, 2, 32, 64) and flow[0, 0, 16, 17] > 7 and flow[0].abs().max() <= 8
+
+
+def test_more_arrows_from_other_packs(nodes, image):
+    track = {"track_path": torch.tensor([[[1.0, 2.0]], [[9.0, 2.0]]]), "track_visibility": torch.ones(2, 1).bool()}
+    arrows, _, _ = run(nodes, "DrawMotionArrows", image, ARROWS, '[{"x":3,"y":4},{"x":9,"y":4}]', track)
+    assert len(arrows.arrows) == 4
+
+
+def test_an_empty_text_gives_exact_zeros(nodes, image):
+    arrows, _, coordinates = run(nodes, "DrawMotionArrows", image, "")
+    sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 48, 24, 25)
+    (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.05, "sum")
+    assert coordinates == "" and flow.shape == (1, 2, 24, 48) and flow.count_nonzero() == 0
+
+
+def test_a_region_of_another_size_limits_motion(nodes, image):
+    arrows, _, _ = run(nodes, "DrawMotionArrows", image, ARROWS)
+    sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
+    region = torch.zeros(1, 16, 32)
+    region[..., :16] = 1
+    (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.0, "sum", region)
+    assert flow[..., :30].count_nonzero() > 0 and flow[..., 34:].count_nonzero() == 0
+
+
+def test_inputs_are_named_in_errors(nodes, image):
+    flow = torch.zeros(1, 2, 32, 64)
+    two, hints = image.repeat(2, 1, 1, 1), torch.zeros(1, 32, 64)
+    cases = [
+        ("image: got a batch of 2", "DrawMotionArrows", (two, "")),
+        ("arrows: not JSON", "DrawMotionArrows", (image, "[{")),
+        ("hints: got a batch of 2", "DensifyFlow", (flow, hints.repeat(2, 1, 1), 0.0, 0.05, "sum")),
+        ("mode: got 'mean'", "DensifyFlow", (flow, hints, 0.0, 0.05, "mean")),
+        ("frames: got", "EstimateFlow", (image, "dis")),
+        ("method: got 'farneback'", "EstimateFlow", (two, "farneback")),
+        ("mode: got 'x'", "PreviewFlow", (flow, "x", 0.0, 24)),
+    ]
+    for said, name, given in cases:
+        with pytest.raises(ValueError, match=said):
+            run(nodes, name, *given)
+
+
+def test_motion_of_a_video_is_measured_and_shown(nodes, image):
+    big = torch.nn.functional.interpolate(image.permute(0, 3, 1, 2), size=(96, 128), mode="bicubic").permute(0, 2, 3, 1)
+    video = torch.cat([big.roll(2 * i, dims=2) for i in range(3)]).clamp(0, 1)
+    (flow,) = run(nodes, "EstimateFlow", video, "dis")
+    assert flow.shape == (2, 2, 96, 128) and flow[:, 0].median() == pytest.approx(2, abs=0.3)
+    (percent,) = run(nodes, "MotionStrength", torch.ones(1, 2, 128, 256))
+    assert percent == 200.0
+    (colors,) = run(nodes, "PreviewFlow", flow, "color", 0.0, 24)
+    (arrows,) = run(nodes, "PreviewFlow", flow, "arrows", 0.0, 24, big)
+    assert colors.shape == arrows.shape == (2, 96, 128, 3)
+
+
+def test_alpha_is_over_black_and_inputs_stay(nodes, image):
+    transparent = torch.cat([image, torch.zeros_like(image[..., :1])], dim=-1)
+    before = transparent.clone()
+    _, preview, _ = run(nodes, "DrawMotionArrows", transparent, "")
+    assert preview.count_nonzero() == 0 and torch.equal(transparent, before)

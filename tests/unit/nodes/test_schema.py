@@ -1,0 +1,70 @@
+"""Every node explains itself: schemas, tooltips, help pages, and workflows that fit them."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).absolute().parents[3]
+IDS = [
+    "DriftfieldDrawMotionArrows",
+    "DriftfieldArrowsToSparseFlow",
+    "DriftfieldDensifyFlow",
+    "DriftfieldLoadFlowRefiner",
+    "DriftfieldRefineFlow",
+    "DriftfieldEstimateFlow",
+    "DriftfieldMotionStrength",
+    "DriftfieldPreviewFlow",
+    "DriftfieldLoadAnimationModel",
+    "DriftfieldApplyCameraLoRA",
+    "DriftfieldEncodeMotion",
+    "DriftfieldAnimateImage",
+    "DriftfieldExtendAnimation",
+    "DriftfieldDecodeAnimation",
+]
+
+
+@pytest.fixture(scope="module")
+def schemas(comfy_base):
+    import driftfield
+
+    async def load():
+        return await (await driftfield.comfy_entrypoint()).get_node_list()
+
+    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in asyncio.run(load()))}
+
+
+def test_the_fourteen_nodes_are_there(schemas):
+    assert list(schemas) == IDS
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_it_explains_itself(schemas, node_id):
+    schema = schemas[node_id]
+    assert schema.category.startswith("Driftfield/") and schema.display_name and schema.description
+    for given in schema.inputs:
+        assert given.tooltip, given.id
+    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text()
+    assert page.startswith(f"# {schema.display_name}\n")
+    for given in schema.inputs:
+        assert (given.display_name or given.id).replace("_", " ") in page.replace("_", " "), given.id
+
+
+def test_no_help_page_without_its_node():
+    assert sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md")) == sorted(IDS)
+
+
+@pytest.mark.parametrize("name", ["arrows_to_long_animation", "short_animation", "motion_from_video"])
+def test_workflows_are_tidy_and_know_only_our_nodes_and_core_s(name):
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text())
+    assert workflow["version"] == 0.4
+    boxes = [(n["type"], *n["pos"], *n["size"]) for n in workflow["nodes"]]
+    for i, (first, x, y, width, height) in enumerate(boxes):
+        for second, x2, y2, width2, height2 in boxes[i + 1 :]:
+            apart = x + width <= x2 or x2 + width2 <= x or y + height <= y2 - 30 or y2 + height2 <= y - 30
+            assert apart, f"{first} overlaps {second}"
+    types = {node["type"] for node in workflow["nodes"]}
+    assert {t for t in types if t.startswith("Driftfield")} <= set(IDS)
+    assert {"Note", "CreateVideo", "SaveVideo"} <= types
+    assert [group["title"][0] for group in workflow["groups"]] == ["1", "2", "3", "4"]
