@@ -17,7 +17,7 @@ from .types import PAD, MotionGuidance
 
 MOTION_BUCKET_ID = 127  # SVD's own default, and the built-in adapter's training
 LARGEST_BUCKET_ID = 255
-BYTES_PER_LATENT = 30_000  # activations of a forward pass per latent pixel and frame, 2 bytes a number, measured
+BYTES_PER_LATENT = 30_000  # of activations per latent pixel and frame, in half precision; a generous estimate
 
 
 def fit_guidance(guidance: MotionGuidance, animator: Animator, height: int, width: int, frames: int) -> MotionGuidance:
