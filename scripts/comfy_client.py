@@ -231,13 +231,13 @@ class ComfyClient:
                 return result
 
     def run(self, prompt: dict, *, workflow: dict | None = None, on_event=None) -> Result:
-        """Queues, follows, and raises ComfyError with the node's own error and traceback if one failed."""
+        """Queues, follows, and raises ComfyError with the node's traceback and, last, its error if one failed."""
         result = self.follow(self.queue(prompt, workflow=workflow), on_event)
         if result.error is not None:
             error = result.error
             raise ComfyError(
-                f"{error['node_type']} (node {error['node_id']}): {error['exception_type']}: "
-                f"{error['exception_message'].strip()}\n{''.join(error['traceback'])}"
+                f"{''.join(error['traceback'])}\n{error['node_type']} (node {error['node_id']}): "
+                f"{error['exception_type']}: {error['exception_message'].strip()}"
             )
         return result
 

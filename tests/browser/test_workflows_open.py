@@ -32,3 +32,9 @@ def test_the_editor_opens_the_workflow_and_would_queue_the_same_prompt(page, obj
     prompt = page.evaluate("window.app.graphToPrompt().then(({output}) => output)")
     assert prompt == to_api_form(workflow, object_info)
     assert [line for line in page.console if "driftfield" in line.lower()] == []
+
+
+def test_the_address_that_the_demo_prints_opens_its_workflow(page, server):
+    page.open(f"{server.url}/?template=arrows_to_long_animation&source=driftfield")
+    nodes = "window.app?.graph?.nodes?.map(node => node.type) ?? []"
+    page.wait_for(f"({nodes}).includes('DriftfieldExtendAnimation')")
