@@ -127,9 +127,9 @@ def without_held_frames(frames: list[np.ndarray]) -> list[np.ndarray]:
     """Drop frames that only repeat the one before (a slower film in a faster file)."""
     small = [grey(frame, 64).astype(np.int16) for frame in frames]
     change = np.array([np.abs(a - b).mean() for a, b in zip(small, small[1:], strict=False)])
-    if not len(change) or np.median(change) == 0:
+    if not change.any():
         return frames
-    keep = np.flatnonzero(change > 0.05 * np.median(change)) + 1
+    keep = np.flatnonzero(change > 0.02 * np.quantile(change, 0.9)) + 1
     return [frames[0], *(frames[k] for k in keep)]
 
 

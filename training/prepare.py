@@ -18,7 +18,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -282,7 +282,7 @@ def prepare_videos(folder: Path, out: Path, *, crf: int, processes: int) -> dict
 
 def run(work, jobs: list, processes: int) -> list[dict]:
     records = []
-    with Pool(processes) as pool:
+    with get_context("spawn").Pool(processes) as pool:  # a forked child can hang in OpenCV's threads
         for done, found in enumerate(pool.imap(work, jobs, chunksize=2), 1):
             records += found
             if done % 20 == 0 or done == len(jobs):

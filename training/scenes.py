@@ -164,15 +164,14 @@ def _camera(view: View, frames: int, size: int, draw: Draw, *, pan_px: float, zo
     """One steady pan, zoom and turn of the whole picture: p -> M p each frame, M = centre + scaled turn + pan."""
     count = len(view.zoom)
     pan = draw(count, 2, 1, 1, low=-1, high=1) * pan_px * size / 256
-    matrix = _similarity(draw(count, low=-zoom_rate, high=zoom_rate), draw(count, low=-turn_rate, high=turn_rate))
-    inverse = torch.linalg.inv(matrix)
+    zoom, turn = draw(count, low=-zoom_rate, high=zoom_rate), draw(count, low=-turn_rate, high=turn_rate)
     here = _pixels(size, pan.device).expand(count, -1, -1, -1)
     centre = (size - 1) / 2
-    flow = _apply(matrix, here - centre) + centre + pan - here
+    flow = _turned(here - centre, zoom, turn) + centre + pan - here
     source, pictures = here, []
     for _ in range(frames):
         pictures.append(view.sample(source))
-        source = _apply(inverse, source - pan - centre) + centre
+        source = _turned(source - pan - centre, -zoom, -turn) + centre
     return torch.stack(pictures, 1), flow[:, None].expand(-1, frames - 1, -1, -1, -1)
 
 
@@ -193,26 +192,22 @@ def _cutouts(view: View, neighbours: View, frames: int, size: int, draw: Draw) -
         centre = draw(count, 2, 1, 1, low=0.15, high=0.85) * size
         angle = draw(count, 1, 1, 1, high=2 * math.pi)
         velocity = torch.cat([angle.cos(), angle.sin()], 1) * _speed(draw(count, 1, 1, 1)) * unit
-        matrix = _similarity(draw(count, low=-0.006, high=0.006), draw(count, low=-0.03, high=0.03))
-        inverse = torch.linalg.inv(matrix)
+        zoom, turn = draw(count, low=-0.006, high=0.006), draw(count, low=-0.03, high=0.03)
         radius = draw(count, 1, 1, 1, low=24, high=80) * unit
         squash = draw(count, 2, 1, 1, low=0.6, high=1.0)
         outline = _smooth_noise(count, 1, size // COARSE, draw) * 0.2
         home = draw(count, 2, 1, 1, low=0.3, high=0.7) * size  # where on the neighbour its texture comes from
         softness = draw(count, 1, 1, 1, low=1.0, high=2.5) * unit
-        back = torch.eye(2, device=flow.device).expand(count, 2, 2)
         for step in range(frames):
-            local = _apply(back, here - centre - velocity * step)  # on the blob, px in frame 0
+            local = _turned(here - centre - velocity * step, -zoom * step, -turn * step)  # on the blob, px of frame 0
             reach = (local / squash / radius).norm(dim=1, keepdim=True)
             wobble = F.grid_sample(outline, (local / (2 * radius)).permute(0, 2, 3, 1), mode="bicubic",
                                    padding_mode="border", align_corners=False)
             opacity = torch.sigmoid((1 + wobble - reach) * radius / softness) * present
             video[:, step] = torch.lerp(video[:, step], neighbours.sample(home + local), opacity)
             if step < frames - 1:
-                back_next = inverse @ back
-                onward = _apply(torch.linalg.inv(back_next), local) + centre + velocity * (step + 1) - here
+                onward = _turned(local, zoom * (step + 1), turn * (step + 1)) + centre + velocity * (step + 1) - here
                 flow[:, step] = torch.where(opacity > 0.5, onward, flow[:, step])
-                back = back_next
     return video, flow
 
 
@@ -272,14 +267,15 @@ def _slope(field: Tensor, axis: int) -> Tensor:
     return torch.diff(field, dim=axis, append=field.narrow(axis, field.shape[axis] - 1, 1))
 
 
-def _similarity(zoom: Tensor, turn: Tensor) -> Tensor:
-    """[B, 2, 2]: growth by exp(zoom) and a turn in radians (clockwise on the screen, y being down)."""
-    cosine, sine = turn.cos(), turn.sin()
-    return torch.stack([cosine, -sine, sine, cosine], -1).view(-1, 2, 2) * zoom.exp()[:, None, None]
+def _turned(vectors: Tensor, zoom: Tensor, turn: Tensor) -> Tensor:
+    """Vectors [B, 2, H, W] grown by exp(zoom [B]) and turned by turn [B] radians, clockwise on the screen.
 
-
-def _apply(matrix: Tensor, vectors: Tensor) -> Tensor:
-    return torch.einsum("bij,bjhw->bihw", matrix, vectors)
+    Written out, because a matrix product may round to TF32, which at 256 px is a quarter of a pixel.
+    """
+    grow = zoom.exp()
+    cosine, sine = ((grow * part)[:, None, None] for part in (turn.cos(), turn.sin()))
+    x, y = vectors.unbind(1)
+    return torch.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
 
 
 def _pixels(size: int, device: torch.device) -> Tensor:

@@ -1,0 +1,115 @@
+"""Preparing training data: what is kept, cut, dropped and held out."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from driftfield.training import clip_filters as filters
+from driftfield.training import prepare
+
+
+@pytest.fixture(scope="module")
+def texture():
+    noise = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+    return cv2.resize(noise, (640, 384), interpolation=cv2.INTER_CUBIC)
+
+
+def moving(texture, count: int, *, left: int = 0, speed: int = 2, size: int = 256) -> list[np.ndarray]:
+    return [texture[40 : 40 + size, left + speed * k : left + speed * k + size].copy() for k in range(count)]
+
+
+def test_measures_motion_in_px_at_256(texture):
+    steps = filters.measure_steps(moving(texture, 5, speed=3))
+    assert steps.motion == pytest.approx(3, abs=0.5)
+    assert not steps.static_camera
+    assert filters.measure_steps([texture[:256, :256]] * 4).static_camera
+
+
+def test_splits_at_a_cut_and_drops_short_parts(texture):
+    other = cv2.rotate(texture, cv2.ROTATE_180)
+    frames = moving(texture, 40) + moving(other, 30) + moving(texture, 10, left=300)
+    assert filters.segments(filters.measure_steps(frames)) == [slice(0, 40), slice(40, 70)]
+
+
+def test_long_parts_are_divided():
+    steps = filters.Steps(*(np.ones(209) for _ in range(4)))
+    assert filters.segments(steps) == [slice(0, 120), slice(120, 210)]
+
+
+def test_rejections(texture):
+    def why(frames):
+        return filters.rejection(frames, filters.measure_steps(frames))
+
+    good = moving(texture, 26)
+    assert why(good) is None
+    assert why([good[0]] * 26) == "still"
+    split = [np.concatenate([frame[:, :128] // 2, 255 - frame[:, 128:] // 2], 1) for frame in good]
+    assert why(split) == "composite"
+    noise = np.random.default_rng(1).integers(0, 256, (26, 128, 128, 3), np.uint8)
+    assert why(list(noise)) == "chaotic"
+
+
+def test_bars_are_cut_off_and_the_centre_square_kept(texture):
+    framed = [np.pad(frame[:, 20:-20], ((0, 0), (20, 20), (0, 0))) for frame in moving(texture, 9)]
+    assert filters.content_box(framed) == (0, 256, 20, 236)
+    squared = filters.square(framed, (0, 256, 20, 236), 64)
+    assert squared[0].shape == (64, 64, 3) and squared[0].min(axis=(0, 2)).max() > 0
+
+
+def test_held_frames_are_dropped(texture):
+    frames = moving(texture, 6)
+    assert len(filters.without_held_frames([frame for frame in frames for _ in range(2)])) == 6
+
+
+def test_hash_finds_resized_copies_only(texture):
+    other = cv2.rotate(texture, cv2.ROTATE_180)
+    original = filters.perceptual_hash(texture)
+    assert filters.hash_distance([original], [filters.perceptual_hash(cv2.resize(texture, None, fx=0.5, fy=0.5))]) <= 4
+    assert filters.hash_distance([original], [filters.perceptual_hash(other)]) > 10
+
+
+def test_splits_keep_copies_of_held_out_items_out_of_training():
+    def item(name, bits, kind="clip"):
+        return {"name": name, "kind": kind, "file": name, "hashes": [bits]}
+
+    records = [item("a", 0), item("b", (1 << 30) - 1), item("near", 0b1111111), item("copy", 1),
+               item("still", 0b11111111, "still")]
+    prepare.assign_splits(records, {"clip": {"a"}, "still": set()})
+    found = {record["name"]: record.get("split", record.get("dropped")) for record in records}
+    assert found == {"a": "held_out", "b": "train", "near": "near held out", "copy": "duplicate",
+                     "still": "near held out"}
+
+
+def test_committed_lists_are_disjoint_and_complete():
+    lists = json.loads(prepare.LISTS.read_text())
+    assert len(set(lists["clips"])) == 30 and len(set(lists["stills"])) == 60
+    assert not set(lists["excluded"]) & set(lists["clips"] + lists["stills"])
+    assert lists["demo"] in lists["stills"]
+
+
+def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path):
+    (tmp_path / "in").mkdir()
+    source = moving(texture, 30, size=300) + moving(cv2.rotate(texture, cv2.ROTATE_180), 30, size=300)
+    prepare.write_clip(tmp_path / "in" / "two shots.mp4", source, 24, 18)
+    prepare.main(["videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--processes", "1"])
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    assert [clip["frames"] for clip in index["clips"]] == [30, 30]
+    for clip in index["clips"]:
+        capture = cv2.VideoCapture(str(tmp_path / "out" / "clips" / f"{clip['name']}.mp4"))
+        assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 30 and capture.read()[1].shape == (256, 256, 3)
+        assert clip["mean_motion_px"] == pytest.approx(2 * 256 / 300, abs=0.4)
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no videos; allowed suffixes"):
+        prepare.main(["videos", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+def test_animations_are_read_with_their_rate(texture, tmp_path):
+    frames = [Image.fromarray(frame) for frame in moving(texture, 4, size=64)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=50, quality=90)
+    read, fps = prepare.read_animation(Image.open(tmp_path / "a.webp"))
+    assert len(read) == 4 and fps == 20 and read[0].shape == (64, 64, 3)
