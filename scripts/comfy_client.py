@@ -39,6 +39,13 @@ def make_base_directory(base: Path) -> Path:
     return base
 
 
+def workflow_media() -> list[Path]:
+    """The pictures and videos that the workflows load: what lies beside them and is not one's own picture."""
+    suffixes = (".jpg", ".png", ".webp", ".mp4")
+    files = (file for file in (PACK_ROOT / "workflows").rglob("*") if file.suffix in suffixes)
+    return [file for file in files if not file.with_suffix(".json").exists()]
+
+
 class ComfyServer:
     """`main.py` of the ComfyUI in `COMFYUI_DIR`, on the CPU and a free port; a context manager that stops it."""
 

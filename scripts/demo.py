@@ -13,11 +13,10 @@ import webbrowser
 from pathlib import Path
 
 from api_form import set_widget, to_api_form
-from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer
+from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer, workflow_media
 
 NAME = "arrows_to_long_animation"
 WORKFLOW = PACK_ROOT / "workflows" / f"{NAME}.json"
-MEDIA = PACK_ROOT / "workflows" / "media"  # the pictures and videos that the workflows name
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -67,7 +66,7 @@ class Progress:
 
 
 def queue_and_save(client: ComfyClient, server: ComfyServer, arguments: argparse.Namespace) -> Path:
-    for file in MEDIA.iterdir():
+    for file in workflow_media():
         client.upload(file)
     changes = {
         ("LoadImage", "image"): arguments.image and client.upload(arguments.image),

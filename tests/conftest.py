@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from comfy_client import ComfyClient, ComfyServer, make_base_directory
+from comfy_client import ComfyClient, ComfyServer, make_base_directory, workflow_media
 
 TESTS = Path(__file__).absolute().parent
 _packages = make_base_directory(TESTS.parent / ".comfyui") / "custom_nodes"  # there the checkout is called driftfield
@@ -26,10 +26,9 @@ def server(tmp_path_factory):
     (base / "custom_nodes").mkdir()
     shutil.copy(TESTS / "server" / "probe.py", base / "custom_nodes" / "driftfield_probe.py")
     write_tiny_models(base / "models")
-    media = TESTS.parent / "workflows" / "media"
-    if media.is_dir():
-        shutil.copytree(media, base / "input")
     with ComfyServer(base, log=base / "server.log") as running:
+        for file in workflow_media():
+            shutil.copy(file, base / "input")
         yield running
 
 
