@@ -1,0 +1,1 @@
+"""Torch modules of the method; no files, no ComfyUI."""

@@ -1,0 +1,45 @@
+"""Motion attention: eq. 4 as a second value path of the temporal self-attention."""
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from diffusers.models.attention import Attention
+from torch import Tensor, nn
+
+
+@dataclass
+class MotionContext:
+    """What the attention layers and the strength columns read during one forward pass of the UNet."""
+
+    maps: tuple[Tensor, ...] | None = None  # one [B, L, C_i, h_i, w_i] for each UNet resolution
+    scale: float = 1.0
+    strength: Tensor | None = None  # [B, 256] sinusoidal embedding
+
+
+class MotionAttention:
+    """diffusers attention processor: to_out(Attn(Q, K, V)) + g · W_o · Attn(Q, K, W_V z_m)  (eq. 4).
+
+    Q, K and W_V are the layer's own. With W_o = 0 or g = 0 the layer's own output comes back unchanged, bit for bit.
+    """
+
+    def __init__(self, output: nn.Linear, level: int, context: MotionContext):
+        self.output = output
+        self.level = level
+        self.context = context
+
+    def __call__(self, attention: Attention, hidden_states: Tensor, **_) -> Tensor:
+        """hidden_states: tokens [B·h·w, L, C]."""
+
+        def heads(x: Tensor) -> Tensor:
+            return x.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+
+        def attend(value: Tensor) -> Tensor:
+            return F.scaled_dot_product_attention(query, key, heads(value)).transpose(1, 2).flatten(2)
+
+        query, key = heads(attention.to_q(hidden_states)), heads(attention.to_k(hidden_states))
+        out = attention.to_out[1](attention.to_out[0](attend(attention.to_v(hidden_states))))
+        context = self.context
+        if context.maps is None or context.scale == 0:
+            return out
+        motion = context.maps[self.level].permute(0, 3, 4, 1, 2).flatten(0, 2)  # [B·h·w, L, C]
+        return out + context.scale * self.output(attend(attention.to_v(motion)))

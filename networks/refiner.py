@@ -1,0 +1,110 @@
+"""Flow refiner T: pix2pix from dense Gaussian flow to plausible flow (paper 3.2, after Isola et al. 2017)."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..flow_tools.convention import REFERENCE_SIZE
+
+
+@dataclass(frozen=True)
+class RefinerConfig:
+    """What rebuilds a refiner: stored as JSON in the metadata of its file."""
+
+    image_conditioned: bool = True  # ours; the paper's figure shows the field alone
+    base_channels: int = 64
+    max_channels: int = 512
+    levels: int = 8
+    flow_scale_px: float = 8.0  # px/frame at a 512-px reference that the network sees as 1
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "RefinerConfig":
+        """Raises ValueError on unknown fields."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"refiner config: {error}; allowed fields: {sorted(cls.__dataclass_fields__)}") from error
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @property
+    def channels_in(self) -> int:
+        return 5 if self.image_conditioned else 2
+
+
+class FlowRefiner(nn.Module):
+    """U-Net generator that predicts the correction of the dense field."""
+
+    def __init__(self, config: RefinerConfig):
+        super().__init__()
+        self.config = config
+        widths = [min(config.base_channels * 2**i, config.max_channels) for i in range(config.levels)]
+        last = config.levels - 1
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
+        for i, width in enumerate(widths):
+            before = config.channels_in if i == 0 else widths[i - 1]
+            conv = nn.Conv2d(before, width, 4, stride=2, padding=1)
+            # The outermost level keeps the magnitude of the flow, the innermost may be a single pixel: no norm there.
+            norm = nn.Identity() if i in (0, last) else nn.InstanceNorm2d(width, affine=True)
+            self.down.append(nn.Sequential(conv, norm))
+            after = 2 if i == 0 else widths[i - 1]
+            self.up.append(nn.ConvTranspose2d(width if i == last else 2 * width, after, 4, stride=2, padding=1))
+        self.up_norms = nn.ModuleList(nn.InstanceNorm2d(width, affine=True) for width in widths[:-1])
+        nn.init.normal_(self.up[0].weight, std=1e-3)
+        nn.init.zeros_(self.up[0].bias)
+
+    def forward(self, flow: Tensor, image: Tensor | None = None) -> Tensor:
+        """flow [B, 2, H, W] px/frame and image [B, 3, H, W] −1..1 → flow [B, 2, H, W] px/frame.
+
+        Raises ValueError where the image is missing or superfluous.
+        """
+        if (image is not None) != self.config.image_conditioned:
+            wanted = "an image" if self.config.image_conditioned else "no image"
+            raise ValueError(f"refiner: got {'an' if image is not None else 'no'} image, this refiner wants {wanted}")
+        height, width = flow.shape[-2:]
+        scale = self.config.flow_scale_px * max(height, width) / REFERENCE_SIZE
+        x = flow / scale if image is None else torch.cat([flow / scale, image], dim=1)
+        x = pad_reflect(x, 2**self.config.levels)
+        skips = []
+        for i, down in enumerate(self.down):
+            x = down(x if i == 0 else F.leaky_relu(x, 0.2))
+            skips.append(x)
+        x = skips.pop()
+        for i in reversed(range(len(self.up))):
+            x = self.up[i](F.relu(x))
+            if i > 0:
+                x = torch.cat([self.up_norms[i - 1](x), skips.pop()], dim=1)
+        return flow + scale * x[..., :height, :width]
+
+
+def pad_reflect(x: Tensor, multiple: int) -> Tensor:
+    """Reflect-pads right and bottom to a multiple, in several rounds where the padding exceeds the picture."""
+    while any(size % multiple for size in x.shape[-2:]):
+        right, bottom = (min(-size % multiple, size - 1) for size in (x.shape[-1], x.shape[-2]))
+        x = F.pad(x, (0, right, 0, bottom), mode="reflect")
+    return x
+
+
+class PatchDiscriminator(nn.Module):
+    """70×70 PatchGAN over the refiner's input and a flow, real or refined."""
+
+    def __init__(self, config: RefinerConfig):
+        super().__init__()
+        width = config.base_channels
+        layers = [nn.Conv2d(config.channels_in + 2, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        for i, stride in enumerate((2, 2, 1)):
+            before, after = width * 2**i, width * 2 ** (i + 1)
+            layers += [
+                nn.Conv2d(before, after, 4, stride=stride, padding=1),
+                nn.InstanceNorm2d(after, affine=True),
+                nn.LeakyReLU(0.2),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, padding=1))
+
+    def forward(self, condition: Tensor, flow: Tensor) -> Tensor:
+        """condition [B, 2 or 5, H, W] and flow [B, 2, H, W], both normalised → logits [B, 1, h, w]."""
+        return self.layers(torch.cat([condition, flow], dim=1))

@@ -1,0 +1,246 @@
+"""Train the animator (UNet, image encoder, motion adapter): `python -m driftfield.training.animator --data … --out …`.
+
+`--autoencoder DIR` names the trained autoencoder. Everything is encoded once; a step gathers latents on the device.
+"""
+
+import json
+
+import torch
+from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.tensorboard import SummaryWriter
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from ..networks.animator import AdapterConfig, MotionAdapter, MotionUNet
+from .common import Average, Clock, learning_rate_factor, make_accelerator, parse_arguments, write_report
+from .data import estimate_flows, load, to_unit
+from .latents import FLOW_SHARE, LatentClips, from_clips, from_scenes, join
+
+FPS = 8
+STILL_BUCKET = 127  # motion_bucket_id where the adapter's strength columns say how strong the motion is
+# Shares of the batch, in this order: everything; no flow (strength alone); the bare UNet; the unconditional pass.
+FULL, STRENGTH_ALONE, BARE, UNCONDITIONAL = range(4)
+SHARES = (0.72, 0.10, 0.13, 0.05)
+
+
+def build_unet(options) -> UNetSpatioTemporalConditionModel:
+    widths = tuple(options.block_out_channels)
+    levels = len(widths)
+    return UNetSpatioTemporalConditionModel(
+        sample_size=32,
+        in_channels=2 * options.latent_channels,
+        out_channels=options.latent_channels,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal",) * (levels - 1) + ("DownBlockSpatioTemporal",),
+        up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * (levels - 1),
+        block_out_channels=widths,
+        layers_per_block=1,
+        cross_attention_dim=options.cross_attention_dim,
+        num_attention_heads=tuple(width // 32 for width in widths),
+        num_frames=options.frames,
+    )
+
+
+def build_image_encoder(projection: int) -> CLIPVisionModelWithProjection:
+    sizes = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 4}
+    return CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes, patch_size=32, projection_dim=projection))
+
+
+def build_scheduler(options) -> EulerDiscreteScheduler:
+    return EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        timestep_type="continuous",
+        timestep_spacing="leading",
+        steps_offset=1,
+        use_karras_sigmas=True,
+        sigma_min=options.sigma_min,
+        sigma_max=options.sigma_max,
+    )
+
+
+def clip_pixels(images: Tensor, processor: CLIPImageProcessor) -> Tensor:
+    """uint8 [B, 3, H, W] → what the image encoder sees: antialiased bicubic 224², CLIP's mean and deviation."""
+    small = F.interpolate(to_unit(images), size=(224, 224), mode="bicubic", antialias=True)
+    mean, std = torch.tensor([processor.image_mean, processor.image_std], device=images.device).view(2, 1, 3, 1, 1)
+    return ((small + 1) / 2 - mean) / std
+
+
+class DenoisingLoss(nn.Module):
+    """EDM loss of SVD's v prediction on a batch whose clips differ in what they are conditioned on."""
+
+    def __init__(self, animator: MotionUNet, image_encoder: CLIPVisionModelWithProjection, options):
+        super().__init__()
+        self.animator, self.image_encoder = animator, image_encoder
+        self.log_sigma_mean, self.log_sigma_std = options.log_sigma_mean, options.log_sigma_std
+
+    def forward(self, latents: Tensor, warped: Tensor, flow: Tensor, pixels: Tensor, strength: Tensor, mode: Tensor,
+                log_sigma: Tensor, noise: Tensor, augmentation: Tensor) -> Tensor:  # fmt: skip
+        """latents, warped, noise [B, L, c, h, w]; flow [B, L−1, 2, H, W]; mode [B]; log_sigma, augmentation [B]."""
+        batch, frames = latents.shape[:2]
+        conditional = (mode != UNCONDITIONAL).float()
+        with_motion = (mode == FULL).float()
+
+        def per_clip(x: Tensor) -> Tensor:
+            return x.view(-1, 1, 1, 1, 1)
+
+        sigma = per_clip(log_sigma.exp())
+        noisy = latents + sigma * noise
+        reference = torch.where(per_clip(mode == FULL), warped, latents[:, :1].expand_as(latents))
+        # The same noise on every frame, as an encoded noisy still would have.
+        reference = reference + per_clip(augmentation) * torch.randn_like(reference[:, :1])
+        reference = reference * per_clip(conditional)
+        embedding = self.image_encoder(pixels).image_embeds * conditional[:, None]
+
+        context, unet = self.animator.context, self.animator.unet
+        maps = self.animator.adapter.encoder(flow.flatten(0, 1))
+        maps = [m.unflatten(0, (batch, frames - 1)) * per_clip(with_motion) for m in maps]
+        context.maps = tuple(torch.cat([m, m[:, -1:]], dim=1) for m in maps)
+        context.scale = 1.0
+        context.strength = unet.add_time_proj(strength) * (mode != BARE).float()[:, None]
+        bucket = torch.where(mode == BARE, strength.clamp(max=255), torch.full_like(strength, STILL_BUCKET))
+        ids = torch.stack([torch.full_like(strength, FPS - 1), bucket, augmentation], dim=1)
+        prediction = unet(
+            torch.cat([noisy / (sigma**2 + 1).sqrt(), reference], dim=2), 0.25 * log_sigma, embedding[:, None], ids
+        ).sample
+        # D = c_skip·x + c_out·v with c_out = −σ/√(σ²+1); the loss on v is the EDM-weighted loss on D.
+        target = (noisy / (sigma**2 + 1) - latents) * (sigma**2 + 1).sqrt() / sigma
+        return (prediction.float() - target).square().mean(dim=(1, 2, 3, 4))
+
+
+def draw_batch(clips: LatentClips, options, generator: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    """A batch gathered on the device; the random numbers of the loss are drawn here, so that they can be replayed."""
+    batch = options.batch
+    index = torch.randint(len(clips), (batch,), generator=generator, device=device)
+    latents = clips.latents[index].float()
+    uniform = torch.rand(batch, generator=generator, device=device)
+    flow = clips.flow[index].float()
+    flow = F.interpolate(flow.flatten(0, 1), scale_factor=FLOW_SHARE, mode="bilinear") * FLOW_SHARE
+    noise = torch.randn(latents.shape, generator=generator, device=device)
+    normal = torch.randn(batch, generator=generator, device=device)
+    augmented = torch.rand(batch, generator=generator, device=device)
+    return {
+        "latents": latents,
+        "warped": clips.warped[index].float(),
+        "flow": flow.unflatten(0, (batch, -1)),
+        "pixels": clips.images[index],
+        "strength": clips.strength_percent[index],
+        "mode": torch.bucketize(uniform, torch.tensor(SHARES, device=device).cumsum(0)[:-1], right=True),
+        "log_sigma": options.log_sigma_mean + options.log_sigma_std * normal,
+        "noise": noise,
+        "augmentation": (augmented - 0.5).clamp(min=0) * 0.2,
+    }
+
+
+@torch.no_grad()
+def preview_factors(clips: LatentClips) -> tuple[Tensor, Tensor]:
+    """Least-squares map from latents to colours: factors [c, 3] and bias [3], RGB in −1..1."""
+    latents = clips.latents[:256, 0].float()
+    colors = F.adaptive_avg_pool2d(to_unit(clips.images[:256]), latents.shape[-2:]).permute(0, 2, 3, 1).flatten(0, 2)
+    inputs = latents.permute(0, 2, 3, 1).flatten(0, 2)
+    inputs = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
+    solution = torch.linalg.lstsq(inputs, colors).solution.cpu()
+    return solution[:-1], solution[-1]
+
+
+def save(options, animator: MotionUNet, image_encoder, processor, clips: LatentClips) -> None:
+    """The layout that StableVideoDiffusionPipeline.from_pretrained loads (but the vae), and the adapter, in half."""
+    folder = options.out / "animator"
+    animator.unet.half().save_pretrained(folder / "unet", max_shard_size="15MB")
+    image_encoder.half().save_pretrained(folder / "image_encoder")
+    build_scheduler(options).save_pretrained(folder / "scheduler")
+    processor.save_pretrained(folder / "feature_extractor")
+    index = {
+        "_class_name": "StableVideoDiffusionPipeline",
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "unet": ["diffusers", "UNetSpatioTemporalConditionModel"],
+        "vae": ["diffusers", "AutoencoderKLTemporalDecoder"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    factors, bias = preview_factors(clips)
+    facts = {"frames": options.frames, "size": clips.images.shape[-1], "fps": FPS}
+    facts |= {"preview_factors": factors.tolist(), "preview_bias": bias.tolist()}
+    (folder / "driftfield.json").write_text(json.dumps(facts) + "\n")
+    metadata = {"format": "driftfield.adapter.v1", "config": json.dumps(animator.adapter.config.to_dict())}
+    tensors = {k: v.half().contiguous() for k, v in animator.adapter.state_dict().items()}
+    save_file(tensors, options.out / "motion_adapter.safetensors", metadata=metadata)
+
+
+def main() -> None:
+    options = parse_arguments("animator", __doc__)
+    accelerator = make_accelerator(options)
+    device = torch.device(options.device) if options.device else accelerator.device
+    rank, processes, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
+    torch.manual_seed(options.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    vae = AutoencoderKLTemporalDecoder.from_pretrained(options.autoencoder).to(device).eval()
+    options.latent_channels = vae.config.latent_channels
+    unet = build_unet(options)
+    config = AdapterConfig.for_unet(unet, base_channels=options.motion_channels, reference="warped")
+    animator = MotionUNet(unet, MotionAdapter(config)).to(device)
+    image_encoder = build_image_encoder(options.cross_attention_dim).to(device)
+    processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
+
+    clock = Clock(options.steps, options.minutes, device)
+    generator = torch.Generator(device).manual_seed(options.seed + rank)
+    clips, stills = load(options.data, "clips", "train")[1], load(options.data, "stills", "train")[1]
+    clips = [clip for clip in clips if len(clip) >= options.frames][rank::processes]  # each process holds its share
+    flows, backward = estimate_flows(clips), estimate_flows([clip.flip(0) for clip in clips])
+    print(f"flow of {len(clips)} clips: {clock.elapsed_minutes:.2f} min", flush=True)
+    parts = from_clips(vae, clips, flows, backward, frames=options.frames)
+    real = sum(len(part) for part in parts)
+    cpu = torch.Generator().manual_seed(options.seed + rank)
+    rounds = -(-options.scenes_per_still // processes)
+    parts += from_scenes(vae, stills, frames=options.frames, rounds=rounds, generator=cpu)
+    data = join(parts)
+    del parts, clips, flows, backward, vae
+    print(f"{real} windows of clips, {len(data) - real} scenes: {clock.elapsed_minutes:.2f} min", flush=True)
+
+    loss_module = DenoisingLoss(animator, image_encoder, options)
+    average = Average(loss_module)
+    if options.compile:
+        loss_module.compile()
+    step_module = accelerator.prepare(loss_module) if processes > 1 else loss_module
+    optimizer = torch.optim.AdamW(
+        loss_module.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=options.weight_decay
+    )
+    writer = SummaryWriter(options.out / "logs") if main_process else None
+    step, progress, recent = 0, 0.0, []
+    while progress < 1:
+        progress = clock.progress(step)
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
+        batch = draw_batch(data, options, generator, device)
+        batch["pixels"] = clip_pixels(batch["pixels"], processor)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            losses = step_module(**batch)
+        loss = losses.mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(loss_module.parameters(), 1.0)
+        optimizer.step()
+        average.update()
+        recent.append(loss.detach())
+        if step % 100 == 0 and main_process:
+            mean = torch.stack(recent).mean().item()
+            recent.clear()
+            writer.add_scalar("loss", mean, step)
+            print(f"step {step} {clock.elapsed_minutes:.2f} min loss {mean:.4f}", flush=True)
+        step += 1
+
+    if not main_process:
+        return
+    average.copy_to_module()
+    save(options, animator, image_encoder, processor, data)
+    figures = {"steps": step, "minutes": clock.elapsed_minutes, "processes": processes, "loss": mean}
+    write_report(options.out, "report", **figures, clips=real, scenes=len(data) - real, options=vars(options))
+    print(f"done: {step} steps on {processes} device(s), {clock.elapsed_minutes:.1f} min", flush=True)
+
+
+if __name__ == "__main__":
+    main()

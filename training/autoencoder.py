@@ -1,0 +1,220 @@
+"""Train the built-in model's video autoencoder: `python -m driftfield.training.autoencoder --data DIR --out DIR`.
+
+With `--autoencoder DIR` the encoder is that model's and stays frozen; the decoder goes on training on whole frames with
+an adversarial loss, while others may already train on the latents.
+"""
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLTemporalDecoder
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from .common import Average, Clock, learning_rate_factor, make_accelerator, parse_arguments, write_report
+from .data import load, to_unit
+
+
+class GroupSampler:
+    """Groups of consecutive frames: from clips, and from stills that pan by a whole number of pixels a frame."""
+
+    def __init__(self, clips: list[Tensor], stills: list[Tensor], device: torch.device, generator: torch.Generator):
+        self.clips = [clip.to(device) for clip in clips]
+        self.stills = [still.to(device) for still in stills]
+        self.generator = generator
+
+    def draw(self, low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (1,), generator=self.generator))
+
+    def group(self, frames: int, crop: int) -> Tensor:
+        if self.draw(0, 2) > 0:
+            clip = self.clips[self.draw(0, len(self.clips) - 1)]
+            start = self.draw(0, len(clip) - frames)
+            top, left = (self.draw(0, size - crop) for size in clip.shape[-2:])
+            group = clip[start : start + frames, :, top : top + crop, left : left + crop]
+        else:
+            still = self.stills[self.draw(0, len(self.stills) - 1)]
+            room = [min((size - crop) // (frames - 1), 6) if self.draw(0, 1) else 0 for size in still.shape[-2:]]
+            dy, dx = (self.draw(-r, r) for r in room)
+            ends = [(still.shape[-2] - crop, dy * (frames - 1)), (still.shape[-1] - crop, dx * (frames - 1))]
+            top, left = (self.draw(max(0, -way), min(space, space - way)) for space, way in ends)
+            spots = [(top + i * dy, left + i * dx) for i in range(frames)]
+            group = torch.stack([still[:, y : y + crop, x : x + crop] for y, x in spots])
+        return group.flip(-1) if self.draw(0, 1) else group
+
+    def batch(self, groups: int, frames: int, crop: int) -> Tensor:
+        """[groups · frames, 3, crop, crop], −1..1."""
+        return to_unit(torch.cat([self.group(frames, crop) for _ in range(groups)]))
+
+
+class Reconstruction(nn.Module):
+    """One pass through the autoencoder, as one module so that it can be distributed and compiled."""
+
+    def __init__(self, vae: AutoencoderKLTemporalDecoder, *, train_encoder: bool, latent_noise: float = 0.05):
+        super().__init__()
+        self.vae, self.train_encoder, self.latent_noise = vae, train_encoder, latent_noise
+
+    def forward(self, pictures: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+        """[B·frames, 3, H, W] → reconstruction, mean KL divergence."""
+        with torch.set_grad_enabled(self.train_encoder):
+            posterior = self.vae.encode(pictures).latent_dist
+        if self.train_encoder:
+            latents = posterior.mean + posterior.std * torch.randn_like(posterior.mean)
+            divergence = posterior.kl().mean()
+        else:  # the sampler's latents are never perfect
+            latents = posterior.mean + self.latent_noise * torch.randn_like(posterior.mean)
+            divergence = latents.new_zeros(())
+        return self.vae.decode(latents, num_frames=frames).sample, divergence
+
+
+def reconstruction_loss(output: Tensor, target: Tensor, frames: int) -> Tensor:
+    """L1 on pixels, their gradients, two coarser scales and the change between frames."""
+    error = output - target
+    loss = error.abs().mean() + 2 * error.square().mean()
+    loss = loss + error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    loss = loss + 0.5 * sum(F.avg_pool2d(error, size).abs().mean() for size in (4, 16))
+    return loss + 0.5 * error.unflatten(0, (-1, frames)).diff(dim=1).abs().mean()
+
+
+class Discriminator(nn.Sequential):
+    """70×70 PatchGAN over frames."""
+
+    def __init__(self, width: int = 48):
+        layers = [nn.Conv2d(3, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        for i, stride in enumerate((2, 2, 1)):
+            before, after = width * 2**i, width * 2 ** (i + 1)
+            layers += [nn.Conv2d(before, after, 4, stride, 1), nn.GroupNorm(8, after), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, nn.Conv2d(width * 8, 1, 4, padding=1))
+
+
+def channels_last(module: nn.Module) -> nn.Module:
+    """The memory format that tensor cores want, for the 2-d convolutions."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d):
+            child.to(memory_format=torch.channels_last)
+    return module
+
+
+@torch.no_grad()
+def whiten(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> None:
+    """Fold the latents' mean and deviation into the weights: unit variance, scaling factor 1."""
+    latents = torch.cat([vae.encode(chunk).latent_dist.mean for chunk in pictures.split(64)])
+    mean, std = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    convolution = vae.quant_conv
+    channels = len(mean)
+    convolution.bias[:channels] -= mean
+    convolution.weight[:channels] /= std[:, None, None, None]
+    convolution.bias[:channels] /= std
+    convolution.bias[channels:] -= 2 * std.log()
+    entry = vae.decoder.conv_in
+    entry.bias += (entry.weight * mean[None, :, None, None]).sum(dim=(1, 2, 3))
+    entry.weight *= std[None, :, None, None]
+
+
+@torch.no_grad()
+def evaluate(vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], frames: int = 8) -> dict[str, float]:
+    """Mean PSNR over held-out frames, and the flicker of a repeated still in grey levels of 255."""
+    scores, flicker = [], []
+    for clip in clips:
+        pictures = to_unit(clip[:frames].to(vae.device))
+        for name, batch in (("psnr", pictures), ("flicker", pictures[:1].expand(frames, -1, -1, -1))):
+            output = vae.decode(vae.encode(batch).latent_dist.mean, num_frames=frames).sample.clamp(-1, 1)
+            if name == "psnr":
+                scores.append(-10 * ((output - batch) / 2).square().mean().log10().item())
+            else:
+                flicker.append(output.diff(dim=0).abs().mean().item() * 127.5)
+    return {"psnr": sum(scores) / len(scores), "flicker": sum(flicker) / len(flicker)}
+
+
+def main() -> None:
+    options = parse_arguments("autoencoder", __doc__)
+    accelerator = make_accelerator(options)
+    device = torch.device(options.device) if options.device else accelerator.device
+    torch.manual_seed(options.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    refine_decoder = options.autoencoder is not None
+    if refine_decoder:
+        vae = AutoencoderKLTemporalDecoder.from_pretrained(options.autoencoder)
+        vae.encoder.requires_grad_(False)
+        vae.quant_conv.requires_grad_(False)
+    else:
+        vae = AutoencoderKLTemporalDecoder(
+            block_out_channels=options.block_out_channels,
+            down_block_types=("DownEncoderBlock2D",) * len(options.block_out_channels),
+            layers_per_block=1,
+            latent_channels=options.latent_channels,
+            sample_size=256,
+            scaling_factor=1.0,
+        )
+    channels_last(vae.to(device))
+    clips, stills = load(options.data, "clips", "train")[1], load(options.data, "stills", "train")[1]
+    generator = torch.Generator().manual_seed(options.seed + accelerator.process_index)
+    sampler = GroupSampler(clips, stills, device, generator)
+    average = Average(vae)
+
+    if options.compile:
+        vae.encoder.compile()
+        vae.decoder.compile()
+    step_module = Reconstruction(vae, train_encoder=not refine_decoder)
+    if accelerator.num_processes > 1:
+        step_module = accelerator.prepare(step_module)
+    parameters = [p for p in vae.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    critic = channels_last(Discriminator().to(device)) if refine_decoder else None
+    if critic:
+        critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+
+    writer = SummaryWriter(options.out / "logs") if accelerator.is_main_process else None
+    clock, step, progress = Clock(options.steps, options.minutes, device), 0, 0.0
+    while progress < 1:
+        progress = clock.progress(step)
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
+        pictures = sampler.batch(options.groups, options.frames, options.crop)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            output, divergence = step_module(pictures, options.frames)
+        output = output.float()
+        loss = reconstruction_loss(output, pictures, options.frames) + options.kl_weight * divergence.float()
+        adversarial = critic is not None and progress > 0.25
+        if adversarial:
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                critic.requires_grad_(False)
+                loss = loss - options.adversarial_weight * critic(output).float().mean()
+                critic.requires_grad_(True)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        average.update()
+        if critic and progress > 0.15:
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                real, fake = critic(pictures), critic(output.detach())
+            critic_loss = F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
+            critic_optimizer.zero_grad(set_to_none=True)
+            critic_loss.backward()
+            critic_optimizer.step()
+        if writer and step % 100 == 0:
+            psnr = -10 * ((output.detach() - pictures) / 2).square().mean().log10().item()
+            writer.add_scalar("loss", loss.item(), step)
+            writer.add_scalar("psnr", psnr, step)
+            print(f"step {step} {clock.elapsed_minutes:.2f} min loss {loss.item():.4f} psnr {psnr:.2f}", flush=True)
+        step += 1
+
+    if not accelerator.is_main_process:
+        return
+    torch.compiler.set_stance("force_eager")
+    average.copy_to_module()
+    if not refine_decoder:
+        generator = torch.Generator().manual_seed(options.seed)
+        picks = torch.randperm(len(clips), generator=generator)[:256].tolist()
+        whiten(vae, torch.stack([to_unit(clips[i][0].to(device)) for i in picks]))
+    figures = evaluate(vae, load(options.data, "clips", "held_out")[1])
+    vae.save_pretrained(options.out)
+    minutes, processes = clock.elapsed_minutes, accelerator.num_processes
+    figures |= {"steps": step, "minutes": minutes, "processes": processes, "options": vars(options)}
+    write_report(options.out, "report", **figures)
+    print(f"done: {step} steps, {minutes:.1f} min on {processes} device(s), held-out {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What every training command shares: presets, the clock that ends a run, learning rate, averages, reports."""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def parse_arguments(section: str, description: str) -> SimpleNamespace:
+    """Command line of a training command: `--preset NAME|FILE --data DIR --out DIR --minutes M --set key=value`.
+
+    Returns the preset's section with the overrides, plus data, out, minutes and seed.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--preset", default="mini", help="a name in training/presets or a TOML file (default: mini)")
+    parser.add_argument("--data", type=Path, required=True, help="folder written by driftfield.training.prepare")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, samples and logs")
+    parser.add_argument("--autoencoder", type=Path, help="folder of the trained autoencoder (animator, autoencoder)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after this time if it comes first")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="cuda:1, cpu, … (default: what accelerate chooses)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the networks")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override preset values")
+    arguments = parser.parse_args()
+    file = Path(arguments.preset) if arguments.preset.endswith(".toml") else PRESETS / f"{arguments.preset}.toml"
+    values = tomllib.loads(file.read_text())[section]
+    for item in arguments.set:
+        key, _, value = item.partition("=")
+        if key not in values:
+            parser.error(f"--set {key}: not in section [{section}] of {file.name}, which has {sorted(values)}")
+        values[key] = json.loads(value)
+    return SimpleNamespace(**values, **{k: v for k, v in vars(arguments).items() if k != "set"})
+
+
+def make_accelerator(options: SimpleNamespace) -> Accelerator:
+    """bf16 on a GPU; on several, parameters that a loss does not reach (the VAE's skipped blend weights) are allowed."""
+    on_cpu = options.device == "cpu"
+    kwargs = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(mixed_precision="no" if on_cpu else "bf16", cpu=on_cpu, kwargs_handlers=[kwargs])
+
+
+class Clock:
+    """Share of a run that is done, by steps or by minutes, whichever is further.
+
+    With several processes the first one's clock counts, so that all of them leave the loop at the same step.
+    """
+
+    EVERY = 20  # steps between two looks at the first process's clock
+
+    def __init__(self, steps: int, minutes: float, device: torch.device):
+        self.steps, self.minutes, self.device, self.start = steps, minutes, device, time.monotonic()
+        self.shared = 0.0
+
+    @property
+    def elapsed_minutes(self) -> float:
+        return (time.monotonic() - self.start) / 60
+
+    def progress(self, step: int) -> float:
+        own = min(1.0, max(step / self.steps, self.elapsed_minutes / self.minutes))
+        if not torch.distributed.is_initialized():
+            return own
+        if step % self.EVERY == 0:
+            value = torch.tensor(own, device=self.device)
+            torch.distributed.broadcast(value, 0)
+            self.shared = value.item()
+        return self.shared
+
+
+def learning_rate_factor(step: int, progress: float, *, warmup: int = 200, floor: float = 0.02) -> float:
+    """Linear warm-up over steps, then half a cosine over the run's progress down to `floor`."""
+    return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class Average:
+    """Exponential moving average of a module's parameters (EMA), with the usual warm-up of the decay."""
+
+    def __init__(self, module: torch.nn.Module, decay: float = 0.999):
+        self.module, self.decay, self.count = module, decay, 0
+        self.values = [p.detach().clone() for p in module.parameters()]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.count += 1
+        weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.module.parameters()], weight)
+
+    @torch.no_grad()
+    def copy_to_module(self) -> None:
+        for parameter, value in zip(self.module.parameters(), self.values, strict=True):
+            parameter.copy_(value)
+
+
+def write_report(out: Path, name: str, **figures) -> None:
+    """JSON that the model card is made from."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")

@@ -1,0 +1,95 @@
+"""The animator's training set: clips and synthetic scenes as latents, with their flow and warped references."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLTemporalDecoder
+from torch import Tensor
+
+from ..flow_tools.convention import REFERENCE_SIZE, flip_flow
+from ..flow_tools.warp import accumulate_backward, backward_warp
+from .data import to_unit
+from .scenes import render_scenes
+
+FLOW_SHARE = 2  # flows are kept at 1/2 of the frames' size
+
+
+@dataclass
+class LatentClips:
+    """S clips of L frames, on one device. Latents are the encoder's mode, unscaled."""
+
+    latents: Tensor  # [S, L, c, h, w] half
+    warped: Tensor  # [S, L, c, h, w] half: frame 0 warped by the accumulated flow, then encoded
+    flow: Tensor  # [S, L − 1, 2, H/2, W/2] half, px/frame on this grid
+    images: Tensor  # [S, 3, H, W] uint8: frame 0
+    strength_percent: Tensor  # [S] float: eq. 8
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor, chunk: int = 256) -> Tensor:
+    """[N, 3, H, W] −1..1 → [N, c, h, w] half."""
+    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
+        parts = [vae.encode(part.contiguous(memory_format=torch.channels_last)) for part in pictures.split(chunk)]
+    return torch.cat([part.latent_dist.mean.half() for part in parts])
+
+
+@torch.no_grad()
+def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor) -> LatentClips:
+    """video [B, L, 3, H, W] −1..1 with its flow [B, L − 1, 2, H, W] px/frame, encoded with its warped references."""
+    batch, frames = video.shape[:2]
+    displacement = accumulate_backward(flow, frames).flatten(0, 1)
+    warped = backward_warp(video[:, :1].expand(-1, frames, -1, -1, -1).flatten(0, 1), displacement)
+    strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
+    return LatentClips(
+        latents=encode(vae, video.flatten(0, 1)).unflatten(0, (batch, frames)),
+        warped=encode(vae, warped).unflatten(0, (batch, frames)),
+        flow=(F.avg_pool2d(flow.flatten(0, 1), FLOW_SHARE) / FLOW_SHARE).unflatten(0, flow.shape[:2]).half(),
+        images=((video[:, 0] + 1) * 127.5).round().clamp(0, 255).byte(),
+        strength_percent=strength,
+    )
+
+
+def join(parts: list[LatentClips]) -> LatentClips:
+    """One set out of several, with no second copy of everything at once."""
+    return LatentClips(*(torch.cat([getattr(p, name) for p in parts]) for name in LatentClips.__dataclass_fields__))
+
+
+def from_clips(
+    vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], flows: list[Tensor], backward_flows: list[Tensor],
+    *, frames: int, stride: int = 12,
+) -> list[LatentClips]:  # fmt: skip
+    """Windows of every clip, each as it is, mirrored, and played backwards (with the flow of the reversed clip)."""
+    device, parts, batch = vae.device, [], []
+
+    def flush() -> None:
+        if batch:
+            parts.append(encode_batch(vae, *(torch.stack(items) for items in zip(*batch, strict=True))))
+            batch.clear()
+
+    for clip, flow, backward in zip(clips, flows, backward_flows, strict=True):
+        video = to_unit(clip.to(device))
+        for pictures, motion in ((video, flow.to(device)), (video.flip(0), backward.to(device))):
+            for start in range(0, len(clip) - frames + 1, stride):
+                window, steps = pictures[start : start + frames], motion[start : start + frames - 1]
+                batch += [(window, steps), (window.flip(-1), flip_flow(steps))]
+                if len(batch) >= 16:
+                    flush()
+    flush()
+    return parts
+
+
+def from_scenes(
+    vae: AutoencoderKLTemporalDecoder, stills: list[Tensor], *, frames: int, rounds: int, generator: torch.Generator
+) -> list[LatentClips]:
+    """`rounds` synthetic scenes over every still."""
+    parts = []
+    for _ in range(rounds):
+        order = torch.randperm(len(stills), generator=generator).tolist()
+        for start in range(0, len(order) - 15, 16):
+            pictures = torch.stack([to_unit(stills[i].to(vae.device)) for i in order[start : start + 16]])
+            parts.append(encode_batch(vae, *render_scenes(pictures, frames=frames, generator=generator)))
+    return parts

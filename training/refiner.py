@@ -1,0 +1,151 @@
+"""Train the flow refiner T (pix2pix, paper 3.2): `python -m driftfield.training.refiner --data DIR --out DIR`."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from ..flow_tools.convention import REFERENCE_SIZE, flip_flow
+from ..flow_tools.dense import default_sigma_px, densify
+from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
+from .common import Average, Clock, learning_rate_factor, parse_arguments, write_report
+from .data import estimate_flows, load, to_unit
+from .scenes import render_scenes
+
+WINDOW = 8  # frames over which a clip's flow is averaged: the static field that arrows describe
+
+
+def clip_fields(clips: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Frames uint8 [S, 3, H, W] with the mean flow [S, 2, H, W] px/frame of the frames that follow."""
+    images, fields_ = [], []
+    for clip, flow in zip(clips, estimate_flows(clips), strict=True):
+        for start in range(0, len(flow) - WINDOW + 1, WINDOW):
+            images.append(clip[start])
+            fields_.append(flow[start : start + WINDOW].mean(dim=0))
+    return torch.stack(images), torch.stack(fields_)
+
+
+def scene_fields(stills: list[Tensor], rounds: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    images, fields_ = [], []
+    for _ in range(rounds):
+        for start in range(0, len(stills) - 15, 16):
+            pictures = torch.stack([to_unit(still.to(device)) for still in stills[start : start + 16]])
+            video, flow = render_scenes(pictures, frames=2, generator=generator)
+            images.append(((video[:, 0] + 1) * 127.5).round().byte().cpu())
+            fields_.append(flow[:, 0].cpu())
+    return torch.cat(images), torch.cat(fields_)
+
+
+def draw_hints(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A few hints as a person would place them, mostly where the flow [2, H, W] moves: sparse field and mask.
+
+    One hint in five stands anywhere: on a still place it is a pin.
+    """
+    height, width = flow.shape[-2:]
+    count = int(torch.randint(1, 7, (1,), generator=generator))
+    magnitude = flow.norm(dim=0).flatten()
+    weight = torch.where(magnitude > 0.5 * magnitude.max(), 1.0, 0.0) + 1e-3
+    moving = torch.multinomial(weight, count, generator=generator, replacement=True)
+    anywhere = torch.randint(height * width, (count,), generator=generator, device=flow.device)
+    place = torch.where(torch.rand(count, generator=generator, device=flow.device) < 0.2, anywhere, moving)
+    hints = flow.new_zeros(height * width)
+    hints[place] = 1
+    hints = hints.view(1, 1, height, width)
+    return flow[None] * hints, hints
+
+
+def densified(flow: Tensor, seed: int) -> Tensor:
+    """The Gaussian field [B, 2, H, W], half, that hints drawn from each true flow give; one thread a core."""
+    sigma = default_sigma_px(*flow.shape[-2:])
+
+    def one(i: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed + i)
+        return densify(*draw_hints(flow[i], generator), sigma_px=sigma, threshold=0.05)[0].half()
+
+    with ThreadPoolExecutor() as pool:
+        return torch.stack(list(pool.map(one, range(len(flow)))))
+
+
+@torch.no_grad()
+def endpoint_errors(refiner: FlowRefiner, images: Tensor, flow: Tensor, device: torch.device) -> dict[str, float]:
+    """Mean end-point error, px/frame, of the dense input and of the refined field against the true flow."""
+    errors = {"dense": [], "refined": []}
+    dense = densified(flow, seed=0).float()
+    for part, image, true in zip(dense.split(32), images.split(32), flow.to(device).split(32), strict=True):
+        part = part.to(device)
+        refined = refiner(part, to_unit(image.to(device)) if refiner.config.image_conditioned else None)
+        errors["dense"].append((part - true).norm(dim=1).flatten())
+        errors["refined"].append((refined - true).norm(dim=1).flatten())
+    return {name: torch.cat(values).mean().item() for name, values in errors.items()}
+
+
+def main() -> None:
+    options = parse_arguments("refiner", __doc__)
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    torch.manual_seed(options.seed)
+    names = [field.name for field in fields(RefinerConfig) if hasattr(options, field.name)]
+    config = RefinerConfig(**{name: getattr(options, name) for name in names})
+    refiner, critic = FlowRefiner(config).to(device), PatchDiscriminator(config).to(device)
+    images, flow = clip_fields(load(options.data, "clips", "train")[1])
+    scenes = scene_fields(load(options.data, "stills", "train")[1], options.scenes_per_still, device)
+    images, flow = torch.cat([images, scenes[0]]), torch.cat([flow, scenes[1]])
+    dense_sets = [densified(flow, seed=draw * len(flow)).to(device) for draw in range(options.hint_draws)]
+    images, flow = images.to(device), flow.to(device)
+    average = Average(refiner)
+    optimizer = torch.optim.AdamW(refiner.parameters(), lr=options.learning_rate, betas=(0.5, 0.999))
+    critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.learning_rate / 2, betas=(0.5, 0.999))
+    generator = torch.Generator().manual_seed(options.seed)
+    writer = SummaryWriter(options.out / "logs")
+    unit = config.flow_scale_px * max(flow.shape[-2:]) / REFERENCE_SIZE
+    clock, step, progress = Clock(options.steps, options.minutes, device), 0, 0.0
+    while progress < 1:
+        progress = clock.progress(step)
+        factor = learning_rate_factor(step, progress)
+        for group in (*optimizer.param_groups, *critic_optimizer.param_groups):
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        index = torch.randint(len(flow), (options.batch,), generator=generator).to(device)
+        true, image = flow[index], to_unit(images[index])
+        dense = dense_sets[step % len(dense_sets)][index].float()
+        if step // len(dense_sets) % 2:
+            true, dense, image = flip_flow(true), flip_flow(dense), image.flip(-1)
+        condition = torch.cat([dense / unit, image], dim=1) if config.image_conditioned else dense / unit
+        refined = refiner(dense, image if config.image_conditioned else None)
+
+        real, fake = critic(condition, true / unit), critic(condition, refined.detach() / unit)
+        critic_loss = 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+        critic_optimizer.zero_grad(set_to_none=True)
+        critic_loss.backward()
+        critic_optimizer.step()
+
+        l1 = (refined - true).abs().mean() / unit
+        loss = F.softplus(-critic(condition, refined / unit)).mean() + options.l1_weight * l1
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(refiner.parameters(), 10.0)
+        optimizer.step()
+        average.update()
+        if step % 200 == 0:
+            writer.add_scalar("l1", l1.item(), step)
+            losses = f"l1 {l1.item():.4f} critic {critic_loss.item():.3f}"
+            print(f"step {step} {clock.elapsed_minutes:.2f} min {losses}", flush=True)
+        step += 1
+
+    average.copy_to_module()
+    errors = endpoint_errors(refiner, *clip_fields(load(options.data, "clips", "held_out")[1]), device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    metadata = {"format": "driftfield.refiner.v1", "config": json.dumps(config.to_dict())}
+    tensors = {k: v.half().contiguous() for k, v in refiner.state_dict().items()}
+    save_file(tensors, options.out / "refiner.safetensors", metadata=metadata)
+    minutes = clock.elapsed_minutes
+    write_report(options.out, "report", steps=step, minutes=minutes, held_out_epe=errors, options=vars(options))
+    print(f"done: {step} steps, {clock.elapsed_minutes:.1f} min, held-out end-point error {errors}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
