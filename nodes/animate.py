@@ -10,21 +10,27 @@ from comfy_api.latest import io, ui
 from ..flow_tools.convention import check_flow, crop_padding, image_to_tensor, pad_to_multiple, tensor_to_image
 from ..model_loaders import memory
 from ..model_loaders.animator import decode, encode_motion
+from ..model_loaders.conditioning import (
+    PAD,
+    MotionGuidance,
+    activation_bytes,
+    choose_strength,
+    condition,
+    denoisers,
+    fit_guidance,
+)
 from ..sampling.animate import animate
 from ..sampling.guidance import guidance_scales
 from ..sampling.phased import extend
 from ..sampling.schedule import karras_sigmas, phase_boundary
 from .progress import latent_progress, progress
 from .samplers import wrap_sampler
-from .sampling import activation_bytes, choose_strength, condition, denoisers, fit_guidance
 from .types import (
     ADVANCED,
-    PAD,
     Animation,
     AnimationSocket,
     AnimatorSocket,
     GuidanceSocket,
-    MotionGuidance,
     OpticalFlowSocket,
     choice,
     single,

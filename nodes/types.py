@@ -19,20 +19,8 @@ GuidanceSocket = io.Custom("MOTION_GUIDANCE")
 AnimationSocket = io.Custom("ANIMATION")
 TracksSocket = io.Custom("TRACKS")  # ComfyUI's own: {"track_path": [T, N, 2] px, "track_visibility": [T, N]}
 
-PAD = 64  # image sides are padded to a multiple of it: VAE factor 8, UNet factor 8
-
 # Hides an input behind "show advanced inputs", in the versions of ComfyUI that can.
 ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Int.Input.__init__).parameters else {}
-
-
-@dataclass(frozen=True)
-class MotionGuidance:
-    """A flow, and what an animator's motion encoder makes of it."""
-
-    flow: Tensor  # [N, 2, H, W] px/frame
-    maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of the padded flow; None without an adapter
-    strength: float  # 1 = as trained, 0 = off
-    adapter: str | None  # the file whose encoder made the maps
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ except ImportError:  # Python 3.10
 ROOT = Path(__file__).absolute().parents[1]
 RUN_TIME = {
     "nodes": {"model_loaders", "sampling", "flow_tools"},
-    "model_loaders": {"networks", "flow_tools"},
+    "model_loaders": {"networks", "sampling", "flow_tools"},
     "sampling": {"flow_tools"},
     "networks": {"flow_tools"},
     "flow_tools": set(),

@@ -192,7 +192,7 @@ def main() -> None:
     clips = [clip for clip in clips if len(clip) >= options.frames][rank::processes]  # each process holds its share
     flows, backward = estimate_flows(clips), estimate_flows([clip.flip(0) for clip in clips])
     print(f"flow of {len(clips)} clips: {clock.elapsed_minutes:.2f} min", flush=True)
-    parts = from_clips(vae, clips, flows, backward, frames=options.frames)
+    parts = from_clips(vae, clips, flows, backward, frames=options.frames, stride=options.clip_stride)
     real = sum(len(part) for part in parts)
     cpu = torch.Generator().manual_seed(options.seed + rank)
     rounds = -(-options.scenes_per_still // processes)

@@ -72,7 +72,7 @@ def reconstruction_loss(output: Tensor, target: Tensor, frames: int) -> Tensor:
     loss = error.abs().mean() + 2 * error.square().mean()
     loss = loss + error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     loss = loss + 0.5 * sum(F.avg_pool2d(error, size).abs().mean() for size in (4, 16))
-    return loss + 0.5 * error.unflatten(0, (-1, frames)).diff(dim=1).abs().mean()
+    return loss + 2 * error.unflatten(0, (-1, frames)).diff(dim=1).abs().mean()
 
 
 class Discriminator(nn.Sequential):
@@ -159,7 +159,8 @@ def main() -> None:
         step_module = accelerator.prepare(step_module)
     parameters = [p for p in vae.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    critic = channels_last(Discriminator().to(device)) if refine_decoder else None
+    adversarial = refine_decoder and options.adversarial_weight > 0
+    critic = channels_last(Discriminator().to(device)) if adversarial else None
     if critic:
         critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
 
@@ -175,8 +176,7 @@ def main() -> None:
             output, divergence = step_module(pictures, options.frames)
         output = output.float()
         loss = reconstruction_loss(output, pictures, options.frames) + options.kl_weight * divergence.float()
-        adversarial = critic is not None and progress > 0.25
-        if adversarial:
+        if critic and progress > 0.25:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 critic.requires_grad_(False)
                 loss = loss - options.adversarial_weight * critic(output).float().mean()

@@ -45,7 +45,7 @@ def parse_arguments(section: str, description: str) -> SimpleNamespace:
 
 
 def make_accelerator(options: SimpleNamespace) -> Accelerator:
-    """bf16 on a GPU; on several, parameters that a loss does not reach (the VAE's skipped blend weights) are allowed."""
+    """bf16 on a GPU; on several, parameters that a loss does not reach are allowed."""
     on_cpu = options.device == "cpu"
     kwargs = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(mixed_precision="no" if on_cpu else "bf16", cpu=on_cpu, kwargs_handlers=[kwargs])

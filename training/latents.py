@@ -30,7 +30,7 @@ class LatentClips:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor, chunk: int = 256) -> Tensor:
+def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor, chunk: int = 64) -> Tensor:
     """[N, 3, H, W] −1..1 → [N, c, h, w] half."""
     with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
         parts = [vae.encode(part.contiguous(memory_format=torch.channels_last)) for part in pictures.split(chunk)]
@@ -60,7 +60,7 @@ def join(parts: list[LatentClips]) -> LatentClips:
 
 def from_clips(
     vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], flows: list[Tensor], backward_flows: list[Tensor],
-    *, frames: int, stride: int = 12,
+    *, frames: int, stride: int,
 ) -> list[LatentClips]:  # fmt: skip
     """Windows of every clip, each as it is, mirrored, and played backwards (with the flow of the reversed clip)."""
     device, parts, batch = vae.device, [], []

@@ -1,7 +1,7 @@
-"""From what the nodes take in to the denoisers, noise levels and conditioning that the sampling loops want."""
+"""From a picture and its flow to the conditioning and the denoisers that the sampling loops want."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,15 +9,25 @@ from torch import Tensor
 from ..flow_tools.convention import pad_to_multiple, resize_flow
 from ..flow_tools.strength import strength_percent
 from ..flow_tools.warp import reference_video
-from ..model_loaders import memory
-from ..model_loaders.animator import Animator, embed_image, encode_image, encode_motion
 from ..sampling.denoiser import Conditioning, make_denoiser
 from ..sampling.guidance import guided
-from .types import PAD, MotionGuidance
+from . import memory
+from .animator import Animator, embed_image, encode_image, encode_motion
 
+PAD = 64  # image sides are padded to a multiple of it: VAE factor 8, UNet factor 8
 MOTION_BUCKET_ID = 127  # SVD's own default, and the built-in adapter's training
 LARGEST_BUCKET_ID = 255
 BYTES_PER_LATENT = 30_000  # of activations per latent pixel and frame, in half precision; a generous estimate
+
+
+@dataclass(frozen=True)
+class MotionGuidance:
+    """A flow, and what an animator's motion encoder makes of it."""
+
+    flow: Tensor  # [N, 2, H, W] px/frame
+    maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of the padded flow; None without an adapter
+    strength: float  # 1 = as trained, 0 = off
+    adapter: str | None  # the file whose encoder made the maps
 
 
 def fit_guidance(guidance: MotionGuidance, animator: Animator, height: int, width: int, frames: int) -> MotionGuidance:
