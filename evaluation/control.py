@@ -1,0 +1,170 @@
+"""Does the picture go where the arrows point? Three arrow sets a still, the same negated, and no arrows."""
+
+import math
+import statistics
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..flow_tools.arrows import MotionArrows
+from ..flow_tools.color import draw_arrows
+from ..flow_tools.estimate import estimate_flow
+from ..flow_tools.warp import reference_video
+from ..model_loaders.locations import WEIGHTS
+from .animations import Models, animate_image, flow_of, load_models
+from .arrow_sets import arrow_sets, negated
+from .contact_sheet import shown_frames, write_sheet, write_strip
+from .metrics import (
+    commanded_velocity,
+    cosine,
+    frame_change,
+    mean_length,
+    relative_error,
+    under_arrow,
+)
+from .report import Bar, Results, digest, table
+from .stills import held_out_stills
+
+RADIUS_PX = 8  # around an arrow's line, at 256 px
+RESTING_PX = 0.1  # px/frame; where the flow asks for less, nothing is meant to move
+NEGATED = "negated "
+STILL = "no arrows"
+LEAST_COSINE = 0.7
+LEAST_TURNED = 1.0
+MOST_MOTION_PX = 0.25  # px/frame, without arrows
+MOST_CHANGE = 2.0  # grey levels of 255 from frame to frame, without arrows
+HEADER = ("still, arrows", "cosine", "error", "ceiling", "error", "flow", "error", "outside", "pin", "change")
+
+
+def run(arguments: Namespace) -> list[Bar]:
+    """Prints the table, writes control.json and control.png, returns the bars."""
+    models = load_models()
+    settings = {name: getattr(arguments, name) for name in ("frames", "steps", "seed")}
+    results = Results(arguments.out / "control.json", {**settings, "weights": digest(WEIGHTS)})
+    stills = held_out_stills(arguments, models.animator.size)
+    rows, blocks = {}, []
+    for number, (name, image) in enumerate(stills, 1):
+        block = []
+        for case, arrows in cases(image, name).items():
+            strip = arguments.out / "control" / f"{name}, {case}.png"
+            key = f"{name}, {case}"
+            rows[key] = results.once(
+                key, lambda: one_case(models, image, arrows, strip, **settings)  # noqa: B023  (called at once)
+            )
+            block.append(strip)
+            print(f"{number}/{len(stills)} {key}: {in_words(rows[key])}", flush=True)
+        blocks.append(block)
+    write_sheet(arguments.out / "control.png", blocks)
+    figures = summary(rows)
+    results.finish(figures, made := bars(figures))
+    print(table(HEADER, [line(key, row) for key, row in rows.items()]))
+    print("; ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+    return made
+
+
+def cases(image: Tensor, name: str) -> dict[str, MotionArrows]:
+    """Every arrow set of a still by name: as drawn, negated, and no arrows."""
+    sets = arrow_sets(image, name)
+    empty = MotionArrows((), image.shape[-1], image.shape[-2])
+    return {**sets, **{NEGATED + case: negated(arrows) for case, arrows in sets.items()}, STILL: empty}
+
+
+def one_case(
+    models: Models, image: Tensor, arrows: MotionArrows, strip: Path, *, frames: int, steps: int, seed: int
+) -> dict:
+    """Animates, measures, and writes the strip: arrows, frames of the animation, the last of the warped reference."""
+    flow = flow_of(models, image, arrows, frames=frames)
+    video = animate_image(models, image, flow, frames=frames, steps=steps, seed=seed)
+    reference = reference_video(image, flow, frames)
+    row = {"change": frame_change(video)}
+    for what, motion in (("model", estimate_flow(video)), ("ceiling", estimate_flow(reference)), ("flow", flow)):
+        row[what] = control_figures(motion, arrows, flow, frames=frames)
+    drawn = draw_arrows((image + 1) / 2, arrows)
+    label = f"{strip.stem[:70]}: {in_words(row)}"
+    write_strip(strip, label, [drawn, *shown_frames(video), (reference[-1] + 1) / 2])
+    return row
+
+
+def control_figures(motion: Tensor, arrows: MotionArrows, flow: Tensor, *, frames: int) -> dict:
+    """How motion [N, 2, H, W] px/frame obeys, and moves elsewhere.
+
+    cosine and error (relative): of its mean over N and the place under an arrow, mean of the arrows. Mean lengths,
+    px/frame: outside_px where flow [1, 2, H, W] asks for none, pin_px under the pins, mean_px everywhere, drift_px of
+    the mean over N, without what trembles. None where there is no such place.
+    """
+    height, width = motion.shape[-2:]
+    everywhere = torch.ones(height, width, dtype=torch.bool)
+    cosines, errors, pins = [], [], []
+    for arrow in arrows.arrows:
+        place = under_arrow(arrow, height=height, width=width, radius_px=RADIUS_PX * max(height, width) / 256)
+        commanded = commanded_velocity(arrow, height=height, width=width, frames=frames)
+        if commanded.norm() > 0:
+            measured = motion[..., place].mean(dim=(0, 2))
+            cosines.append(cosine(measured, commanded))
+            errors.append(relative_error(measured, commanded))
+        else:
+            pins.append(mean_length(motion, place))
+    outside = mean_length(motion, flow[0].norm(dim=0) < RESTING_PX)
+    return {
+        "cosine": statistics.fmean(cosines) if cosines else None,
+        "error": statistics.fmean(errors) if errors else None,
+        "outside_px": None if math.isnan(outside) else outside,
+        "pin_px": statistics.fmean(pins) if pins else None,
+        "mean_px": mean_length(motion, everywhere),
+        "drift_px": mean_length(motion.mean(0, keepdim=True), everywhere),
+    }
+
+
+def summary(rows: dict[str, dict]) -> dict[str, float]:
+    """Means over the sets as drawn; a set is turned round where it obeys as drawn and obeys negated."""
+    cases_of = {key: key.rpartition(", ")[2] for key in rows}
+    drawn = [key for key, case in cases_of.items() if case != STILL and not case.startswith(NEGATED)]
+    still = [row for key, row in rows.items() if cases_of[key] == STILL]
+
+    def opposite(key: str) -> dict:
+        still_name, _, case = key.rpartition(", ")
+        return rows[f"{still_name}, {NEGATED}{case}"]["model"]
+
+    def figures(what: str, figure: str) -> list[float]:
+        return [rows[key][what][figure] for key in drawn]
+
+    return {
+        "cosine": statistics.fmean(figures("model", "cosine")),
+        "median error": statistics.median(figures("model", "error")),
+        # A negated set's cosine is with its own command, the opposite of the original one.
+        "negated cosine": -statistics.fmean(opposite(key)["cosine"] for key in drawn),
+        "turned": statistics.fmean(rows[key]["model"]["cosine"] > 0 < opposite(key)["cosine"] for key in drawn),
+        "still motion px": statistics.fmean(row["model"]["mean_px"] for row in still),
+        "still drift px": statistics.fmean(row["model"]["drift_px"] for row in still),
+        "still change": statistics.fmean(row["change"] for row in still),
+        "ceiling cosine": statistics.fmean(figures("ceiling", "cosine")),
+        "ceiling median error": statistics.median(figures("ceiling", "error")),
+        "flow cosine": statistics.fmean(figures("flow", "cosine")),
+        "flow median error": statistics.median(figures("flow", "error")),
+    }
+
+
+def bars(figures: dict[str, float]) -> list[Bar]:
+    return [
+        Bar("control: mean cosine under the arrows", figures["cosine"], LEAST_COSINE),
+        Bar("control: share of sets that negated arrows turn round", figures["turned"], LEAST_TURNED),
+        Bar("control: motion without arrows, px/frame", figures["still motion px"], MOST_MOTION_PX, at_least=False),
+        Bar("control: frame change without arrows, of 255", figures["still change"], MOST_CHANGE, at_least=False),
+    ]
+
+
+def line(key: str, row: dict) -> tuple:
+    model = row["model"]
+    levels = [row[what][figure] for what in ("model", "ceiling", "flow") for figure in ("cosine", "error")]
+    return (key, *levels, model["outside_px"], model["pin_px"], row["change"])
+
+
+def in_words(row: dict) -> str:
+    model = row["model"]
+    if model["cosine"] is None:
+        return f"{model['mean_px']:.2f} px/frame, change {row['change']:.1f}"
+    return f"cosine {model['cosine']:.2f}, error {model['error']:.2f} (ceiling {row['ceiling']['cosine']:.2f}, " + (
+        f"{row['ceiling']['error']:.2f})"
+    )

@@ -1,0 +1,81 @@
+"""Figures on their way to people: kept after each one, set beside their bars, laid out as a table."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure and what it is held against."""
+
+    what: str
+    value: float
+    limit: float
+    at_least: bool = True
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.limit if self.at_least else self.value <= self.limit  # NaN meets none
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        return f"{'pass' if self.met else 'FAIL'}  {self.what}: {self.value:.3f}  (bar {sign} {self.limit:g})"
+
+
+class Results:
+    """A JSON file of figures, written after each, so that an interrupted run goes on where it stopped."""
+
+    def __init__(self, file: Path, settings: dict):
+        """ValueError where the file holds figures of other settings."""
+        self.file, self.content = file, {"settings": settings, "rows": {}}
+        if file.is_file():
+            self.content = json.loads(file.read_text())
+            if self.content["settings"] != settings:
+                raise ValueError(
+                    f"{file}: holds figures of {self.content['settings']}, allowed {settings}; choose another --out"
+                )
+
+    def once(self, key: str, compute: Callable[[], dict]) -> dict:
+        """The figures of this key, computed where the file has none."""
+        if key not in self.content["rows"]:
+            self.content["rows"][key] = compute()
+            self.write()
+        return self.content["rows"][key]
+
+    def finish(self, figures: dict, bars: Sequence[Bar]) -> None:
+        self.content["summary"] = figures
+        self.content["bars"] = [{**asdict(bar), "met": bar.met} for bar in bars]
+        self.write()
+
+    def write(self) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps(self.content, indent=1) + "\n")
+        part.replace(self.file)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
+    """Text in columns: the first to the left, numbers with two decimals to the right, None and NaN as a dash."""
+
+    def cell(value) -> str:
+        if value is None or isinstance(value, float) and math.isnan(value):
+            return "-"
+        return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+    lines = [list(map(cell, row)) for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines
+    )
+
+
+def digest(folder: Path) -> str:
+    """Names the weights in a folder: the first digits of a hash over all of its safetensors files."""
+    total = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        total.update(file.read_bytes())
+    return total.hexdigest()[:12]

@@ -1,0 +1,69 @@
+"""Figures are kept, held against their bars, and laid out; pictures come out as files."""
+
+import json
+import math
+
+import cv2
+import pytest
+import torch
+
+from driftfield.evaluation.contact_sheet import THUMB_PX, shown_frames, write_sheet, write_strip
+from driftfield.evaluation.report import Bar, Results, digest, table
+
+
+def test_bars():
+    assert Bar("a", 0.7, 0.7).met and not Bar("a", 0.69, 0.7).met
+    assert Bar("a", 0.7, 0.7, at_least=False).met and not Bar("a", 0.71, 0.7, at_least=False).met
+    assert not Bar("a", math.nan, 0).met and not Bar("a", math.nan, 0, at_least=False).met
+    assert str(Bar("speed", 1.25, 2)) == "FAIL  speed: 1.250  (bar >= 2)"
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    file = tmp_path / "new" / "figures.json"
+    Results(file, {"steps": 2}).once("a", lambda: {"x": 1.5})
+    again = Results(file, {"steps": 2})
+    assert again.once("a", lambda: pytest.fail("computed twice")) == {"x": 1.5}
+    with pytest.raises(KeyboardInterrupt):
+        again.once("b", raise_interrupt)
+    again.finish({"mean": 1.5}, [Bar("a", 1, 2)])
+    content = json.loads(file.read_text())
+    assert content["rows"] == {"a": {"x": 1.5}} and content["summary"] == {"mean": 1.5}
+    assert content["bars"][0]["met"] is False
+    with pytest.raises(ValueError, match="figures.json: holds figures of {'steps': 2}, allowed {'steps': 3}"):
+        Results(file, {"steps": 3})
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
+
+
+def test_table():
+    text = table(("name", "x"), [("long name", 1.234), ("b", None), ("c", math.nan), ("d", 12.0)])
+    assert text.splitlines() == [
+        "name           x",
+        "long name   1.23",
+        "b              -",
+        "c              -",
+        "d          12.00",
+    ]
+
+
+def test_digest_follows_the_weights(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(b"1")
+    before = digest(tmp_path)
+    (tmp_path / "a.txt").write_bytes(b"1")
+    assert digest(tmp_path) == before
+    (tmp_path / "a.safetensors").write_bytes(b"2")
+    assert digest(tmp_path) != before
+
+
+def test_contact_sheet(tmp_path):
+    video = torch.linspace(-1, 1, 9).view(9, 1, 1, 1).expand(9, 3, 32, 32)
+    assert [float(frame[0, 0, 0]) for frame in shown_frames(video)] == [0, 0.25, 0.5, 0.75, 1]
+    strips = [tmp_path / f"{i}" / "strip.png" for i in range(4)]
+    for strip in strips:
+        write_strip(strip, "a label", shown_frames(video))
+    height, width = cv2.imread(str(strips[0])).shape[:2]
+    assert width == 5 * THUMB_PX
+    write_sheet(tmp_path / "sheet.png", [[strip, strip] for strip in strips])
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * height, 3 * width, 3)  # 4 blocks in 3 columns
