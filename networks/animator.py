@@ -57,8 +57,10 @@ class AdapterConfig:
         last = len(self.widths) - 1
         if layer.startswith("mid_block"):
             return last
-        side, index = re.match(r"(down|up)_blocks\.(\d+)\.", layer).groups()
-        return int(index) if side == "down" else last - int(index)
+        match = re.match(r"(down|up)_blocks\.(\d+)\.", layer)
+        if match is None or int(match[2]) > last:
+            raise ValueError(f"adapter config: layer {layer!r}, allowed mid_block or down_blocks/up_blocks.0..{last}")
+        return int(match[2]) if match[1] == "down" else last - int(match[2])
 
 
 class MotionAdapter(nn.Module):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..flow_tools.convention import REFERENCE_SIZE
+from ..flow_tools.convention import REFERENCE_SIZE, crop_padding, pad_to_multiple
 
 
 @dataclass(frozen=True)
@@ -58,17 +58,19 @@ class FlowRefiner(nn.Module):
         nn.init.zeros_(self.up[0].bias)
 
     def forward(self, flow: Tensor, image: Tensor | None = None) -> Tensor:
-        """flow [B, 2, H, W] px/frame and image [B, 3, H, W] −1..1 → flow [B, 2, H, W] px/frame.
+        """flow [B, 2, H, W] px/frame and image [B, 3, H, W] −1..1 → flow [B, 2, H, W] px/frame, of any size from 2×2.
 
-        Raises ValueError where the image is missing or superfluous.
+        Raises ValueError where the image is missing or superfluous, and where a side is 1 px.
         """
         if (image is not None) != self.config.image_conditioned:
             wanted = "an image" if self.config.image_conditioned else "no image"
             raise ValueError(f"refiner: got {'an' if image is not None else 'no'} image, this refiner wants {wanted}")
         height, width = flow.shape[-2:]
+        if min(height, width) < 2:
+            raise ValueError(f"refiner: got a field of {height}×{width} px, allowed sides of 2 px or more")
         scale = self.config.flow_scale_px * max(height, width) / REFERENCE_SIZE
         x = flow / scale if image is None else torch.cat([flow / scale, image], dim=1)
-        x = pad_reflect(x, 2**self.config.levels)
+        x, padding = pad_to_multiple(x.to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect")
         skips = []
         for i, down in enumerate(self.down):
             x = down(x if i == 0 else F.leaky_relu(x, 0.2))
@@ -78,15 +80,7 @@ class FlowRefiner(nn.Module):
             x = self.up[i](F.relu(x))
             if i > 0:
                 x = torch.cat([self.up_norms[i - 1](x), skips.pop()], dim=1)
-        return flow + scale * x[..., :height, :width]
-
-
-def pad_reflect(x: Tensor, multiple: int) -> Tensor:
-    """Reflect-pads right and bottom to a multiple, in several rounds where the padding exceeds the picture."""
-    while any(size % multiple for size in x.shape[-2:]):
-        right, bottom = (min(-size % multiple, size - 1) for size in (x.shape[-1], x.shape[-2]))
-        x = F.pad(x, (0, right, 0, bottom), mode="reflect")
-    return x
+        return flow + scale * crop_padding(x, padding).to(flow.dtype)
 
 
 class PatchDiscriminator(nn.Module):

@@ -1,9 +1,11 @@
 """Train the animator (UNet, image encoder, motion adapter): `python -m driftfield.training.animator --data … --out …`.
 
-`--autoencoder DIR` names the trained autoencoder. Everything is encoded once; a step gathers latents on the device.
+`--autoencoder DIR` names the trained autoencoder, `--resume DIR` the output of an earlier run (or the pack's weights)
+to start from. Everything is encoded once; a step gathers latents on the device.
 """
 
 import json
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
@@ -13,8 +15,18 @@ from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from ..model_loaders.adapter import FORMAT, load_adapter
 from ..networks.animator import AdapterConfig, MotionAdapter, MotionUNet
-from .common import Average, Clock, learning_rate_factor, make_accelerator, parse_arguments, write_report
+from .common import (
+    Average,
+    Clock,
+    halve,
+    learning_rate_factor,
+    make_accelerator,
+    parse_arguments,
+    replacing,
+    write_report,
+)
 from .data import estimate_flows, load, to_unit
 from .latents import FLOW_SHARE, LatentClips, from_clips, from_scenes, join
 
@@ -45,6 +57,22 @@ def build_unet(options) -> UNetSpatioTemporalConditionModel:
 def build_image_encoder(projection: int) -> CLIPVisionModelWithProjection:
     sizes = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 4}
     return CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes, patch_size=32, projection_dim=projection))
+
+
+def build_models(options) -> tuple[MotionUNet, CLIPVisionModelWithProjection]:
+    """New ones by the preset, or those of an earlier run; all parameters in fp32 and trained."""
+    if options.resume is None:
+        unet, image_encoder = build_unet(options), build_image_encoder(options.cross_attention_dim)
+        config = AdapterConfig.for_unet(unet, base_channels=options.motion_channels, reference="warped")
+        return MotionUNet(unet, MotionAdapter(config)), image_encoder
+    folder = options.resume / "animator"
+    unet = UNetSpatioTemporalConditionModel.from_pretrained(folder / "unet").float()
+    if unet.config.out_channels != options.latent_channels:
+        got, allowed = unet.config.out_channels, options.latent_channels
+        raise ValueError(f"{folder}: made for {got} latent channels, but the autoencoder has {allowed}")
+    image_encoder = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder").float()
+    adapter = load_adapter(options.resume / "motion_adapter.safetensors")
+    return MotionUNet(unet, adapter).train().requires_grad_(True), image_encoder.train()
 
 
 def build_scheduler(options) -> EulerDiscreteScheduler:
@@ -78,8 +106,13 @@ class DenoisingLoss(nn.Module):
         self.log_sigma_mean, self.log_sigma_std = options.log_sigma_mean, options.log_sigma_std
 
     def forward(self, latents: Tensor, warped: Tensor, flow: Tensor, pixels: Tensor, strength: Tensor, mode: Tensor,
-                log_sigma: Tensor, noise: Tensor, augmentation: Tensor) -> Tensor:  # fmt: skip
-        """latents, warped, noise [B, L, c, h, w]; flow [B, L−1, 2, H, W]; mode [B]; log_sigma, augmentation [B]."""
+                log_sigma: Tensor, noise: Tensor, augmentation: Tensor, reference_noise: Tensor) -> Tensor:  # fmt: skip
+        """The loss of each clip [B].
+
+        latents, warped, noise [B, L, c, h, w]; flow [B, L−1, 2, H, W] px/frame; pixels [B, 3, 224, 224];
+        strength (percent), mode, log_sigma and augmentation (deviation of the reference's noise) [B];
+        reference_noise [B, 1, c, h, w]: the same on every frame, as an encoded noisy still would have.
+        """
         batch, frames = latents.shape[:2]
         conditional = (mode != UNCONDITIONAL).float()
         with_motion = (mode == FULL).float()
@@ -90,9 +123,7 @@ class DenoisingLoss(nn.Module):
         sigma = per_clip(log_sigma.exp())
         noisy = latents + sigma * noise
         reference = torch.where(per_clip(mode == FULL), warped, latents[:, :1].expand_as(latents))
-        # The same noise on every frame, as an encoded noisy still would have.
-        reference = reference + per_clip(augmentation) * torch.randn_like(reference[:, :1])
-        reference = reference * per_clip(conditional)
+        reference = (reference + per_clip(augmentation) * reference_noise) * per_clip(conditional)
         embedding = self.image_encoder(pixels).image_embeds * conditional[:, None]
 
         context, unet = self.animator.context, self.animator.unet
@@ -120,6 +151,7 @@ def draw_batch(clips: LatentClips, options, generator: torch.Generator, device: 
     flow = clips.flow[index].float()
     flow = F.interpolate(flow.flatten(0, 1), scale_factor=FLOW_SHARE, mode="bilinear") * FLOW_SHARE
     noise = torch.randn(latents.shape, generator=generator, device=device)
+    reference_noise = torch.randn(latents[:, :1].shape, generator=generator, device=device)
     normal = torch.randn(batch, generator=generator, device=device)
     augmented = torch.rand(batch, generator=generator, device=device)
     return {
@@ -131,6 +163,7 @@ def draw_batch(clips: LatentClips, options, generator: torch.Generator, device: 
         "mode": torch.bucketize(uniform, torch.tensor(SHARES, device=device).cumsum(0)[:-1], right=True),
         "log_sigma": options.log_sigma_mean + options.log_sigma_std * normal,
         "noise": noise,
+        "reference_noise": reference_noise,
         "augmentation": (augmented - 0.5).clamp(min=0) * 0.2,
     }
 
@@ -146,11 +179,11 @@ def preview_factors(clips: LatentClips) -> tuple[Tensor, Tensor]:
     return solution[:-1], solution[-1]
 
 
-def save(options, animator: MotionUNet, image_encoder, processor, clips: LatentClips) -> None:
-    """The layout that StableVideoDiffusionPipeline.from_pretrained loads (but the vae), and the adapter, in half."""
-    folder = options.out / "animator"
-    animator.unet.half().save_pretrained(folder / "unet", max_shard_size="15MB")
-    image_encoder.half().save_pretrained(folder / "image_encoder")
+def save(out: Path, options, animator: MotionUNet, image_encoder, processor, clips: LatentClips) -> None:
+    """The layout that StableVideoDiffusionPipeline.from_pretrained loads (but the vae), and the adapter."""
+    folder = out / "animator"
+    animator.unet.save_pretrained(folder / "unet", max_shard_size="15MB")
+    image_encoder.save_pretrained(folder / "image_encoder")
     build_scheduler(options).save_pretrained(folder / "scheduler")
     processor.save_pretrained(folder / "feature_extractor")
     index = {
@@ -166,13 +199,13 @@ def save(options, animator: MotionUNet, image_encoder, processor, clips: LatentC
     facts = {"frames": options.frames, "size": clips.images.shape[-1], "fps": FPS}
     facts |= {"preview_factors": factors.tolist(), "preview_bias": bias.tolist()}
     (folder / "driftfield.json").write_text(json.dumps(facts) + "\n")
-    metadata = {"format": "driftfield.adapter.v1", "config": json.dumps(animator.adapter.config.to_dict())}
-    tensors = {k: v.half().contiguous() for k, v in animator.adapter.state_dict().items()}
-    save_file(tensors, options.out / "motion_adapter.safetensors", metadata=metadata)
+    metadata = {"format": FORMAT, "config": json.dumps(animator.adapter.config.to_dict())}
+    tensors = {k: v.contiguous() for k, v in animator.adapter.state_dict().items()}
+    save_file(tensors, out / "motion_adapter.safetensors", metadata=metadata)
 
 
-def main() -> None:
-    options = parse_arguments("animator", __doc__)
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_arguments("animator", __doc__, arguments)
     accelerator = make_accelerator(options)
     device = torch.device(options.device) if options.device else accelerator.device
     rank, processes, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
@@ -180,13 +213,10 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     vae = AutoencoderKLTemporalDecoder.from_pretrained(options.autoencoder).to(device).eval()
     options.latent_channels = vae.config.latent_channels
-    unet = build_unet(options)
-    config = AdapterConfig.for_unet(unet, base_channels=options.motion_channels, reference="warped")
-    animator = MotionUNet(unet, MotionAdapter(config)).to(device)
-    image_encoder = build_image_encoder(options.cross_attention_dim).to(device)
+    animator, image_encoder = (module.to(device) for module in build_models(options))
     processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
 
-    clock = Clock(options.steps, options.minutes, device)
+    clock = Clock(options.steps, options.minutes, device, checkpoint_minutes=options.checkpoint_minutes)
     generator = torch.Generator(device).manual_seed(options.seed + rank)
     clips, stills = load(options.data, "clips", "train")[1], load(options.data, "stills", "train")[1]
     clips = [clip for clip in clips if len(clip) >= options.frames][rank::processes]  # each process holds its share
@@ -196,7 +226,8 @@ def main() -> None:
     real = sum(len(part) for part in parts)
     cpu = torch.Generator().manual_seed(options.seed + rank)
     rounds = -(-options.scenes_per_still // processes)
-    parts += from_scenes(vae, stills, frames=options.frames, rounds=rounds, generator=cpu)
+    size = clips[0].shape[-1]
+    parts += from_scenes(vae, stills, frames=options.frames, size=size, rounds=rounds, generator=cpu)
     data = join(parts)
     del parts, clips, flows, backward, vae
     print(f"{real} windows of clips, {len(data) - real} scenes: {clock.elapsed_minutes:.2f} min", flush=True)
@@ -207,12 +238,21 @@ def main() -> None:
         loss_module.compile()
     step_module = accelerator.prepare(loss_module) if processes > 1 else loss_module
     optimizer = torch.optim.AdamW(
-        loss_module.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=options.weight_decay
+        loss_module.parameters(),
+        lr=options.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=options.weight_decay,
+        fused=device.type == "cuda",
     )
+
+    def save_result() -> None:
+        with average.applied(), replacing(options.out) as folder:
+            halve(loss_module)
+            save(folder, options, animator, image_encoder, processor, data)
+
     writer = SummaryWriter(options.out / "logs") if main_process else None
-    step, progress, recent = 0, 0.0, []
-    while progress < 1:
-        progress = clock.progress(step)
+    step, recent = 0, []
+    while (progress := clock.progress(step)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
         batch = draw_batch(data, options, generator, device)
@@ -232,11 +272,12 @@ def main() -> None:
             writer.add_scalar("loss", mean, step)
             print(f"step {step} {clock.elapsed_minutes:.2f} min loss {mean:.4f}", flush=True)
         step += 1
+        if main_process and clock.checkpoint_due():
+            save_result()
 
     if not main_process:
         return
-    average.copy_to_module()
-    save(options, animator, image_encoder, processor, data)
+    save_result()
     figures = {"steps": step, "minutes": clock.elapsed_minutes, "processes": processes, "loss": mean}
     write_report(options.out, "report", **figures, clips=real, scenes=len(data) - real, options=vars(options))
     print(f"done: {step} steps on {processes} device(s), {clock.elapsed_minutes:.1f} min", flush=True)

@@ -1,8 +1,11 @@
 """Train the built-in model's video autoencoder: `python -m driftfield.training.autoencoder --data DIR --out DIR`.
 
-With `--autoencoder DIR` the encoder is that model's and stays frozen; the decoder goes on training on whole frames with
-an adversarial loss, while others may already train on the latents.
+With `--resume DIR` it starts from that autoencoder's weights. With `--autoencoder DIR` too, but the encoder stays as it
+is: the decoder goes on training with an adversarial loss, while others may already train on the latents.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +13,16 @@ from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from .common import Average, Clock, learning_rate_factor, make_accelerator, parse_arguments, write_report
+from .common import (
+    Average,
+    Clock,
+    halve,
+    learning_rate_factor,
+    make_accelerator,
+    parse_arguments,
+    replacing,
+    write_report,
+)
 from .data import load, to_unit
 
 
@@ -26,6 +38,7 @@ class GroupSampler:
         return int(torch.randint(low, high + 1, (1,), generator=self.generator))
 
     def group(self, frames: int, crop: int) -> Tensor:
+        """uint8 [frames, 3, crop, crop]; two of three from a clip, and a quarter of the others without any motion."""
         if self.draw(0, 2) > 0:
             clip = self.clips[self.draw(0, len(self.clips) - 1)]
             start = self.draw(0, len(clip) - frames)
@@ -33,7 +46,8 @@ class GroupSampler:
             group = clip[start : start + frames, :, top : top + crop, left : left + crop]
         else:
             still = self.stills[self.draw(0, len(self.stills) - 1)]
-            room = [min((size - crop) // (frames - 1), 6) if self.draw(0, 1) else 0 for size in still.shape[-2:]]
+            steps = max(frames - 1, 1)
+            room = [min((size - crop) // steps, 6) if self.draw(0, 1) else 0 for size in still.shape[-2:]]
             dy, dx = (self.draw(-r, r) for r in room)
             ends = [(still.shape[-2] - crop, dy * (frames - 1)), (still.shape[-1] - crop, dx * (frames - 1))]
             top, left = (self.draw(max(0, -way), min(space, space - way)) for space, way in ends)
@@ -41,9 +55,9 @@ class GroupSampler:
             group = torch.stack([still[:, y : y + crop, x : x + crop] for y, x in spots])
         return group.flip(-1) if self.draw(0, 1) else group
 
-    def batch(self, groups: int, frames: int, crop: int) -> Tensor:
-        """[groups · frames, 3, crop, crop], −1..1."""
-        return to_unit(torch.cat([self.group(frames, crop) for _ in range(groups)]))
+    def batch(self, pictures: int, frames: int, crop: int) -> Tensor:
+        """[pictures, 3, crop, crop], −1..1: groups of `frames` one after another."""
+        return to_unit(torch.cat([self.group(frames, crop) for _ in range(pictures // frames)]))
 
 
 class Reconstruction(nn.Module):
@@ -66,13 +80,19 @@ class Reconstruction(nn.Module):
         return self.vae.decode(latents, num_frames=frames).sample, divergence
 
 
-def reconstruction_loss(output: Tensor, target: Tensor, frames: int) -> Tensor:
-    """L1 on pixels, their gradients, two coarser scales and the change between frames."""
+def reconstruction_loss(output: Tensor, target: Tensor, frames: int, *, still_weight: float) -> Tensor:
+    """L1 on pixels, their gradients, two coarser scales and the change between the frames of a group.
+
+    [B·frames, 3, H, W]. The change counts 1 + still_weight times where nothing moves: there all of it is flicker.
+    """
     error = output - target
     loss = error.abs().mean() + 2 * error.square().mean()
     loss = loss + error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     loss = loss + 0.5 * sum(F.avg_pool2d(error, size).abs().mean() for size in (4, 16))
-    return loss + 2 * error.unflatten(0, (-1, frames)).diff(dim=1).abs().mean()
+    if frames == 1:
+        return loss
+    change, motion = (x.unflatten(0, (-1, frames)).diff(dim=1).abs().mean(dim=(1, 2, 3, 4)) for x in (error, target))
+    return loss + 2 * (change * (1 + still_weight * (motion == 0))).mean()
 
 
 class Discriminator(nn.Sequential):
@@ -125,30 +145,38 @@ def evaluate(vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], frames: int
     return {"psnr": sum(scores) / len(scores), "flicker": sum(flicker) / len(flicker)}
 
 
-def main() -> None:
-    options = parse_arguments("autoencoder", __doc__)
+def build_vae(options) -> AutoencoderKLTemporalDecoder:
+    """A new one by the preset, or the one to go on with."""
+    if options.autoencoder and options.resume:
+        raise ValueError("--autoencoder and --resume: both name the weights to start from, allowed: one of them")
+    if folder := options.autoencoder or options.resume:
+        return AutoencoderKLTemporalDecoder.from_pretrained(folder).float()
+    return AutoencoderKLTemporalDecoder(
+        block_out_channels=options.block_out_channels,
+        down_block_types=("DownEncoderBlock2D",) * len(options.block_out_channels),
+        layers_per_block=1,
+        latent_channels=options.latent_channels,
+        sample_size=256,
+        scaling_factor=1.0,
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_arguments("autoencoder", __doc__, arguments)
     accelerator = make_accelerator(options)
     device = torch.device(options.device) if options.device else accelerator.device
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     refine_decoder = options.autoencoder is not None
+    vae = channels_last(build_vae(options).to(device))
     if refine_decoder:
-        vae = AutoencoderKLTemporalDecoder.from_pretrained(options.autoencoder)
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    else:
-        vae = AutoencoderKLTemporalDecoder(
-            block_out_channels=options.block_out_channels,
-            down_block_types=("DownEncoderBlock2D",) * len(options.block_out_channels),
-            layers_per_block=1,
-            latent_channels=options.latent_channels,
-            sample_size=256,
-            scaling_factor=1.0,
-        )
-    channels_last(vae.to(device))
     clips, stills = load(options.data, "clips", "train")[1], load(options.data, "stills", "train")[1]
     generator = torch.Generator().manual_seed(options.seed + accelerator.process_index)
     sampler = GroupSampler(clips, stills, device, generator)
+    picks = torch.randperm(len(clips), generator=torch.Generator().manual_seed(options.seed))[:256].tolist()
+    typical = [clips[i][0] for i in picks]
     average = Average(vae)
 
     if options.compile:
@@ -158,24 +186,42 @@ def main() -> None:
     if accelerator.num_processes > 1:
         step_module = accelerator.prepare(step_module)
     parameters = [p for p in vae.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+    fused = device.type == "cuda"
+    optimizer = torch.optim.AdamW(
+        parameters, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused
+    )
     adversarial = refine_decoder and options.adversarial_weight > 0
     critic = channels_last(Discriminator().to(device)) if adversarial else None
     if critic:
-        critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+        critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.99), fused=fused)
+
+    @contextmanager
+    def result() -> Iterator[None]:
+        """Inside, the autoencoder is what the run has come to: averaged, and whitened where the encoder learns."""
+        with average.applied(), torch.compiler.set_stance("force_eager"):
+            if not refine_decoder:
+                whiten(vae, to_unit(torch.stack(typical).to(device)))
+            yield
+
+    def save() -> None:
+        halve(vae)
+        with replacing(options.out) as folder:
+            vae.save_pretrained(folder)
 
     writer = SummaryWriter(options.out / "logs") if accelerator.is_main_process else None
-    clock, step, progress = Clock(options.steps, options.minutes, device), 0, 0.0
-    while progress < 1:
-        progress = clock.progress(step)
+    clock = Clock(options.steps, options.minutes, device, checkpoint_minutes=options.checkpoint_minutes)
+    step = 0
+    while (progress := clock.progress(step)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
-        pictures = sampler.batch(options.groups, options.frames, options.crop)
+        frames = options.frames[step % len(options.frames)]
+        pictures = sampler.batch(options.pictures, frames, options.crop)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            output, divergence = step_module(pictures, options.frames)
+            output, divergence = step_module(pictures, frames)
         output = output.float()
-        loss = reconstruction_loss(output, pictures, options.frames) + options.kl_weight * divergence.float()
+        loss = reconstruction_loss(output, pictures, frames, still_weight=options.still_weight)
+        loss = loss + options.kl_weight * divergence.float()
         if critic and progress > 0.25:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 critic.requires_grad_(False)
@@ -199,17 +245,15 @@ def main() -> None:
             writer.add_scalar("psnr", psnr, step)
             print(f"step {step} {clock.elapsed_minutes:.2f} min loss {loss.item():.4f} psnr {psnr:.2f}", flush=True)
         step += 1
+        if writer and clock.checkpoint_due():
+            with result():
+                save()
 
     if not accelerator.is_main_process:
         return
-    torch.compiler.set_stance("force_eager")
-    average.copy_to_module()
-    if not refine_decoder:
-        generator = torch.Generator().manual_seed(options.seed)
-        picks = torch.randperm(len(clips), generator=generator)[:256].tolist()
-        whiten(vae, torch.stack([to_unit(clips[i][0].to(device)) for i in picks]))
-    figures = evaluate(vae, load(options.data, "clips", "held_out")[1])
-    vae.save_pretrained(options.out)
+    with result():
+        figures = evaluate(vae, load(options.data, "clips", "held_out")[1])
+        save()
     minutes, processes = clock.elapsed_minutes, accelerator.num_processes
     figures |= {"steps": step, "minutes": minutes, "processes": processes, "options": vars(options)}
     write_report(options.out, "report", **figures)

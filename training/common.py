@@ -3,7 +3,10 @@
 import argparse
 import json
 import math
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,22 +21,25 @@ except ImportError:  # Python 3.10
 PRESETS = Path(__file__).parent / "presets"
 
 
-def parse_arguments(section: str, description: str) -> SimpleNamespace:
+def parse_arguments(section: str, description: str, arguments: list[str] | None = None) -> SimpleNamespace:
     """Command line of a training command: `--preset NAME|FILE --data DIR --out DIR --minutes M --set key=value`.
 
-    Returns the preset's section with the overrides, plus data, out, minutes and seed.
+    Returns the preset's section with the overrides, plus everything else on the command line. `arguments` stands for
+    the process's own.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--preset", default="mini", help="a name in training/presets or a TOML file (default: mini)")
     parser.add_argument("--data", type=Path, required=True, help="folder written by driftfield.training.prepare")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, samples and logs")
     parser.add_argument("--autoencoder", type=Path, help="folder of the trained autoencoder (animator, autoencoder)")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="start from the weights that a run wrote to DIR")
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after this time if it comes first")
+    parser.add_argument("--checkpoint-minutes", type=float, default=2, help="write the averaged weights this often")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cuda:1, cpu, … (default: what accelerate chooses)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the networks")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override preset values")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(arguments)
     file = Path(arguments.preset) if arguments.preset.endswith(".toml") else PRESETS / f"{arguments.preset}.toml"
     values = tomllib.loads(file.read_text())[section]
     for item in arguments.set:
@@ -59,8 +65,9 @@ class Clock:
 
     EVERY = 20  # steps between two looks at the first process's clock
 
-    def __init__(self, steps: int, minutes: float, device: torch.device):
+    def __init__(self, steps: int, minutes: float, device: torch.device, *, checkpoint_minutes: float = math.inf):
         self.steps, self.minutes, self.device, self.start = steps, minutes, device, time.monotonic()
+        self.checkpoint_minutes, self.checkpointed = checkpoint_minutes, 0.0
         self.shared = 0.0
 
     @property
@@ -76,6 +83,13 @@ class Clock:
             torch.distributed.broadcast(value, 0)
             self.shared = value.item()
         return self.shared
+
+    def checkpoint_due(self) -> bool:
+        """True once every `checkpoint_minutes`."""
+        due = self.elapsed_minutes - self.checkpointed >= self.checkpoint_minutes
+        if due:
+            self.checkpointed = self.elapsed_minutes
+        return due
 
 
 def learning_rate_factor(step: int, progress: float, *, warmup: int = 200, floor: float = 0.02) -> float:
@@ -96,10 +110,46 @@ class Average:
         weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         torch._foreach_lerp_(self.values, [p.detach() for p in self.module.parameters()], weight)
 
-    @torch.no_grad()
-    def copy_to_module(self) -> None:
-        for parameter, value in zip(self.module.parameters(), self.values, strict=True):
-            parameter.copy_(value)
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the module holds copies of the averages, to be measured, changed or saved; then its own values again.
+
+        The module's own values are not touched and need no second place in memory.
+        """
+        own = [p.data for p in self.module.parameters()]
+        try:
+            for parameter, value in zip(self.module.parameters(), self.values, strict=True):
+                parameter.data = value.clone()
+            yield
+        finally:
+            for parameter, value in zip(self.module.parameters(), own, strict=True):
+                parameter.data = value
+
+
+def halve(module: torch.nn.Module) -> None:
+    """Half-precision parameters, leaving their gradients as they are."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.half()
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """An empty folder to write into; at the end each file and each folder in it takes its place in `out` as a whole.
+
+    Killed before the end, nothing in `out` has changed.
+    """
+    unfinished, replaced = out / ".unfinished", out / ".replaced"
+    for folder in (unfinished, replaced):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    yield unfinished
+    for item in sorted(unfinished.iterdir()):
+        target = out / item.name
+        if target.is_dir():  # a folder cannot be renamed over another
+            target.rename(replaced / item.name)
+        item.replace(target)
+    unfinished.rmdir()
+    shutil.rmtree(replaced)
 
 
 def write_report(out: Path, name: str, **figures) -> None:

@@ -13,6 +13,7 @@ from .data import to_unit
 from .scenes import render_scenes
 
 FLOW_SHARE = 2  # flows are kept at 1/2 of the frames' size
+BATCH = 16  # clips encoded together
 
 
 @dataclass
@@ -76,20 +77,21 @@ def from_clips(
             for start in range(0, len(clip) - frames + 1, stride):
                 window, steps = pictures[start : start + frames], motion[start : start + frames - 1]
                 batch += [(window, steps), (window.flip(-1), flip_flow(steps))]
-                if len(batch) >= 16:
+                if len(batch) >= BATCH:
                     flush()
     flush()
     return parts
 
 
 def from_scenes(
-    vae: AutoencoderKLTemporalDecoder, stills: list[Tensor], *, frames: int, rounds: int, generator: torch.Generator
-) -> list[LatentClips]:
-    """`rounds` synthetic scenes over every still."""
+    vae: AutoencoderKLTemporalDecoder, stills: list[Tensor], *, frames: int, size: int, rounds: int,
+    generator: torch.Generator,
+) -> list[LatentClips]:  # fmt: skip
+    """`rounds` synthetic scenes of size × size px over every still."""
     parts = []
     for _ in range(rounds):
-        order = torch.randperm(len(stills), generator=generator).tolist()
-        for start in range(0, len(order) - 15, 16):
-            pictures = torch.stack([to_unit(stills[i].to(vae.device)) for i in order[start : start + 16]])
-            parts.append(encode_batch(vae, *render_scenes(pictures, frames=frames, generator=generator)))
+        for some in torch.randperm(len(stills), generator=generator).split(BATCH):
+            pictures = torch.stack([to_unit(stills[i].to(vae.device)) for i in some.tolist()])
+            video, flow = render_scenes(pictures, frames=frames, size=size, generator=generator)
+            parts.append(encode_batch(vae, video, flow))
     return parts

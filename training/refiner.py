@@ -1,8 +1,12 @@
-"""Train the flow refiner T (pix2pix, paper 3.2): `python -m driftfield.training.refiner --data DIR --out DIR`."""
+"""Train the flow refiner T (pix2pix, paper 3.2): `python -m driftfield.training.refiner --data DIR --out DIR`.
+
+`--resume DIR` starts from an earlier run's refiner (with a new discriminator).
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +16,13 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..flow_tools.convention import REFERENCE_SIZE, flip_flow
 from ..flow_tools.dense import default_sigma_px, densify
+from ..model_loaders.files import load_strictly, read_config, read_tensors
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
-from .common import Average, Clock, learning_rate_factor, parse_arguments, write_report
+from .common import Average, Clock, learning_rate_factor, parse_arguments, replacing, write_report
 from .data import estimate_flows, load, to_unit
 from .scenes import render_scenes
 
+FORMAT = "driftfield.refiner.v1"
 WINDOW = 8  # frames over which a clip's flow is averaged: the static field that arrows describe
 
 
@@ -30,13 +36,14 @@ def clip_fields(clips: list[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.stack(images), torch.stack(fields_)
 
 
-def scene_fields(stills: list[Tensor], rounds: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def scene_fields(stills: list[Tensor], size: int, rounds: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The same of synthetic scenes of size × size px, `rounds` over every still."""
     generator = torch.Generator().manual_seed(1)
     images, fields_ = [], []
     for _ in range(rounds):
-        for start in range(0, len(stills) - 15, 16):
+        for start in range(0, len(stills), 16):
             pictures = torch.stack([to_unit(still.to(device)) for still in stills[start : start + 16]])
-            video, flow = render_scenes(pictures, frames=2, generator=generator)
+            video, flow = render_scenes(pictures, frames=2, size=size, generator=generator)
             images.append(((video[:, 0] + 1) * 127.5).round().byte().cpu())
             fields_.append(flow[:, 0].cpu())
     return torch.cat(images), torch.cat(fields_)
@@ -85,15 +92,33 @@ def endpoint_errors(refiner: FlowRefiner, images: Tensor, flow: Tensor, device: 
     return {name: torch.cat(values).mean().item() for name, values in errors.items()}
 
 
-def main() -> None:
-    options = parse_arguments("refiner", __doc__)
+def build_refiner(options) -> FlowRefiner:
+    """A new one by the preset, or the one that an earlier run wrote."""
+    if options.resume is None:
+        names = {field.name for field in fields(RefinerConfig)}
+        return FlowRefiner(RefinerConfig(**{name: value for name, value in vars(options).items() if name in names}))
+    path = options.resume / "refiner.safetensors"
+    refiner = FlowRefiner(RefinerConfig.from_dict(read_config(path, FORMAT)))
+    return load_strictly(refiner, read_tensors([path], lambda key, tensor: torch.float32), path)
+
+
+def save(out: Path, refiner: FlowRefiner) -> None:
+    metadata = {"format": FORMAT, "config": json.dumps(refiner.config.to_dict())}
+    tensors = {k: v.half().contiguous() for k, v in refiner.state_dict().items()}
+    with replacing(out) as folder:
+        save_file(tensors, folder / "refiner.safetensors", metadata=metadata)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_arguments("refiner", __doc__, arguments)
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(options.seed)
-    names = [field.name for field in fields(RefinerConfig) if hasattr(options, field.name)]
-    config = RefinerConfig(**{name: getattr(options, name) for name in names})
-    refiner, critic = FlowRefiner(config).to(device), PatchDiscriminator(config).to(device)
+    refiner = build_refiner(options).to(device)
+    config = refiner.config
+    critic = PatchDiscriminator(config).to(device)
     images, flow = clip_fields(load(options.data, "clips", "train")[1])
-    scenes = scene_fields(load(options.data, "stills", "train")[1], options.scenes_per_still, device)
+    stills = load(options.data, "stills", "train")[1]
+    scenes = scene_fields(stills, images.shape[-1], options.scenes_per_still, device)
     images, flow = torch.cat([images, scenes[0]]), torch.cat([flow, scenes[1]])
     dense_sets = [densified(flow, seed=draw * len(flow)).to(device) for draw in range(options.hint_draws)]
     images, flow = images.to(device), flow.to(device)
@@ -103,9 +128,9 @@ def main() -> None:
     generator = torch.Generator().manual_seed(options.seed)
     writer = SummaryWriter(options.out / "logs")
     unit = config.flow_scale_px * max(flow.shape[-2:]) / REFERENCE_SIZE
-    clock, step, progress = Clock(options.steps, options.minutes, device), 0, 0.0
-    while progress < 1:
-        progress = clock.progress(step)
+    clock = Clock(options.steps, options.minutes, device, checkpoint_minutes=options.checkpoint_minutes)
+    step = 0
+    while (progress := clock.progress(step)) < 1:
         factor = learning_rate_factor(step, progress)
         for group in (*optimizer.param_groups, *critic_optimizer.param_groups):
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
@@ -124,7 +149,9 @@ def main() -> None:
         critic_optimizer.step()
 
         l1 = (refined - true).abs().mean() / unit
+        critic.requires_grad_(False)
         loss = F.softplus(-critic(condition, refined / unit)).mean() + options.l1_weight * l1
+        critic.requires_grad_(True)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 10.0)
@@ -135,13 +162,13 @@ def main() -> None:
             losses = f"l1 {l1.item():.4f} critic {critic_loss.item():.3f}"
             print(f"step {step} {clock.elapsed_minutes:.2f} min {losses}", flush=True)
         step += 1
+        if clock.checkpoint_due():
+            with average.applied():
+                save(options.out, refiner)
 
-    average.copy_to_module()
-    errors = endpoint_errors(refiner, *clip_fields(load(options.data, "clips", "held_out")[1]), device)
-    options.out.mkdir(parents=True, exist_ok=True)
-    metadata = {"format": "driftfield.refiner.v1", "config": json.dumps(config.to_dict())}
-    tensors = {k: v.half().contiguous() for k, v in refiner.state_dict().items()}
-    save_file(tensors, options.out / "refiner.safetensors", metadata=metadata)
+    with average.applied():
+        errors = endpoint_errors(refiner, *clip_fields(load(options.data, "clips", "held_out")[1]), device)
+        save(options.out, refiner)
     minutes = clock.elapsed_minutes
     write_report(options.out, "report", steps=step, minutes=minutes, held_out_epe=errors, options=vars(options))
     print(f"done: {step} steps, {clock.elapsed_minutes:.1f} min, held-out end-point error {errors}", flush=True)

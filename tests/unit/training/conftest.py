@@ -1,0 +1,45 @@
+"""A toy data set as `prepare` writes it, and the training commands run on it in this process."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLTemporalDecoder  # noqa: F401  (takes seconds; no test's time carries them)
+
+SIZE = 64  # px
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory):
+    """2 clips to train on, 1 held out, 3 stills: smooth noise, the clips move 2 px a frame."""
+    folder, random = tmp_path_factory.mktemp("toy"), np.random.default_rng(0)
+    index = {"clips": [], "stills": []}
+    for part in index:
+        (folder / part).mkdir()
+    for i, split in enumerate(("train", "train", "held_out")):
+        noise = random.integers(0, 256, (10, 16, 3), np.uint8)
+        wide = cv2.resize(noise, (2 * SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+        codec = cv2.VideoWriter_fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(folder / "clips" / f"clip{i}.mp4"), codec, 12, (SIZE, SIZE))
+        for k in range(12):
+            writer.write(wide[:, 2 * k : 2 * k + SIZE])
+        writer.release()
+        still = cv2.resize(noise, (SIZE + 16, SIZE + 16), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / "stills" / f"still{i}.webp"), still)
+        index["clips"].append({"name": f"clip{i}", "split": split})
+        index["stills"].append({"name": f"still{i}", "split": "train"})
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.fixture
+def run_command():
+    """run_command(module, data, out, *arguments): the command's main on the CPU, global random state as it was."""
+
+    def run(module, data, out, *arguments):
+        with torch.random.fork_rng(devices=[]):
+            module.main(["--data", str(data), "--out", str(out), "--device", "cpu", *arguments])
+
+    return run
