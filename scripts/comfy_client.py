@@ -99,6 +99,10 @@ class ComfyServer:
                 return int(line.split()[1]) / 1024
         raise ComfyError(f"the server process {self.process.pid} has ended")
 
+    def file(self, entry: dict) -> Path:
+        """Where a saved file lies, of `Result.files`."""
+        return self.base / entry["type"] / entry["subfolder"] / entry["filename"]
+
     def stop(self) -> None:
         for stop_signal, patience_s in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
             if self.process.poll() is None:
@@ -129,11 +133,11 @@ class Result:
     interrupted: bool = False
     error: dict | None = None
 
-    def files(self) -> list[dict]:
-        """Every saved file: {"filename", "subfolder", "type"}."""
+    def files(self, node: str | None = None) -> list[dict]:
+        """Every saved file, or those of one node: {"filename", "subfolder", "type"}."""
         return [
             entry
-            for output in self.outputs.values()
+            for output in (self.outputs.values() if node is None else [self.outputs.get(node, {})])
             for values in output.values()
             if isinstance(values, list)
             for entry in values

@@ -91,10 +91,10 @@ def queue_and_save(client: ComfyClient, server: ComfyServer, arguments: argparse
             print(f"  {seconds:6.1f} s  {progress.titles[node_id]}", file=sys.stderr)
     print(f"most memory that the server used: {server.rss_mb(peak=True) / 1024:.2f} GB", file=sys.stderr)
 
-    videos = [file for file in result.files() if file["filename"].endswith(".mp4")]
+    videos = [server.file(entry) for entry in result.files() if entry["filename"].endswith(".mp4")]
     if not videos:
         raise ComfyError(f"the workflow saved no .mp4; its outputs: {result.outputs}")
-    saved = server.base / videos[-1]["type"] / videos[-1]["subfolder"] / videos[-1]["filename"]
+    saved = videos[-1]
     if arguments.out is None:
         return saved
     arguments.out.mkdir(parents=True, exist_ok=True)

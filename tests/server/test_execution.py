@@ -35,7 +35,7 @@ def test_another_gamma_does_not_sample_the_first_segment_again(client, still):
 def test_the_same_seed_gives_the_same_frames(client, still, server):
     def frames(result):
         files = [file for file in result.files() if file["filename"].startswith("ComfyUI_temp")]
-        return [(server.base / file["type"] / file["filename"]).read_bytes() for file in files]
+        return [server.file(file).read_bytes() for file in files]
 
     first = frames(client.run(graph(still, animate__seed=103)))
     client.run(graph(still, animate__seed=104))

@@ -1,7 +1,8 @@
-"""A headless Chromium, driven over its DevTools websocket: as much of it as the tests need."""
+"""A headless Chromium, driven over its DevTools websocket: as much of it as the tests and the pictures need."""
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -96,6 +97,10 @@ class Page:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not within {timeout_s:.0f} s: {condition}\n" + "\n".join(self.console))
             time.sleep(0.2)
+
+    def screenshot(self) -> bytes:
+        """What the window shows, as a PNG."""
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def close(self) -> None:
         if hasattr(self, "_socket"):

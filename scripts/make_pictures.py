@@ -1,0 +1,170 @@
+"""The repository's pictures, from real runs in a real ComfyUI. `bash scripts/make_pictures.sh` runs it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from api_form import to_api_form
+from chromium import Page, find_chromium
+from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer, make_base_directory, workflow_media
+from PIL import Image
+
+WORKFLOWS = PACK_ROOT / "workflows"
+DOCS = PACK_ROOT / "docs"
+LONG = "arrows_to_long_animation"
+FPS = 12  # the workflows' own
+
+# A held-out still of the MIT-licensed template pictures that the built-in model is trained on; with this
+# seed the camera moves in (0.5 % a frame) and to the right (0.8 px a frame at the centre).
+DRIVING_STILL = "api_meta_muse_image_image_edit-2"
+DRIVING_SEED = 622
+DRIVING_FRAMES = 33
+
+SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}
+CELL = 256  # px of a picture in a composite
+
+
+def driving_video(data: Path) -> None:
+    """workflows/driving_video.mp4: a still set in motion by training/scenes.py."""
+    import torch
+
+    sys.path.insert(0, str(make_base_directory(Path(os.environ["DRIFTFIELD_BASE"])) / "custom_nodes"))
+    from driftfield.training.data import read_still, to_unit
+    from driftfield.training.scenes import render_scenes
+
+    still = to_unit(read_still(data / "stills" / f"{DRIVING_STILL}.webp"))[None]
+    generator = torch.Generator().manual_seed(DRIVING_SEED)
+    video, _ = render_scenes(still, frames=DRIVING_FRAMES, generator=generator, kind="camera")
+    frames = ((video[0] + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    write_h264(WORKFLOWS / "driving_video.mp4", frames)
+
+
+def write_h264(path: Path, frames: np.ndarray) -> None:
+    """frames: uint8 [N, H, W, 3]."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(FPS), options={"crf": "20", "preset": "slow"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    said(path)
+
+
+def read_video(path: Path) -> list[Image.Image]:
+    with av.open(str(path)) as container:
+        return [frame.to_image() for frame in container.decode(video=0)]
+
+
+def results(client: ComfyClient, server: ComfyServer) -> None:
+    """Each workflow's picture: what it was told, above and beside frames of what it made; the long video as WebP."""
+    object_info = client.object_info()
+    for file in sorted(WORKFLOWS.glob("*.json")):
+        workflow = json.loads(file.read_text())
+        print(f"running {file.name}", file=sys.stderr)
+        result = client.run(to_api_form(workflow, object_info), workflow=workflow)
+        saved = {node: [server.file(entry) for entry in result.files(node)] for node in result.outputs}
+        of_type = {node["type"]: saved.get(str(node["id"])) for node in reversed(workflow["nodes"])}
+        frames = read_video(of_type["SaveVideo"][0])
+        segment = frames[:25]
+        if of_type.get("DriftfieldDrawMotionArrows"):
+            told = [Image.open(of_type["DriftfieldDrawMotionArrows"][0]), segment[len(segment) // 2]]
+        else:
+            told = [read_video(WORKFLOWS / "driving_video.mp4")[0], Image.open(of_type["DriftfieldPreviewFlow"][0])]
+        save_jpeg(grid([*told, segment[0], segment[-1]], columns=2), file.with_suffix(".jpg"), most_kb=80)
+        if file.stem == LONG:
+            save_webp(frames, DOCS / "result.webp", most_kb=1500)
+
+
+def graph(client: ComfyClient, server: ComfyServer) -> None:
+    """The long workflow in the editor, after a run."""
+    chromium = find_chromium()
+    if chromium is None:
+        raise ComfyError("graph: no Chromium on this machine")
+    workflow = json.loads((WORKFLOWS / f"{LONG}.json").read_text())
+    with tempfile.TemporaryDirectory() as profile:
+        page = Page(chromium, Path(profile))
+        try:
+            page.open(server.url)
+            page.wait_for("window.app?.graph && document.querySelector('canvas') && window.app.extensionManager")
+            page.wait_for("Object.keys(window.LiteGraph?.registered_node_types ?? {}).includes('KSampler')")
+            page.evaluate(f"window.app.loadGraphData({json.dumps(workflow)})")
+            page.wait_for(f"window.app.graph.nodes.length === {len(workflow['nodes'])}")
+            page.evaluate("window.app.queuePrompt(0)")
+            page.wait_for("document.querySelector('video')?.readyState >= 2", timeout_s=1200)
+            page.wait_for("window.app.graph.nodes.filter(n => n.type.includes('Preview')).every(n => n.imgs?.length)")
+            page.evaluate("window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+            page.evaluate("new Promise(done => setTimeout(done, 2000))")  # the view glides there
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        finally:
+            page.close()
+    save_jpeg(picture, DOCS / "graph.jpg", most_kb=250)
+
+
+def grid(pictures: list[Image.Image], *, columns: int) -> Image.Image:
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * CELL, rows * CELL))
+    for i, picture in enumerate(pictures):
+        cell = picture.convert("RGB").resize((CELL, CELL), Image.Resampling.LANCZOS)
+        sheet.paste(cell, (i % columns * CELL, i // columns * CELL))
+    return sheet
+
+
+def save_jpeg(picture: Image.Image, path: Path, *, most_kb: int) -> None:
+    save_within(most_kb, path, lambda quality: picture.save(path, quality=quality, optimize=True))
+
+
+def save_webp(frames: list[Image.Image], path: Path, *, most_kb: int) -> None:
+    options = {"save_all": True, "append_images": frames[1:], "duration": round(1000 / FPS), "loop": 0, "method": 4}
+    save_within(most_kb, path, lambda quality: frames[0].save(path, quality=quality, **options))
+
+
+def save_within(most_kb: int, path: Path, save) -> None:
+    """save(quality) with the best quality of a few that keeps the file below most_kb."""
+    path.parent.mkdir(exist_ok=True)
+    for quality in (85, 75, 60, 45, 30):
+        save(quality)
+        if path.stat().st_size < most_kb * 1000:
+            return said(path)
+    raise ComfyError(f"{path}: {path.stat().st_size / 1000:.0f} kB, allowed {most_kb}")
+
+
+def said(path: Path) -> None:
+    print(f"{path.relative_to(PACK_ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/make_pictures.sh", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["driving_video", "results", "graph", []])
+    parser.add_argument("--data", type=Path, help="prepared training data, for driving_video")
+    arguments = parser.parse_args()
+    what = arguments.what or ["results", "graph", *(["driving_video"] if arguments.data else [])]
+    if "driving_video" in what:
+        if arguments.data is None:
+            parser.error("driving_video: needs --data")
+        driving_video(arguments.data)
+    if not {"results", "graph"} & set(what):
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        base = make_base_directory(Path(folder))
+        (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
+        with ComfyServer(base, log=base / "server.log") as server, ComfyClient(server.url) as client:
+            for file in workflow_media():
+                client.upload(file)
+            for name, make in (("results", results), ("graph", graph)):
+                if name in what:
+                    make(client, server)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
