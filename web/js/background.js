@@ -1,0 +1,57 @@
+/** Which picture lies under a node's arrows: found by following the link, before anything has run. No side effects. */
+
+const MAX_STEPS = 32;
+const BYPASSED = 4;
+const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/;
+const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)( \[\w+\])?$/i;
+
+/**
+ * {url, size?: [w, h], aspect?} of the picture that reaches `node`'s input, or null. `app` is ComfyUI's. Nodes without a
+ * picture of their own are looked through; of a scaling node, its size and its cut about the middle are kept.
+ */
+export function upstreamPicture(app, node, inputName) {
+  let [current, name, scaled] = [node, inputName, {}];
+  for (let step = 0; step < MAX_STEPS; step++) {
+    const index = current.inputs?.findIndex((input) => (name ? input.name === name : input.type === "IMAGE" || input.type === "*"));
+    const origin = index >= 0 ? current.getInputNode?.(index) : null;
+    if (!origin) return null;
+    if (origin.mode !== BYPASSED) {
+      const url = ownPicture(app, origin);
+      if (url) return { url, ...scaled };
+      scaled = { ...scaling(origin), ...scaled };
+    }
+    [current, name] = [origin, null];
+  }
+  return null;
+}
+
+/** The address of the picture that a node sent to be shown when it last ran, or null. */
+export function shownPicture(app, node) {
+  const id = node.graph && node.graph !== app.graph && node.graph.id ? `${node.graph.id}:${node.id}` : String(node.id);
+  const found = app.nodeOutputs?.[id]?.images?.[0];
+  return found?.filename ? viewUrl(app, found.filename, found.subfolder, found.type) : null;
+}
+
+function ownPicture(app, node) {
+  const widget = node.widgets?.find(({ name, value }) => name === "image" && typeof value === "string" && PICTURE.test(value));
+  if (widget) {
+    const [, path, type] = ANNOTATED.exec(widget.value);
+    const at = path.lastIndexOf("/");
+    return viewUrl(app, path.slice(at + 1), at < 0 ? "" : path.slice(0, at), type ?? "input");
+  }
+  return shownPicture(app, node) ?? node.imgs?.[node.imageIndex ?? 0]?.src ?? null;
+}
+
+function viewUrl(app, filename, subfolder, type) {
+  const path = `/view?${new URLSearchParams({ filename, subfolder: subfolder ?? "", type: type ?? "temp" })}`;
+  return app.api?.apiURL?.(path) ?? path;
+}
+
+/** What ComfyUI's ImageScale does to a picture's shape; an unknown node is taken to leave it alone. */
+function scaling(node) {
+  if ((node.comfyClass ?? node.type) !== "ImageScale") return {};
+  const value = (name) => node.widgets?.find((widget) => widget.name === name)?.value;
+  const [width, height] = [value("width"), value("height")];
+  if (!(width > 0 && height > 0)) return {};
+  return { size: [width, height], ...(value("crop") === "center" ? { aspect: width / height } : {}) };
+}

@@ -1,0 +1,139 @@
+/** Puts the arrow editor into ComfyUI's node: the one module here that does something by being loaded. */
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { shownPicture, upstreamPicture } from "./background.js";
+import { mount } from "./editor/editor.js";
+
+const NODE = "DriftfieldDrawMotionArrows";
+const WIDGET = "arrows";
+const MIN_HEIGHT = 340;
+const FIRST_SIZE = [440, 560];
+const LOOK_EVERY_MS = 500;
+
+/** The text stays the state of truth and is what a workflow saves; only its field is not shown. */
+function hideField(widget) {
+  widget.hidden = true;
+  widget.computeSize = () => [0, -4]; // what ComfyUI adds between widgets, taken back
+  widget.options.hidden = true; // Nodes 2.0
+}
+
+/** Calls `after` whenever `object[name]` has been called; returns what undoes it. */
+function follow(object, name, after) {
+  const before = object[name];
+  const joined = function (...all) {
+    const result = before?.apply(this, all);
+    after(...all);
+    return result;
+  };
+  object[name] = joined;
+  return () => {
+    if (object[name] === joined) object[name] = before;
+  };
+}
+
+function addEditor(node) {
+  const text = node.widgets?.find((widget) => widget.name === WIDGET);
+  if (!text) return;
+  hideField(text);
+
+  const noteChange = debounced(() => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState?.(), 300);
+  const holder = document.createElement("div");
+  // As wide as the node, whatever its text would like to be.
+  holder.style.cssText = `min-height:${MIN_HEIGHT}px;width:0;min-width:100%;height:100%;pointer-events:auto`;
+  holder.classList.add("widget-expands"); // Nodes 2.0: takes the height that is left
+  const editor = mount(holder, {
+    value: text.value,
+    onChange(value) {
+      text.value = value;
+      text.callback?.(value);
+      node.graph?.setDirtyCanvas?.(true, true);
+      noteChange();
+    },
+    host: {
+      wheel(event) {
+        event.preventDefault();
+        event.stopPropagation();
+        app.canvas.processMouseWheel(event);
+      },
+      pan: (event) => app.canvas.processMouseDown(event),
+    },
+  });
+
+  const widget = node.addDOMWidget("driftfield_arrow_editor", "driftfield_arrow_editor", holder, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => MIN_HEIGHT,
+  });
+  widget.serialize = false;
+  node.hideOutputImages = true; // the editor shows the picture; not a second time below it
+  node.onDrawBackground = () => {};
+  node.setSize(FIRST_SIZE.map((side, axis) => Math.max(side, node.size[axis])));
+
+  const background = followBackground(node, editor);
+  const readBack = () => editor.setValue(text.value ?? "");
+  const undo = [
+    follow(text.options, "setValue", readBack),
+    follow(node, "onConfigure", readBack),
+    follow(node, "onConnectionsChange", background.look),
+    follow(node, "onExecuted", (output) => {
+      background.look();
+      if (output?.text?.[0]) editor.say(output.text[0]);
+    }),
+  ];
+  const timer = setInterval(() => {
+    if (document.hidden || !holder.isConnected) return;
+    readBack();
+    background.look();
+  }, LOOK_EVERY_MS);
+  follow(node, "onRemoved", () => {
+    clearInterval(timer);
+    noteChange.cancel();
+    background.stop();
+    for (const step of undo) step();
+    editor.destroy();
+  });
+}
+
+/** Loads the picture under the arrows whenever another one should be there. */
+function followBackground(node, editor) {
+  const source = { nodeOutputs: app.nodeOutputs, graph: app.graph, api };
+  let shown = null;
+  const look = () => {
+    Object.assign(source, { nodeOutputs: app.nodeOutputs, graph: app.graph });
+    const echoed = shownPicture(source, node);
+    const found = upstreamPicture(source, node, "image") ?? (echoed && { url: echoed });
+    const key = JSON.stringify(found);
+    if (key === shown) return;
+    shown = key;
+    if (!found) {
+      editor.setImage(null);
+      return;
+    }
+    const image = new Image();
+    image.onload = () => {
+      if (shown !== key) return;
+      const size = found.size ?? [image.naturalWidth, image.naturalHeight];
+      editor.setImage({ image, size, aspect: found.aspect });
+    };
+    image.onerror = () => shown === key && editor.setImage(null);
+    image.src = found.url;
+  };
+  return { look, stop: () => (shown = undefined) };
+}
+
+function debounced(act, wait) {
+  let timer = 0;
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, wait);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}
+
+app.registerExtension({
+  name: "driftfield.arrow_editor",
+  nodeCreated(node) {
+    if (node.comfyClass === NODE) addEditor(node);
+  },
+});

@@ -1,0 +1,185 @@
+/** Paints one frame of the editor. Everything is in CSS px of the canvas; the caller has set the transform. */
+import { centerCut, pathLength, pathUpTo, toScreen } from "./geometry.js";
+
+const OUTLINE = "rgba(10, 12, 16, 0.85)";
+const ACCENT = "#ffffff";
+const WEAK = [60, 130, 255];
+const ONE = [60, 220, 90];
+const STRONG = [255, 70, 50];
+
+/** Blue is weak, green strength 1, red 2 and more: the colours of the node's preview. */
+export function strengthColor(strength) {
+  const position = Math.min(strength, 2);
+  const [from, to, share] = position <= 1 ? [WEAK, ONE, position] : [ONE, STRONG, position - 1];
+  return `rgb(${from.map((value, i) => Math.round(value + (to[i] - value) * share)).join(", ")})`;
+}
+
+/**
+ * scene: {stage [w, h], box, picture: {image, size, aspect} | null, arrows, selected: Set of ids, hover: hit | null,
+ * active: {id, point} | null, draft: arrow | null, band: [from, to] | null, shown, numbered}. `layers` are further
+ * painters (context, scene), between the picture and the arrows.
+ */
+export function paint(context, scene, layers = []) {
+  context.clearRect(0, 0, ...scene.stage);
+  paintPicture(context, scene);
+  for (const layer of layers) layer(context, scene);
+  if (scene.shown) paintArrows(context, scene);
+  if (scene.draft) paintArrow(context, scene.draft, scene, { selected: true });
+  if (scene.band) paintBand(context, scene.band);
+}
+
+function paintPicture(context, { box, picture }) {
+  const { left, top, width, height } = box;
+  if (picture?.image) {
+    const cut = centerCut([picture.image.naturalWidth, picture.image.naturalHeight], picture.aspect);
+    context.imageSmoothingQuality = "high";
+    context.imageSmoothingEnabled = width / cut.width < 6; // far in, one sees the pixels
+    context.drawImage(picture.image, cut.x, cut.y, cut.width, cut.height, left, top, width, height);
+  } else {
+    context.fillStyle = "#23262b";
+    context.fillRect(left, top, width, height);
+    context.strokeStyle = "#33373e";
+    context.lineWidth = 1;
+    context.beginPath();
+    for (let i = 1; i < 8; i++) {
+      const [x, y] = [Math.round(left + (width * i) / 8) + 0.5, Math.round(top + (height * i) / 8) + 0.5];
+      context.moveTo(x, top);
+      context.lineTo(x, top + height);
+      context.moveTo(left, y);
+      context.lineTo(left + width, y);
+    }
+    context.stroke();
+  }
+  context.strokeStyle = "rgba(255, 255, 255, 0.18)";
+  context.lineWidth = 1;
+  context.strokeRect(left - 0.5, top - 0.5, width + 1, height + 1);
+}
+
+function paintArrows(context, scene) {
+  scene.arrows.forEach((arrow, i) => {
+    if (!scene.selected.has(arrow.id)) paintArrow(context, arrow, scene, { number: i + 1 });
+  });
+  scene.arrows.forEach((arrow, i) => {
+    if (scene.selected.has(arrow.id)) paintArrow(context, arrow, scene, { number: i + 1, selected: true });
+  });
+}
+
+function paintArrow(context, arrow, scene, { number = null, selected = false }) {
+  const path = arrow.points.map((point) => toScreen(point, scene.box));
+  const color = strengthColor(arrow.strength);
+  const hovered = scene.hover?.id === arrow.id;
+  context.lineCap = context.lineJoin = "round";
+  if (path.length === 1) {
+    dot(context, path[0], selected || hovered ? 7 : 6, "#f2f2f2");
+    dot(context, path[0], 2.5, "#20242a", 0);
+    if (selected) ring(context, path[0], 10);
+  } else {
+    if (arrow.strength > 1) paintReach(context, path, arrow.strength, color);
+    const width = selected || hovered ? 4 : 3;
+    if (selected) strokeArrow(context, path, "rgba(255, 255, 255, 0.95)", width + 5, width);
+    strokeArrow(context, path, OUTLINE, width + 3, width);
+    strokeArrow(context, path, color, width, width);
+    if (arrow.strength < 1) paintReached(context, path, arrow.strength);
+    dot(context, path[0], selected ? 4.5 : 4, color);
+    if (selected) {
+      path.forEach((point, i) => {
+        const active = scene.active?.id === arrow.id && scene.active.point === i;
+        dot(context, point, active ? 6 : 4.5, active ? "#ffd54a" : ACCENT);
+      });
+    }
+  }
+  if (scene.numbered && number !== null) label(context, String(number), path, scene);
+}
+
+/** A polyline with two barbs at its head, along the last stretch that is long enough to give a direction. */
+function strokeArrow(context, path, style, width, inner) {
+  const head = path.at(-1);
+  const size = 7 + inner * 1.5;
+  const back = [...path].reverse().find((p) => Math.hypot(p[0] - head[0], p[1] - head[1]) > size * 0.6) ?? path[0];
+  const angle = Math.atan2(head[1] - back[1], head[0] - back[0]);
+  context.beginPath();
+  context.moveTo(...path[0]);
+  for (const point of path.slice(1)) context.lineTo(...point);
+  for (const side of [-1, 1]) {
+    const barb = angle + Math.PI + side * 0.5;
+    context.moveTo(...head);
+    context.lineTo(head[0] + Math.cos(barb) * size, head[1] + Math.sin(barb) * size);
+  }
+  context.strokeStyle = style;
+  context.lineWidth = width;
+  context.stroke();
+}
+
+/** Dashes from the head on to where a strength over 1 leads. */
+function paintReach(context, path, strength, color) {
+  const length = pathLength(path);
+  if (!length) return;
+  const end = pathUpTo(path, length * Math.min(strength, 20)).at(-1);
+  for (const [style, width] of [[OUTLINE, 4], [color, 1.75]]) {
+    context.beginPath();
+    context.setLineDash([5, 6]);
+    context.moveTo(...path.at(-1));
+    context.lineTo(...end);
+    context.strokeStyle = style;
+    context.lineWidth = width;
+    context.stroke();
+  }
+  context.setLineDash([]);
+  dot(context, end, 3, color);
+}
+
+/** A mark on the path where a strength under 1 ends. */
+function paintReached(context, path, strength) {
+  const length = pathLength(path);
+  if (length) dot(context, pathUpTo(path, length * strength).at(-1), 3, "#ffffff");
+}
+
+function dot(context, [x, y], radius, color, edge = 1.5) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  if (edge) {
+    context.strokeStyle = OUTLINE;
+    context.lineWidth = 2 * edge;
+    context.stroke();
+  }
+  context.fillStyle = color;
+  context.fill();
+}
+
+function ring(context, [x, y], radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.strokeStyle = OUTLINE;
+  context.lineWidth = 4;
+  context.stroke();
+  context.strokeStyle = ACCENT;
+  context.lineWidth = 2;
+  context.stroke();
+}
+
+/** The number behind the tail, kept on the stage. */
+function label(context, text, path, { stage }) {
+  const [tail, next] = [path[0], path[1] ?? [path[0][0] + 1, path[0][1] + 1]];
+  const away = Math.hypot(next[0] - tail[0], next[1] - tail[1]) || 1;
+  const x = Math.min(Math.max(tail[0] - (15 * (next[0] - tail[0])) / away, 9), stage[0] - 9);
+  const y = Math.min(Math.max(tail[1] - (15 * (next[1] - tail[1])) / away, 9), stage[1] - 9);
+  context.font = "600 11px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 3.5;
+  context.strokeStyle = OUTLINE;
+  context.strokeText(text, x, y);
+  context.fillStyle = "#ffffff";
+  context.fillText(text, x, y);
+}
+
+function paintBand(context, [from, to]) {
+  const box = [Math.min(from[0], to[0]), Math.min(from[1], to[1]), Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])];
+  context.fillStyle = "rgba(120, 180, 255, 0.15)";
+  context.fillRect(...box);
+  context.strokeStyle = "rgba(160, 205, 255, 0.95)";
+  context.lineWidth = 1;
+  context.setLineDash([4, 3]);
+  context.strokeRect(...box);
+  context.setLineDash([]);
+}

@@ -1,0 +1,91 @@
+/** The arrow editor as a part of any page: no framework, and no word of ComfyUI. */
+import { paint } from "./draw.js";
+import * as keyboard from "./keyboard.js";
+import { Model } from "./model.js";
+import * as pointer from "./pointer.js";
+import { styleElement } from "./style.js";
+import { element, toolbar } from "./toolbar.js";
+
+const MAX_CANVAS_PX = 4096;
+
+/**
+ * Puts an editor into `container`. `value` is the arrows' text (see state.js); `onChange(text)` is called for each
+ * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`.
+ * Returns {destroy(), setValue(text), setImage(picture | null), say(note), element, model}; a picture is
+ * {image: HTMLImageElement, size: [w, h] px, aspect?}, cut to `aspect` about its middle.
+ */
+export function mount(container, { value = "", onChange, host = {} }) {
+  const ending = new AbortController();
+  const { signal } = ending;
+  let frame = 0;
+  const redraw = () => {
+    if (!frame && !signal.aborted) frame = requestAnimationFrame(draw);
+  };
+  const model = new Model({ onText: onChange, onView: redraw });
+
+  const canvas = element("canvas", "");
+  const problem = element("div", "df-problem");
+  const sink = element("textarea", "df-sink");
+  sink.setAttribute("aria-label", "Arrow editor. Arrow keys move, Enter adds an arrow, comma and full stop choose one.");
+  sink.setAttribute("inputmode", "none"); // no keyboard pops up on a touch screen
+  sink.setAttribute("autocomplete", "off");
+  const stage = element("div", "df-stage", canvas, sink, problem);
+  const focus = () => sink.focus({ preventScroll: true });
+  const tools = toolbar(model, { signal, focus, copyText: (text) => keys.copy(text) });
+  const root = element("div", "driftfield-editor", styleElement(), tools.bar, stage, tools.foot);
+  root.dataset.captureWheel = "true"; // Nodes 2.0: the wheel comes here
+
+  const gestures = pointer.listen(canvas, model, {
+    signal,
+    host,
+    focus,
+    isFocused: () => root.contains(document.activeElement),
+  });
+  const keys = keyboard.listen(root, sink, model, gestures, { signal });
+  root.addEventListener("pointerdown", (event) => event.stopPropagation(), { signal }); // no dragging of the node
+  for (const type of ["keydown", "pointerdown"]) {
+    root.addEventListener(type, () => (model.note = ""), { signal, capture: true });
+  }
+  root.addEventListener("focusout", () => gestures.isBusy() || model.seal(), { signal });
+
+  function draw() {
+    frame = 0;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    tools.update();
+    problem.hidden = !model.problem;
+    problem.textContent = model.problem?.message ?? "";
+    if (!width || !height) return; // detached or collapsed: the observer calls again
+    const zoomed = canvas.getBoundingClientRect().width / width || 1; // by the graph, through a CSS transform
+    const wanted = window.devicePixelRatio * Math.max(zoomed, 1);
+    const ratio = Math.min(wanted, MAX_CANVAS_PX / Math.max(width, height));
+    const backing = [Math.round(width * ratio), Math.round(height * ratio)];
+    if (canvas.width !== backing[0] || canvas.height !== backing[1]) [canvas.width, canvas.height] = backing;
+    model.stage = [width, height];
+    const context = canvas.getContext("2d");
+    context.setTransform(backing[0] / width, 0, 0, backing[1] / height, 0, 0);
+    const { stage: size, box, picture, selected, hover, active, draft, band, shown, numbered } = model;
+    const scene = { stage: size, box, picture, selected, hover, active, draft, band, shown, numbered };
+    paint(context, { ...scene, arrows: model.state.arrows });
+  }
+
+  const observer = new ResizeObserver(redraw);
+  observer.observe(stage);
+  container.append(root);
+  model.setText(value);
+  redraw();
+
+  return {
+    element: root,
+    model,
+    redraw,
+    setValue: (text) => model.setText(text),
+    setImage: (picture) => model.setPicture(picture),
+    say: (note) => model.say(note),
+    destroy() {
+      ending.abort();
+      observer.disconnect();
+      cancelAnimationFrame(frame);
+      root.remove();
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * The arrows of one editor, immutable: {arrows: [{id, points: [[x, y], ...], strength}], rest}. Points are 0..1 of the
+ * picture, tail first; one point alone is a pin. `rest` keeps what else a saved text held, for later versions' sake.
+ */
+import { inside } from "./geometry.js";
+import { readTracks } from "./formats.js";
+
+export const VERSION = 1;
+const DIGITS = 1e5;
+export const MAX_ARROWS = 4096;
+export const MAX_BYTES = 1_000_000;
+
+export const empty = { arrows: [], rest: {} };
+
+/** Thrown for a text that this version cannot read; the text is then left alone. */
+export class UnreadableError extends Error {}
+
+/** Thrown for coordinates in px while the size of the picture is not known. */
+export class SizeNeededError extends UnreadableError {}
+
+/** The state that a text stands for: the editor's JSON, or tracks in px of a `size` picture (see formats.js). */
+export function parse(text, size = null) {
+  const trimmed = (text ?? "").trim();
+  if (!trimmed) return empty;
+  if (trimmed.length > MAX_BYTES) throw new UnreadableError("more than 1 MB of text");
+  if (!trimmed.startsWith("{")) {
+    if (!size) throw new SizeNeededError("coordinates in pixels: they show once the picture's size is known");
+    const tracks = readTracks(trimmed, size);
+    if (!tracks) throw new UnreadableError("neither arrows nor coordinates");
+    return { arrows: checked(tracks.map((points, i) => ({ id: `a${i + 1}`, points }))), rest: {} };
+  }
+  let data;
+  try {
+    data = JSON.parse(trimmed);
+  } catch (error) {
+    throw new UnreadableError(`not JSON: ${error.message}`);
+  }
+  const { version, ref, arrows, ...rest } = data;
+  if (version !== VERSION) {
+    throw new UnreadableError(`saved by another version of the editor (${JSON.stringify(version)}, this one is ${VERSION})`);
+  }
+  if (!Array.isArray(arrows)) throw new UnreadableError("no list of arrows");
+  const state = { arrows: checked(arrows), rest };
+  return Array.isArray(ref) && ref.length === 2 && ref.every((side) => side > 0) ? { ...state, ref } : state;
+}
+
+/** The text that is saved; empty when there is nothing to say. `size` is the picture's, px, where it is known. */
+export function serialize(state, size = null) {
+  if (!state.arrows.length && !Object.keys(state.rest).length) return "";
+  const ref = size ?? state.ref;
+  return JSON.stringify({ version: VERSION, ...(ref && { ref }), arrows: state.arrows, ...state.rest });
+}
+
+function checked(entries) {
+  if (entries.length > MAX_ARROWS) throw new UnreadableError(`${entries.length} arrows, allowed at most ${MAX_ARROWS}`);
+  const seen = new Set();
+  return entries.map((entry, i) => {
+    const { points, strength = 1, id = `a${i + 1}`, ...rest } = entry ?? {};
+    const good = (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
+    if (!Array.isArray(points) || !points.length || !points.every(good)) {
+      throw new UnreadableError(`arrow ${i + 1}: its points are no pairs of numbers`);
+    }
+    if (!Number.isFinite(strength) || strength < 0) throw new UnreadableError(`arrow ${i + 1}: strength ${strength}`);
+    const unique = seen.has(id) ? freeId(seen) : String(id);
+    seen.add(unique);
+    return { ...rest, id: unique, points: points.map(inside), strength };
+  });
+}
+
+function freeId(taken) {
+  let number = taken.size + 1;
+  while (taken.has(`a${number}`)) number++;
+  return `a${number}`;
+}
+
+const tidy = (point) => inside(point).map((value) => Math.round(value * DIGITS) / DIGITS);
+
+export const find = (state, id) => state.arrows.find((arrow) => arrow.id === id);
+
+/** [state, ids]: with arrows [{points, strength?}] added, under new ids. */
+export function added(state, arrows) {
+  const taken = new Set(state.arrows.map(({ id }) => id));
+  const ids = [];
+  const more = arrows.slice(0, MAX_ARROWS - state.arrows.length).map(({ points, strength = 1 }) => {
+    const id = freeId(taken);
+    taken.add(id);
+    ids.push(id);
+    return { id, points: points.map(tidy), strength };
+  });
+  return [{ ...state, arrows: [...state.arrows, ...more] }, ids];
+}
+
+const changed = (state, ids, change) => ({
+  ...state,
+  arrows: state.arrows.map((arrow) => (ids.includes(arrow.id) ? { ...arrow, ...change(arrow) } : arrow)),
+});
+
+export const removed = (state, ids) => ({ ...state, arrows: state.arrows.filter(({ id }) => !ids.includes(id)) });
+
+/** [state, ids] with copies of the arrows, shifted by the image vector `by`. */
+export function duplicated(state, ids, by) {
+  const chosen = state.arrows.filter(({ id }) => ids.includes(id));
+  const shift = fitting(chosen, by);
+  return added(
+    state,
+    chosen.map(({ points, strength }) => ({ points: points.map((p) => [p[0] + shift[0], p[1] + shift[1]]), strength })),
+  );
+}
+
+/** The arrows moved by an image vector as one; they stop together at the picture's border and keep their shapes. */
+export function moved(state, ids, by) {
+  const shift = fitting(state.arrows.filter(({ id }) => ids.includes(id)), by);
+  return changed(state, ids, ({ points }) => ({ points: points.map((p) => tidy([p[0] + shift[0], p[1] + shift[1]])) }));
+}
+
+function fitting(arrows, by) {
+  return by.map((step, axis) => {
+    const values = arrows.flatMap(({ points }) => points.map((point) => point[axis]));
+    return Math.min(Math.max(step, -Math.min(...values)), 1 - Math.max(...values));
+  });
+}
+
+export const pointMoved = (state, id, index, to) =>
+  changed(state, [id], ({ points }) => ({ points: points.map((point, i) => (i === index ? tidy(to) : point)) }));
+
+/** With a point put between points `segment` and `segment + 1`, at that share of the way. */
+export const pointInserted = (state, id, segment, share) =>
+  changed(state, [id], ({ points }) => {
+    const [a, b] = [points[segment], points[segment + 1]];
+    const middle = tidy([a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]);
+    return { points: [...points.slice(0, segment + 1), middle, ...points.slice(segment + 1)] };
+  });
+
+/** Without that point; an arrow that loses its only point goes with it. */
+export function pointRemoved(state, id, index) {
+  if (find(state, id).points.length === 1) return removed(state, [id]);
+  return changed(state, [id], ({ points }) => ({ points: points.filter((_, i) => i !== index) }));
+}
+
+export const strengthSet = (state, ids, strength) =>
+  changed(state, ids, () => ({ strength: Math.round(Math.max(strength, 0) * 1000) / 1000 }));
+
+export const strengthChanged = (state, ids, by) =>
+  changed(state, ids, ({ strength }) => ({ strength: Math.round(Math.max(strength + by, 0) * 1000) / 1000 }));
+
+export const cleared = (state) => ({ ...state, arrows: [] });

@@ -1,0 +1,123 @@
+/** The row of buttons above the picture and the line of help below it. */
+
+const ICONS = {
+  arrow: "M3 13 13 3M6 3h7v7",
+  curve: "M3 13c0-8 3-8 5-5s5 2 5-5M10.5 5.5 13 3l2 3",
+  select: "M3 5V3h2M8 3h.1M11 3h2v2M13 8v.1M13 11v2h-2M8 13h.1M5 13H3v-2M3 8v.1",
+  undo: "M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H7",
+  redo: "M10 3l3 3-3 3M13 6H7a4 4 0 0 0 0 8h2",
+  shown: "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z",
+  numbered: "M6 2 5 14M11 2l-1 12M2.5 6h11M2.5 10h11",
+  fit: "M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3",
+  copy: "M6 6h7v7H6ZM10 6V3H3v7h3",
+  clear: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5 5 13h6l.5-8.5M7 7v3.5M9 7v3.5",
+};
+
+const HELP = {
+  problem: "These arrows were not opened. Clear starts anew.",
+  none: "Drag: arrow · Shift-drag: curve · click: pin · Ctrl-drag: select · right-drag, wheel: pan, zoom",
+  one: "Drag a point: bend · double-click: add or drop a point · wheel: strength · Del · Ctrl+D · Ctrl+Z",
+  many: "Drag: move all · wheel: strength · Del: delete · Ctrl+D: duplicate · Shift-click: add or drop one",
+  hidden: "The arrows are hidden, and still count. H shows them.",
+};
+const KEYS =
+  "A arrow, C curve, S select tool. Shift-drag: curve. Ctrl-drag: select with a box; Shift- or Ctrl-click: add to it.\n" +
+  "Double-click a segment: add a point; a point: drop it (Alt-click too). Click again: the arrow underneath.\n" +
+  "Wheel over a selected arrow, + and -: strength (Shift: finer). Elsewhere: zoom; 0: whole picture; right-drag: pan.\n" +
+  "Arrow keys: move by a pixel (Shift: 10; Alt: the head alone). Enter: new arrow. , and .: previous and next.\n" +
+  "Del, Ctrl+D, Ctrl+A, Ctrl+C, Ctrl+X, Ctrl+V (also KJNodes coordinates), Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Esc.";
+
+function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
+export function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/** {bar, foot, update()}; `focus` gives the focus back to the picture, `copyText` fills the clipboard. */
+export function toolbar(model, { signal, focus, copyText }) {
+  const buttons = {};
+  const button = (name, title, act) => {
+    const made = element("button", "", icon(ICONS[name]));
+    made.type = "button";
+    made.title = title;
+    made.setAttribute("aria-label", title);
+    made.dataset.action = name;
+    made.addEventListener("click", () => {
+      act();
+      focus();
+    }, { signal });
+    buttons[name] = made;
+    return made;
+  };
+  const gap = () => element("span", "df-gap");
+  const tool = (name, title) => button(name, title, () => model.use({ tool: name }));
+
+  const strength = document.createElement("input");
+  Object.assign(strength, { type: "number", min: "0", step: "0.1", title: "Strength of the selected arrows: multiplies the distance" });
+  strength.setAttribute("aria-label", "strength");
+  const setStrength = () => {
+    if (strength.value !== "" && Number.isFinite(strength.valueAsNumber)) model.setStrength(strength.valueAsNumber);
+  };
+  strength.addEventListener("input", setStrength, { signal });
+  strength.addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && focus(), { signal });
+
+  const bar = element(
+    "div",
+    "df-bar",
+    tool("arrow", "Draw arrows (A)"),
+    tool("curve", "Draw curved arrows (C, or Shift-drag)"),
+    tool("select", "Select with a box (S, or Ctrl-drag)"),
+    gap(),
+    button("undo", "Undo (Ctrl+Z)", () => model.undo()),
+    button("redo", "Redo (Ctrl+Shift+Z, Ctrl+Y)", () => model.redo()),
+    gap(),
+    button("shown", "Show or hide the arrows (H)", () => model.use({ shown: !model.shown })),
+    button("numbered", "Numbers (N)", () => model.use({ numbered: !model.numbered })),
+    button("fit", "Whole picture (0)", () => model.fit()),
+    gap(),
+    button("copy", "Copy as KJNodes coordinates", () => {
+      copyText(model.coordinates());
+      model.say("coordinates copied");
+    }),
+    button("clear", "Clear all; undo brings it back", () => model.clear()),
+    element("label", "", "strength", strength),
+  );
+  const [help, count] = [element("span", "df-help"), element("span", "df-count")];
+  const foot = element("div", "df-foot", help, count);
+  foot.title = KEYS;
+
+  function update() {
+    const { selected, state, view } = model;
+    for (const name of ["arrow", "curve", "select"]) buttons[name].setAttribute("aria-pressed", String(model.tool === name));
+    for (const name of ["shown", "numbered"]) buttons[name].setAttribute("aria-pressed", String(model[name]));
+    buttons.undo.disabled = !model.canUndo;
+    buttons.redo.disabled = !model.canRedo;
+    buttons.fit.disabled = view.zoom === 1;
+    buttons.copy.disabled = !state.arrows.length || !model.size;
+    buttons.clear.disabled = !state.arrows.length && !model.problem;
+
+    const strengths = new Set(model.chosen.map((arrow) => arrow.strength));
+    strength.disabled = !strengths.size;
+    strength.placeholder = strengths.size > 1 ? "mixed" : "";
+    const value = strengths.size === 1 ? String([...strengths][0]) : "";
+    if (Number(strength.value) !== Number(value) || value === "") strength.value = value;
+
+    const kind = !model.shown ? "hidden" : selected.size > 1 ? "many" : selected.size ? "one" : "none";
+    help.textContent = model.problem ? HELP.problem : model.note || HELP[kind];
+    const zoom = view.zoom === 1 ? "" : ` · ${Math.round(view.zoom * 100)} %`;
+    const number = state.arrows.length;
+    count.textContent = `${number} ${number === 1 ? "arrow" : "arrows"}${zoom}`;
+  }
+  return { bar, foot, update };
+}
