@@ -5,10 +5,13 @@ to start from. Everything is encoded once; a step gathers latents on the device.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
+from diffusers.models.attention import Attention, BasicTransformerBlock, TemporalBasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D, TemporalResnetBlock
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,9 +20,11 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWi
 
 from ..model_loaders.adapter import FORMAT, load_adapter
 from ..networks.animator import AdapterConfig, MotionAdapter, MotionUNet
+from ..networks.motion_encoder import ResidualBlock
 from .common import (
     Average,
     Clock,
+    MasterWeights,
     halve,
     learning_rate_factor,
     make_accelerator,
@@ -57,6 +62,16 @@ def build_unet(options) -> UNetSpatioTemporalConditionModel:
 def build_image_encoder(projection: int) -> CLIPVisionModelWithProjection:
     sizes = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 4}
     return CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes, patch_size=32, projection_dim=projection))
+
+
+class SingleTokenAttention:
+    """diffusers attention processor for cross-attention to one token, the image's embedding.
+
+    A softmax over one key is 1 for every query, so that W_O W_V token is the whole result: no queries, no attention.
+    """
+
+    def __call__(self, attention: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_) -> Tensor:
+        return attention.to_out[0](attention.to_v(encoder_hidden_states)).expand_as(hidden_states)
 
 
 def build_models(options) -> tuple[MotionUNet, CLIPVisionModelWithProjection]:
@@ -103,17 +118,21 @@ class DenoisingLoss(nn.Module):
     def __init__(self, animator: MotionUNet, image_encoder: CLIPVisionModelWithProjection, options):
         super().__init__()
         self.animator, self.image_encoder = animator, image_encoder
+        for name, module in animator.unet.named_modules():
+            if name.endswith(".attn2"):
+                module.set_processor(SingleTokenAttention())
         self.log_sigma_mean, self.log_sigma_std = options.log_sigma_mean, options.log_sigma_std
 
     def forward(self, latents: Tensor, warped: Tensor, flow: Tensor, pixels: Tensor, strength: Tensor, mode: Tensor,
                 log_sigma: Tensor, noise: Tensor, augmentation: Tensor, reference_noise: Tensor) -> Tensor:  # fmt: skip
-        """The loss of each clip [B].
+        """The loss of each clip [B], float32; the networks compute in the dtype of their weights.
 
         latents, warped, noise [B, L, c, h, w]; flow [B, L−1, 2, H, W] px/frame; pixels [B, 3, 224, 224];
         strength (percent), mode, log_sigma and augmentation (deviation of the reference's noise) [B];
         reference_noise [B, 1, c, h, w]: the same on every frame, as an encoded noisy still would have.
         """
         batch, frames = latents.shape[:2]
+        dtype = self.animator.unet.dtype
         conditional = (mode != UNCONDITIONAL).float()
         with_motion = (mode == FULL).float()
 
@@ -124,22 +143,27 @@ class DenoisingLoss(nn.Module):
         noisy = latents + sigma * noise
         reference = torch.where(per_clip(mode == FULL), warped, latents[:, :1].expand_as(latents))
         reference = (reference + per_clip(augmentation) * reference_noise) * per_clip(conditional)
-        embedding = self.image_encoder(pixels).image_embeds * conditional[:, None]
+        embedding = self.image_encoder(pixels.to(dtype)).image_embeds * conditional[:, None].to(dtype)
 
         context, unet = self.animator.context, self.animator.unet
         maps = self.animator.adapter.encoder(flow.flatten(0, 1))
-        maps = [m.unflatten(0, (batch, frames - 1)) * per_clip(with_motion) for m in maps]
+        maps = [m.unflatten(0, (batch, frames - 1)) * per_clip(with_motion).to(m.dtype) for m in maps]
         context.maps = tuple(torch.cat([m, m[:, -1:]], dim=1) for m in maps)
         context.scale = 1.0
         context.strength = unet.add_time_proj(strength) * (mode != BARE).float()[:, None]
         bucket = torch.where(mode == BARE, strength.clamp(max=255), torch.full_like(strength, STILL_BUCKET))
         ids = torch.stack([torch.full_like(strength, FPS - 1), bucket, augmentation], dim=1)
-        prediction = unet(
-            torch.cat([noisy / (sigma**2 + 1).sqrt(), reference], dim=2), 0.25 * log_sigma, embedding[:, None], ids
-        ).sample
+        sample = torch.cat([noisy / (sigma**2 + 1).sqrt(), reference], dim=2).to(dtype)
+        prediction = unet(sample, 0.25 * log_sigma, embedding[:, None], ids).sample
         # D = c_skip·x + c_out·v with c_out = −σ/√(σ²+1); the loss on v is the EDM-weighted loss on D.
         target = (noisy / (sigma**2 + 1) - latents) * (sigma**2 + 1).sqrt() / sigma
         return (prediction.float() - target).square().mean(dim=(1, 2, 3, 4))
+
+
+def repeated_blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """What torch.compile takes one by one: those of one width share a graph, a third of the whole's operations."""
+    kinds = (BasicTransformerBlock, TemporalBasicTransformerBlock, ResnetBlock2D, TemporalResnetBlock, ResidualBlock)
+    return (child for child in module.modules() if isinstance(child, kinds))
 
 
 def draw_batch(clips: LatentClips, options, generator: torch.Generator, device: torch.device) -> dict[str, Tensor]:
@@ -148,8 +172,7 @@ def draw_batch(clips: LatentClips, options, generator: torch.Generator, device: 
     index = torch.randint(len(clips), (batch,), generator=generator, device=device)
     latents = clips.latents[index].float()
     uniform = torch.rand(batch, generator=generator, device=device)
-    flow = clips.flow[index].float()
-    flow = F.interpolate(flow.flatten(0, 1), scale_factor=FLOW_SHARE, mode="bilinear") * FLOW_SHARE
+    flow = F.interpolate(clips.flow[index].flatten(0, 1), scale_factor=FLOW_SHARE, mode="bilinear") * FLOW_SHARE
     noise = torch.randn(latents.shape, generator=generator, device=device)
     reference_noise = torch.randn(latents[:, :1].shape, generator=generator, device=device)
     normal = torch.randn(batch, generator=generator, device=device)
@@ -233,12 +256,15 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{real} windows of clips, {len(data) - real} scenes: {clock.elapsed_minutes:.2f} min", flush=True)
 
     loss_module = DenoisingLoss(animator, image_encoder, options)
-    average = Average(loss_module)
+    masters = MasterWeights(loss_module, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    average = Average(loss_module, source=masters.values)
     if options.compile:
-        loss_module.compile()
+        torch._dynamo.config.recompile_limit = 64  # of one block's code, for every width and place
+        for block in repeated_blocks(loss_module):
+            block.compile()
     step_module = accelerator.prepare(loss_module) if processes > 1 else loss_module
     optimizer = torch.optim.AdamW(
-        loss_module.parameters(),
+        masters.values,
         lr=options.learning_rate,
         betas=(0.9, 0.99),
         weight_decay=options.weight_decay,
@@ -257,13 +283,12 @@ def main(arguments: list[str] | None = None) -> None:
             group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
         batch = draw_batch(data, options, generator, device)
         batch["pixels"] = clip_pixels(batch["pixels"], processor)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            losses = step_module(**batch)
-        loss = losses.mean()
-        optimizer.zero_grad(set_to_none=True)
+        loss = step_module(**batch).mean()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(loss_module.parameters(), 1.0)
+        masters.take_gradients()
+        torch.nn.utils.clip_grad_norm_(masters.values, 1.0)
         optimizer.step()
+        masters.give_values()
         average.update()
         recent.append(loss.detach())
         if step % 100 == 0 and main_process:

@@ -51,10 +51,9 @@ def parse_arguments(section: str, description: str, arguments: list[str] | None 
 
 
 def make_accelerator(options: SimpleNamespace) -> Accelerator:
-    """bf16 on a GPU; on several, parameters that a loss does not reach are allowed."""
-    on_cpu = options.device == "cpu"
+    """Precision is the commands' own affair; on several GPUs, parameters that a loss does not reach are allowed."""
     kwargs = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision="no" if on_cpu else "bf16", cpu=on_cpu, kwargs_handlers=[kwargs])
+    return Accelerator(mixed_precision="no", cpu=options.device == "cpu", kwargs_handlers=[kwargs])
 
 
 class Clock:
@@ -97,18 +96,46 @@ def learning_rate_factor(step: int, progress: float, *, warmup: int = 200, floor
     return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-class Average:
-    """Exponential moving average of a module's parameters (EMA), with the usual warm-up of the decay."""
+class MasterWeights:
+    """fp32 copies of a module's parameters, for the optimizer, while the module itself computes in `dtype`.
 
-    def __init__(self, module: torch.nn.Module, decay: float = 0.999):
+    Beside autocast this spares casting every weight in every step, and norms that run and hand on in fp32.
+    """
+
+    def __init__(self, module: torch.nn.Module, dtype: torch.dtype):
+        self.own = list(module.parameters())
+        self.values = [p.detach().float().clone().requires_grad_(p.requires_grad) for p in self.own]
+        for parameter in self.own:
+            parameter.data = parameter.data.to(dtype)
+
+    def take_gradients(self) -> None:
+        """Moves the module's gradients here."""
+        for parameter, value in zip(self.own, self.values, strict=True):
+            value.grad = None if parameter.grad is None else parameter.grad.float()
+            parameter.grad = None
+
+    @torch.no_grad()
+    def give_values(self) -> None:
+        """Rounds the values into the module."""
+        torch._foreach_copy_([p.data for p in self.own], self.values)
+
+
+class Average:
+    """Exponential moving average of a module's parameters (EMA), with the usual warm-up of the decay.
+
+    source: what to average instead of the module's own parameters: their fp32 masters.
+    """
+
+    def __init__(self, module: torch.nn.Module, decay: float = 0.999, *, source: list[torch.Tensor] | None = None):
         self.module, self.decay, self.count = module, decay, 0
-        self.values = [p.detach().clone() for p in module.parameters()]
+        self.source = list(module.parameters()) if source is None else source
+        self.values = [p.detach().clone() for p in self.source]
 
     @torch.no_grad()
     def update(self) -> None:
         self.count += 1
         weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.module.parameters()], weight)
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.source], weight)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -1,10 +1,12 @@
 """Training of the animator: the denoising loss, what its modes leave out, batches, and the command on a toy set."""
 
+import copy
 import json
 from types import SimpleNamespace
 
 import pytest
 import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
 from safetensors import safe_open
 from tiny import seeded, tiny_image_encoder, tiny_unet, tiny_vae
 
@@ -102,6 +104,25 @@ def test_the_bare_mode_is_the_unet_alone(loss):
     _, base, (sample, timestep, embedding, ids) = predict(loss, make_batch(BARE))
     plain = tiny_unet(latent_channels=CHANNELS)(sample, timestep, embedding, ids).sample
     torch.testing.assert_close(base, plain, atol=1e-5, rtol=1e-4)
+
+
+def test_attention_to_the_one_token_of_the_image_is_diffusers_own(loss):
+    """test_the_bare_mode_is_the_unet_alone says it for whole predictions."""
+    attention = loss.animator.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2
+    tokens, embedding = randn(3, 7, 32), randn(3, 1, attention.cross_attention_dim, seed=1)
+    ours = attention(tokens, encoder_hidden_states=embedding)
+    theirs = AttnProcessor2_0()(attention, tokens, encoder_hidden_states=embedding)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_half_precision_is_close(loss):
+    batch = make_batch(FULL)
+    half = copy.deepcopy(loss).bfloat16()
+    torch.testing.assert_close(half(**batch), loss(**batch), rtol=0.02, atol=0.02)
+    half.requires_grad_(True)(**batch).mean().backward()
+    idle = [name for name, p in half.named_parameters() if p.grad is None]
+    unused = ("attn2.to_q.weight", "attn2.to_k.weight", "norm2.weight", "norm2.bias")  # one token needs no query
+    assert [name for name in idle if "transformer_blocks." not in name or not name.endswith(unused)] == []
 
 
 def test_modes_of_one_batch_do_not_mix(loss):

@@ -119,3 +119,33 @@ def test_a_run_killed_while_it_writes_leaves_what_was_there(tmp_path):
     with common.replacing(tmp_path) as folder:  # and the next one is not in its way
         (folder / "card.txt").write_text("whole again")
     assert [p.name for p in tmp_path.iterdir()] == ["card.txt"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_master_weights_train_like_the_module_alone(dtype):
+    """fp32 is exact; in bf16 steps too small for the module's own rounding still add up."""
+    def quadratic() -> torch.nn.Linear:
+        module = torch.nn.Linear(1, 1, bias=False)
+        module.weight.data.fill_(1.0)
+        return module
+
+    plain, module = quadratic(), quadratic()
+    masters = common.MasterWeights(module, dtype)
+    average = common.Average(module, source=masters.values)
+    for network, parameters in ((plain, list(plain.parameters())), (module, masters.values)):
+        optimizer = torch.optim.SGD(parameters, lr=2**-11)
+        for _ in range(32):
+            network(torch.ones(1, 1, dtype=network.weight.dtype)).sum().backward()
+            if network is module:
+                masters.take_gradients()
+                assert network.weight.grad is None
+            optimizer.step()
+            optimizer.zero_grad()
+            if network is module:
+                masters.give_values()
+                average.update()
+    assert masters.values[0].item() == plain.weight.item() == 1 - 2**-6
+    assert module.weight.dtype == dtype and module.weight.item() == 1 - 2**-6
+    with average.applied():
+        assert module.weight.dtype == torch.float32 and 1 - 2**-6 < module.weight.item() < 1
+    assert module.weight.dtype == dtype
