@@ -1,4 +1,4 @@
-"""The animation model: SVD's classes from a diffusers folder, with or without a motion adapter, and their use."""
+"""The animation model: SVD's classes from a folder or a single file, with or without a motion adapter; their use."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from . import locations, memory
 from .adapter import load_adapter
 from .files import load_strictly, read_json, read_tensors, weight_files
+from .svd_checkpoint import SCHEDULE, load_checkpoint
 
 if TYPE_CHECKING:
     from ..networks.animator import MotionUNet
@@ -63,10 +64,15 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
 
     Raises ValueError naming file and keys where a file is missing or does not fit.
     """
-    folder = locations.resolve("animator", model)
+    folder = locations.resolve("animator", model)  # or a single file
     kind = memory.compute_dtype(dtype)
-    scheduler = read_scheduler(folder / "scheduler" / "scheduler_config.json")
-    unet, vae, image_encoder = load_unet(folder / "unet", kind), load_vae(folder / "vae", kind), load_clip(folder, kind)
+    if folder.is_file():
+        scheduler = SCHEDULE
+        unet, vae, image_encoder = load_checkpoint(folder, kind)
+    else:
+        scheduler = read_scheduler(folder / "scheduler" / "scheduler_config.json")
+        unet, vae = load_unet(folder / "unet", kind), load_vae(folder / "vae", kind)
+        image_encoder = load_clip(folder, kind)
     channels = vae.config.latent_channels
     wanted = {
         "in_channels": 2 * channels,
@@ -76,7 +82,7 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
     for key, allowed in wanted.items():
         if unet.config[key] != allowed:
             got = unet.config[key]
-            raise ValueError(f"{folder / 'unet'}: {key} = {got}, allowed {allowed} beside this vae and image encoder")
+            raise ValueError(f"{folder}: unet's {key} = {got}, allowed {allowed} beside this vae and image encoder")
 
     if adapter == locations.AUTO:
         adapter = locations.BUILTIN if model == locations.BUILTIN else locations.NONE

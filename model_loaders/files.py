@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 SHOWN_KEYS = 5  # in an error message
+HEADER_LIMIT = 100_000_000  # bytes, of the format
 
 
 def read_json(path: Path) -> dict:
@@ -25,8 +26,14 @@ def read_json(path: Path) -> dict:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    with _open(path) as file:
+    with open_file(path) as file:
         return file.metadata() or {}
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """{key: shape} of all tensors, from the file's header alone."""
+    with open_file(path) as file:
+        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (not a dict)
 
 
 def read_config(path: Path, format_tag: str) -> dict:
@@ -47,7 +54,7 @@ def read_tensors(paths: list[Path], dtype_of: Callable[[str, Tensor], torch.dtyp
     """All tensors of the files, one at a time so that never two copies of the whole lie in memory."""
     tensors = {}
     for path in paths:
-        with _open(path) as file:
+        with open_file(path) as file:
             for key in file.keys():  # noqa: SIM118 (not a dict)
                 if key in tensors:
                     raise ValueError(f"{path}: key {key} is also in another shard")
@@ -100,10 +107,26 @@ def shorten(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN_KEYS]) + more
 
 
-def _open(path: Path):
+def open_file(path: Path):
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: only .safetensors files are read")
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
+        raise ValueError(f"{path}: not a readable safetensors file ({error}){_shortness(path)}") from error
+
+
+def _shortness(path: Path) -> str:
+    """What to add to an error where the file's header is whole and promises more bytes than there are."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > HEADER_LIMIT:
+                return ""
+            header = json.loads(file.read(length))
+        tensors = [value for key, value in header.items() if key != "__metadata__"]
+        promised = 8 + length + max(value["data_offsets"][1] for value in tensors)
+        size = path.stat().st_size
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, IndexError):
+        return ""
+    return f"; it has {size} of {promised} bytes: the download was cut short, needed: the whole file"

@@ -16,20 +16,21 @@ FILE_KINDS = {  # kind → (ComfyUI folder, subfolder) where its files lie, and 
     "refiner": ([("driftfield", "refiners")], "refiner.safetensors"),
     "lora": ([("loras", ""), ("driftfield", "loras")], "camera_lora.safetensors"),
     "raft": ([("driftfield", "")], None),
+    "checkpoint": ([("checkpoints", "")], None),
 }
 
 folder_paths.add_model_folder_path("driftfield", os.path.join(folder_paths.models_dir, "driftfield"))
 
 
 def animation_models() -> list[str]:
-    """The built-in model, then every folder in models/diffusers that has a model_index.json."""
+    """The built-in model, every folder in models/diffusers that has a model_index.json, every checkpoint file."""
     names = set()
     for root in _roots([("diffusers", "")]):
         for folder, subfolders, files in os.walk(root, followlinks=True):
             if "model_index.json" in files:
                 names.add(Path(folder).relative_to(root).as_posix())
                 subfolders.clear()
-    return [BUILTIN, *sorted(names - {"."})]
+    return [BUILTIN, *sorted(names - {"."}), *_files("checkpoint")]
 
 
 def adapters() -> list[str]:
@@ -46,7 +47,9 @@ def loras() -> list[str]:
 
 
 def resolve(kind: str, name: str) -> Path:
-    """The file ("adapter", "refiner", "lora", "raft") or folder ("animator") that a name from a graph means.
+    """The file ("adapter", "refiner", "lora", "raft", "checkpoint") that a name from a graph means.
+
+    "animator": a folder, or a checkpoint where the name ends in .safetensors.
 
     Raises ValueError naming kind and name: a path that leaves the model folders, another format than safetensors,
     nothing there.
@@ -73,6 +76,8 @@ def fingerprint(kind: str, name: str) -> str:
 
 
 def _resolve_animator(name: str) -> Path:
+    if name.endswith(".safetensors"):
+        return resolve("checkpoint", name)
     if name == BUILTIN:
         folder = _existing_builtin("animation model", WEIGHTS / "animator")
     else:

@@ -25,8 +25,9 @@ class LoadAnimationModel(io.ComfyNode):
                     "model",
                     options=locations.animation_models(),
                     default=locations.BUILTIN,
-                    tooltip="built-in: small, 256 px, made for a CPU. Others: Stable Video Diffusion as a diffusers "
-                    "folder in models/diffusers.",
+                    tooltip="built-in: small, 256 px, made for a CPU. Others: Stable Video Diffusion as one file in "
+                    "models/checkpoints (svd.safetensors, svd_xt.safetensors) or a diffusers folder in "
+                    "models/diffusers.",
                 ),
                 io.Combo.Input(
                     "adapter",

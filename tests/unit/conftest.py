@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import tiny_pipeline_folder
 
-NAMES = ("adapter", "animator", "files", "locations", "lora", "memory", "raft", "refiner")
+NAMES = ("adapter", "animator", "files", "locations", "lora", "memory", "raft", "refiner", "svd_checkpoint")
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,8 @@ def comfy_base(tmp_path_factory):
     import folder_paths
 
     base = tmp_path_factory.mktemp("base")
-    before = {name: folder_paths.folder_names_and_paths.get(name) for name in ("diffusers", "loras", "driftfield")}
+    names = ("checkpoints", "diffusers", "loras", "driftfield")
+    before = {name: folder_paths.folder_names_and_paths.get(name) for name in names}
     for name in before:
         (base / "models" / name).mkdir(parents=True)
     importlib.import_module("driftfield.model_loaders.locations")  # registers its folder before it is redirected
