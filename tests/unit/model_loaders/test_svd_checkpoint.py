@@ -1,7 +1,9 @@
 """A checkpoint in the original single-file layout computes here what it computes in ComfyUI's own modules."""
 
 import math
+import re
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,14 +52,14 @@ def place(key):
     return next((i for i, letter in enumerate("qkv") if f".{letter}_proj." in key), 0)
 
 
-@pytest.fixture(scope="session", params=[REDUCED, DEEPER], ids=["reduced", "deeper"])
+@pytest.fixture(scope="module", params=[REDUCED, DEEPER], ids=["reduced", "deeper"])
 def svd(request, comfy_base):
     path = comfy_base / "models" / "checkpoints" / f"svd_{request.param.layers}.safetensors"
     yield path, *comfy_svd(request.param, path)
     path.unlink()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_svd(comfy_base):
     path = comfy_base / "models" / "checkpoints" / "svd_xt.safetensors"
     comfy_svd(DEEPER, path)
@@ -132,6 +134,21 @@ def test_half_precision_stays_out_of_the_encoder(loaders, one_svd, tmp_path):
     unet, _, _ = loaders.svd_checkpoint.load_checkpoint(half, torch.float32)
     key = UNET + "middle_block.1.proj_in.weight"
     assert torch.equal(unet.mid_block.attentions[0].proj_in.weight, original[key].half().float())
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux tells what is mapped")
+def test_in_the_file_s_own_precision_the_weights_stay_in_the_file(loaders, one_svd):
+    """Memory-mapped: nothing is copied but CLIP's q, k, v (cut apart) and projection (transposed)."""
+    unet, vae, clip = loaders.svd_checkpoint.load_checkpoint(one_svd, torch.float32)
+    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(one_svd))]
+    ranges = [[int(end, 16) for end in fields[0].split("-")] for fields in maps]
+
+    def copied(module):
+        parameters = module.named_parameters()
+        return [key for key, p in parameters if not any(start <= p.data_ptr() < end for start, end in ranges)]
+
+    assert copied(unet) == copied(vae) == []
+    assert all(re.search(r"[qkv]_proj|visual_projection", key) for key in copied(clip))
 
 
 @pytest.mark.parametrize(
