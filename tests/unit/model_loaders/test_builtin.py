@@ -21,6 +21,7 @@ def test_it_is_a_stable_video_diffusion_pipeline(pipeline):
     assert names["vae"] == "AutoencoderKLTemporalDecoder"
     assert names["image_encoder"] == "CLIPVisionModelWithProjection"
     assert names["scheduler"] == "EulerDiscreteScheduler"
+    assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.image_encoder.dtype} == {torch.float32}
 
 
 def test_the_loader_computes_what_the_pipeline_computes(pipeline, loaders):
