@@ -56,6 +56,7 @@ function addEditor(node) {
         app.canvas.processMouseWheel(event);
       },
       pan: (event) => app.canvas.processMouseDown(event),
+      pans: () => app.canvas.read_only, // Space is held, or the hand tool chosen
     },
   });
 

@@ -10,7 +10,8 @@ const MAX_CANVAS_PX = 4096;
 
 /**
  * Puts an editor into `container`. `value` is the arrows' text (see state.js); `onChange(text)` is called for each
- * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`.
+ * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`; while `pans()` the
+ * pointer is the host's.
  * Returns {destroy(), setValue(text), setImage(picture | null), say(note), element, model}; a picture is
  * {image: HTMLImageElement, size: [w, h] px, aspect?}, cut to `aspect` about its middle.
  */
@@ -42,7 +43,9 @@ export function mount(container, { value = "", onChange, host = {} }) {
     isFocused: () => root.contains(document.activeElement),
   });
   const keys = keyboard.listen(root, sink, model, gestures, { signal });
-  root.addEventListener("pointerdown", (event) => event.stopPropagation(), { signal }); // no dragging of the node
+  for (const type of ["pointerdown", "pointermove", "pointerup"]) {
+    root.addEventListener(type, (event) => host.pans?.() || event.stopPropagation(), { signal }); // no dragging of the node
+  }
   for (const type of ["keydown", "pointerdown"]) {
     root.addEventListener(type, () => (model.note = ""), { signal, capture: true });
   }

@@ -8,8 +8,7 @@ const STILL_PX = { mouse: 4, pen: 5, touch: 9 };
 const WHEEL_NOTCH_PX = 50;
 
 /**
- * Listens on `canvas` until `signal` aborts. `host` may have `wheel(event)`, `pan(event)`: what the editor does not
- * want itself. `isFocused()` says whether the wheel is the editor's, `focus()` makes it so.
+ * Listens on `canvas` until `signal` aborts. `host` as in editor.js. `isFocused()` says whether the wheel is the editor's, `focus()` makes it so.
  */
 export function listen(canvas, model, { signal, host, isFocused, focus }) {
   const touches = new Map(); // pointer id -> place
@@ -32,6 +31,7 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
   };
 
   function down(event) {
+    if (host.pans?.()) return;
     event.stopPropagation();
     focus();
     model.seal();
@@ -115,7 +115,8 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
     event.stopPropagation();
   };
   const handlers = { pointerdown: down, pointermove: move, pointerup: up, pointercancel: lost, lostpointercapture: lost };
-  Object.assign(handlers, { pointerleave: leave, contextmenu: menu });
+  const keepFocus = (event) => event.preventDefault(); // else the press of a mouse takes it away again
+  Object.assign(handlers, { pointerleave: leave, contextmenu: menu, mousedown: keepFocus });
   for (const [type, handler] of Object.entries(handlers)) canvas.addEventListener(type, handler, { signal });
   canvas.addEventListener("wheel", wheel, { signal, passive: false });
   return { cancel: drop, isBusy: () => gesture !== null };

@@ -15,9 +15,9 @@ const ICONS = {
 
 const HELP = {
   problem: "These arrows were not opened. Clear starts anew.",
-  none: "Drag: arrow · Shift-drag: curve · click: pin · Ctrl-drag: select · right-drag, wheel: pan, zoom",
-  one: "Drag a point: bend · double-click: add or drop a point · wheel: strength · Del · Ctrl+D · Ctrl+Z",
-  many: "Drag: move all · wheel: strength · Del: delete · Ctrl+D: duplicate · Shift-click: add or drop one",
+  none: "Drag: arrow · Shift-drag: curve · click: pin · Ctrl-drag: select",
+  one: "Drag a point: bend · double-click: new point · wheel: strength",
+  many: "Drag: move all · wheel: strength · Del: delete · Ctrl+D: duplicate",
   hidden: "The arrows are hidden, and still count. H shows them.",
 };
 const KEYS =
