@@ -208,7 +208,8 @@ def save(out: Path, options, animator: MotionUNet, image_encoder, processor, cli
     animator.unet.save_pretrained(folder / "unet", max_shard_size="15MB")
     image_encoder.save_pretrained(folder / "image_encoder")
     encoder_config = folder / "image_encoder" / "config.json"  # transformers would run half weights in half
-    encoder_config.write_text(json.dumps(json.loads(encoder_config.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
+    values = json.loads(encoder_config.read_text()) | {"dtype": "float32"}
+    encoder_config.write_text(json.dumps(values, indent=2) + "\n")
     build_scheduler(options).save_pretrained(folder / "scheduler")
     processor.save_pretrained(folder / "feature_extractor")
     index = {
