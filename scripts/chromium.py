@@ -11,6 +11,10 @@ from pathlib import Path
 
 import websocket
 
+READY = (  # ComfyUI's editor knows its nodes, and has opened the workflow that it starts with
+    "document.querySelector('canvas') && window.app?.extensionManager?.workflow?.activeWorkflow",
+    "Object.keys(window.LiteGraph?.registered_node_types ?? {}).includes('KSampler')",
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -84,6 +88,17 @@ class Page:
     def open(self, url: str) -> None:
         self._call("Page.navigate", url=url)
 
+    def open_editor(self, url: str) -> None:
+        """Opens ComfyUI and waits until a workflow can be loaded."""
+        self.open(url)
+        for condition in READY:
+            self.wait_for(condition)
+
+    def load(self, workflow: dict) -> None:
+        """Loads a workflow file's content into ComfyUI's editor."""
+        self.evaluate(f"window.app.loadGraphData({json.dumps(workflow)})")
+        self.wait_for(f"window.app.graph.nodes.length === {len(workflow['nodes'])}")
+
     def evaluate(self, script: str):
         """The value of a JavaScript expression, awaited; RuntimeError with the page's own stack if it throws."""
         answer = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
@@ -97,6 +112,10 @@ class Page:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not within {timeout_s:.0f} s: {condition}\n" + "\n".join(self.console))
             time.sleep(0.2)
+
+    def resize(self, width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
 
     def screenshot(self) -> bytes:
         """What the window shows, as a PNG."""

@@ -29,7 +29,12 @@ DRIVING_STILL = "api_meta_muse_image_image_edit-2"
 DRIVING_SEED = 622
 DRIVING_FRAMES = 33
 
-SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Workflow.ShowMissingModelsWarning": False}
+SETTINGS = {  # of the editor: no introduction, no map, and text at every zoom
+    "Comfy.TutorialCompleted": True,
+    "Comfy.Minimap.Visible": False,
+    "Comfy.Graph.CanvasInfo": False,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+}
 CELL = 256  # px of a picture in a composite
 
 
@@ -68,7 +73,7 @@ def read_video(path: Path) -> list[Image.Image]:
 def results(client: ComfyClient, server: ComfyServer) -> None:
     """Each workflow's picture: what it was told, above and beside frames of what it made; the long video as WebP."""
     object_info = client.object_info()
-    for file in sorted(WORKFLOWS.glob("*.json")):
+    for file in sorted(WORKFLOWS.glob("*.json"), key=lambda file: file.stem == LONG):  # last, for graph finds it cached
         workflow = json.loads(file.read_text())
         print(f"running {file.name}", file=sys.stderr)
         result = client.run(to_api_form(workflow, object_info), workflow=workflow)
@@ -77,10 +82,11 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
         frames = read_video(of_type["SaveVideo"][0])
         segment = frames[:25]
         if of_type.get("DriftfieldDrawMotionArrows"):
-            told = [Image.open(of_type["DriftfieldDrawMotionArrows"][0]), segment[len(segment) // 2]]
+            cells = [Image.open(of_type["DriftfieldDrawMotionArrows"][0]), segment[0], segment[len(segment) // 2]]
         else:
-            told = [read_video(WORKFLOWS / "driving_video.mp4")[0], Image.open(of_type["DriftfieldPreviewFlow"][0])]
-        save_jpeg(grid([*told, segment[0], segment[-1]], columns=2), file.with_suffix(".jpg"), most_kb=80)
+            flow = Image.open(of_type["DriftfieldPreviewFlow"][0])
+            cells = [read_video(WORKFLOWS / "driving_video.mp4")[0], flow, segment[0]]
+        save_jpeg(grid([*cells, segment[-1]], columns=2), file.with_suffix(".jpg"), most_kb=80)
         if file.stem == LONG:
             save_webp(frames, DOCS / "result.webp", most_kb=1500)
 
@@ -94,11 +100,11 @@ def graph(client: ComfyClient, server: ComfyServer) -> None:
     with tempfile.TemporaryDirectory() as profile:
         page = Page(chromium, Path(profile))
         try:
+            page.resize(2000, 1250)
             page.open(server.url)
-            page.wait_for("window.app?.graph && document.querySelector('canvas') && window.app.extensionManager")
-            page.wait_for("Object.keys(window.LiteGraph?.registered_node_types ?? {}).includes('KSampler')")
-            page.evaluate(f"window.app.loadGraphData({json.dumps(workflow)})")
-            page.wait_for(f"window.app.graph.nodes.length === {len(workflow['nodes'])}")
+            page.evaluate("localStorage.setItem('vueNodesBannerDismissed', 'true')")
+            page.open_editor(server.url)
+            page.load(workflow)
             page.evaluate("window.app.queuePrompt(0)")
             page.wait_for("document.querySelector('video')?.readyState >= 2", timeout_s=1200)
             page.wait_for("window.app.graph.nodes.filter(n => n.type.includes('Preview')).every(n => n.imgs?.length)")

@@ -16,9 +16,7 @@ def page(server, tmp_path_factory):
     if chromium is None:
         pytest.skip("no chromium on this machine")
     opened = Page(chromium, tmp_path_factory.mktemp("chromium"))
-    opened.open(server.url)
-    opened.wait_for("window.app?.graph && document.querySelector('canvas') && window.app.extensionManager")
-    opened.wait_for("Object.keys(window.LiteGraph?.registered_node_types ?? {}).includes('KSampler')")
+    opened.open_editor(server.url)
     yield opened
     opened.close()
 
@@ -27,8 +25,7 @@ def page(server, tmp_path_factory):
 def test_the_editor_opens_the_workflow_and_would_queue_the_same_prompt(page, object_info, file):
     workflow = json.loads(file.read_text())
     page.console.clear()
-    page.evaluate(f"window.app.loadGraphData({json.dumps(workflow)})")
-    page.wait_for(f"window.app.graph.nodes.length === {len(workflow['nodes'])}")
+    page.load(workflow)
     prompt = page.evaluate("window.app.graphToPrompt().then(({output}) => output)")
     assert prompt == to_api_form(workflow, object_info)
     assert [line for line in page.console if "driftfield" in line.lower()] == []
