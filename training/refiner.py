@@ -68,12 +68,17 @@ def draw_hints(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
 
 
 def densified(flow: Tensor, seed: int) -> Tensor:
-    """The Gaussian field [B, 2, H, W], half, that hints drawn from each true flow give; one thread a core."""
-    sigma = default_sigma_px(*flow.shape[-2:])
+    """The Gaussian field [B, 2, H, W], half, that hints drawn from each true flow give; one thread a core.
+
+    sigma lies between a fifth of the default and the default: people set it to the size of the thing that moves.
+    """
+    largest = default_sigma_px(*flow.shape[-2:])
 
     def one(i: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed + i)
-        return densify(*draw_hints(flow[i], generator), sigma_px=sigma, threshold=0.05)[0].half()
+        hints = draw_hints(flow[i], generator)
+        sigma = largest * 5 ** -torch.rand((), generator=generator).item()
+        return densify(*hints, sigma_px=sigma, threshold=0.05)[0].half()
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(one, range(len(flow)))))
