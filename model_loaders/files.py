@@ -102,6 +102,21 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | 
     return module
 
 
+def load_network(path: Path, format_tag: str, config_class: type, network_class: type) -> nn.Module:
+    """The network that one of the pack's own files holds: its config rebuilds it, fp32, in main memory, no gradients.
+
+    Raises ValueError naming the file and what does not fit.
+    """
+    values = read_config(path, format_tag)
+    try:
+        config = config_class.from_dict(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    with torch.device("meta"):
+        network = network_class(config).requires_grad_(False)
+    return load_strictly(network, read_tensors([path], lambda key, tensor: torch.float32), path)
+
+
 def shorten(keys: list[str]) -> str:
     more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
     return ", ".join(keys[:SHOWN_KEYS]) + more

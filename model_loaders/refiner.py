@@ -11,7 +11,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from . import memory
-from .files import load_strictly, read_config, read_tensors
+from .files import load_network
 
 if TYPE_CHECKING:
     from ..networks.refiner import FlowRefiner
@@ -32,14 +32,7 @@ def load_refiner(path: Path) -> FlowRefiner:
     """fp32, in main memory. Raises ValueError naming the file and what does not fit."""
     from ..networks.refiner import FlowRefiner, RefinerConfig
 
-    values = read_config(path, FORMAT)
-    try:
-        config = RefinerConfig.from_dict(values)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    with torch.device("meta"):
-        refiner = FlowRefiner(config).requires_grad_(False)
-    return load_strictly(refiner, read_tensors([path], lambda key, tensor: torch.float32), path)
+    return load_network(path, FORMAT, RefinerConfig, FlowRefiner)
 
 
 def manage_refiner(path: Path) -> Refiner:

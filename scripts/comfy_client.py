@@ -20,7 +20,7 @@ from pathlib import Path
 import websocket
 
 PACK_ROOT = Path(__file__).absolute().parents[1]
-# glibc would give each layer's buffers back to the system and take them anew, a third of the time of decoding on a CPU.
+# glibc would give each layer's buffers back to the system and take them anew, a fifth of the time of decoding on a CPU.
 KEEP_BUFFERS = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(8 << 30)}
 # Servers here are on the loopback address, which no configured proxy may see.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..flow_tools.convention import REFERENCE_SIZE, flip_flow
 from ..flow_tools.dense import default_sigma_px, densify
-from ..model_loaders.files import load_strictly, read_config, read_tensors
+from ..model_loaders.files import load_network
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
 from .common import Average, Clock, learning_rate_factor, parse_arguments, replacing, write_report
 from .data import estimate_flows, load, to_unit
@@ -103,8 +103,7 @@ def build_refiner(options) -> FlowRefiner:
         names = {field.name for field in fields(RefinerConfig)}
         return FlowRefiner(RefinerConfig(**{name: value for name, value in vars(options).items() if name in names}))
     path = options.resume / "refiner.safetensors"
-    refiner = FlowRefiner(RefinerConfig.from_dict(read_config(path, FORMAT)))
-    return load_strictly(refiner, read_tensors([path], lambda key, tensor: torch.float32), path)
+    return load_network(path, FORMAT, RefinerConfig, FlowRefiner).requires_grad_(True)
 
 
 def save(out: Path, refiner: FlowRefiner) -> None:
