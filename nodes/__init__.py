@@ -2,8 +2,9 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from .animate import AnimateImage, DecodeAnimation, EncodeMotion, ExtendAnimation
+from .animate import AnimateImage, EncodeMotion
 from .arrows import ArrowsToSparseFlow, DrawMotionArrows
+from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
 from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
 

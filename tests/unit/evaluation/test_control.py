@@ -74,7 +74,7 @@ def test_turned_round_means_both_ways(control, drawn, opposite, turned):
 
 
 def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_adapters):
-    from driftfield.nodes import animate, arrows, flow
+    from driftfield.nodes import animate, arrows, extend, flow
     from driftfield.nodes import loaders as nodes
 
     image = torch.rand(1, 64, 80, 3, generator=torch.Generator().manual_seed(0))
@@ -91,7 +91,7 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     animation, _ = animate.AnimateImage.execute(
         animator, image, 5, 3, 1.0, 1.0, 0, "auto", 100.0, 4, 0.02, False, guidance=guidance
     ).result
-    expected, _ = animate.DecodeAnimation.execute(animation, 8).result
+    expected, _ = extend.DecodeAnimation.execute(animation, 8).result
 
     models = animations.load_models(*names)
     picture = image.permute(0, 3, 1, 2) * 2 - 1

@@ -27,6 +27,13 @@ def nodes(comfy_base):
 
 
 @pytest.fixture(scope="module")
+def longer_nodes(comfy_base):
+    from driftfield.nodes import extend
+
+    return extend
+
+
+@pytest.fixture(scope="module")
 def plain(loaders, tiny_folder):
     return loaders.animator.load_animator("tiny", "none", "auto")
 
@@ -120,39 +127,41 @@ def test_flow_of_another_size_and_length_fits(nodes, warped, image):
         animated(nodes, warped, image, guidance=encoded(nodes, warped, long[:2]))
 
 
-def test_odd_sizes_are_padded_and_come_back(nodes, warped):
+def test_odd_sizes_are_padded_and_come_back(nodes, longer_nodes, warped):
     image = torch.rand(1, 50, 72, 4, generator=torch.Generator().manual_seed(0))
     guidance = encoded(nodes, warped, torch.ones(1, 2, 50, 72))
     animation, _ = animated(nodes, warped, image, guidance=guidance)
-    images, latent = nodes.DecodeAnimation.execute(animation, 8).result
+    images, latent = longer_nodes.DecodeAnimation.execute(animation, 8).result
     assert images.shape == (FRAMES, 50, 72, 3) and 0 <= images.min() and images.max() <= 1
     assert latent["samples"].shape == (FRAMES, 4, 8, 16)
     torch.testing.assert_close(latent["samples"] * 0.18215, animation.latents)
 
 
-def test_no_arrows_give_a_finite_video(nodes, warped, image):
+def test_no_arrows_give_a_finite_video(nodes, longer_nodes, warped, image):
     animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, torch.zeros(1, 2, 64, 64)))
     reference = animation.conditioning.reference
     assert torch.equal(reference, reference[:1].expand_as(reference))
-    assert nodes.DecodeAnimation.execute(animation, 8).result[0].isfinite().all()
+    assert longer_nodes.DecodeAnimation.execute(animation, 8).result[0].isfinite().all()
 
 
-def test_extending_keeps_the_first_segment_and_trims_the_end(nodes, warped, image, flow):
+def test_extending_keeps_the_first_segment_and_trims_the_end(nodes, longer_nodes, warped, image, flow):
     animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow))
-    longer, report = nodes.ExtendAnimation.execute(animation, 13, 0.5, 0.2, 0).result
+    longer, report = longer_nodes.ExtendAnimation.execute(animation, 13, 0.5, 0.2, 0).result
     assert len(longer.latents) == 13 and torch.equal(longer.latents[:FRAMES], animation.latents)
     assert not torch.equal(longer.latents[FRAMES : 2 * FRAMES], animation.latents)
     assert report == "13 frames: 3 segments of 5, the first 2 of 4 steps shared"
-    copies = nodes.ExtendAnimation.execute(longer, 10, 1.0, 0.2, 0).result[0]
+    copies = longer_nodes.ExtendAnimation.execute(longer, 10, 1.0, 0.2, 0).result[0]
     assert torch.equal(copies.latents, animation.latents.repeat(2, 1, 1, 1))
-    short = nodes.ExtendAnimation.execute(animation, 3, 0.5, 0.2, 0).result[0]
+    short = longer_nodes.ExtendAnimation.execute(animation, 3, 0.5, 0.2, 0).result[0]
     assert torch.equal(short.latents, animation.latents[:3])
-    assert nodes.DecodeAnimation.execute(longer, 8).result[0].shape == (13, 64, 64, 3)
+    assert longer_nodes.DecodeAnimation.execute(longer, 8).result[0].shape == (13, 64, 64, 3)
 
 
-def test_extending_with_too_little_memory_goes_one_by_one(nodes, loaders, plain, image, monkeypatch, caplog):
+def test_extending_with_too_little_memory_goes_one_by_one(
+    nodes, longer_nodes, loaders, plain, image, monkeypatch, caplog
+):
     animation, _ = animated(nodes, plain, image)
-    expected = nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
+    expected = longer_nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
     network = loaders.memory.unwrap(plain.unet)
     forward, sizes = network.forward, []
 
@@ -164,15 +173,15 @@ def test_extending_with_too_little_memory_goes_one_by_one(nodes, loaders, plain,
 
     monkeypatch.setattr(network, "forward", tight)
     monkeypatch.setattr(loaders.memory, "fitting", lambda count, size: count)
-    got = nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
+    got = longer_nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
     assert sizes[:2] == [1, 2] and sizes.count(2) == 1 and "out of memory" in caplog.text
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
-def test_global_random_state_and_inputs_stay(nodes, warped, image, flow):
+def test_global_random_state_and_inputs_stay(nodes, longer_nodes, warped, image, flow):
     before, picture, field = torch.random.get_rng_state(), image.clone(), flow.clone()
     animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow))
-    nodes.DecodeAnimation.execute(nodes.ExtendAnimation.execute(animation, 8, 0.5, 0.2, 0).result[0], 8)
+    longer_nodes.DecodeAnimation.execute(longer_nodes.ExtendAnimation.execute(animation, 8, 0.5, 0.2, 0).result[0], 8)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(image, picture) and torch.equal(flow, field)
 
@@ -204,7 +213,7 @@ def test_nan_in_the_network_is_an_error(nodes, loaders, plain, image, monkeypatc
         animated(nodes, plain, image)
 
 
-def test_cancel_stops_before_the_next_pass(nodes, loaders, plain, image, monkeypatch):
+def test_cancel_stops_before_the_next_pass(nodes, longer_nodes, loaders, plain, image, monkeypatch):
     from comfy import model_management
 
     network = loaders.memory.unwrap(plain.unet)
@@ -222,8 +231,8 @@ def test_cancel_stops_before_the_next_pass(nodes, loaders, plain, image, monkeyp
     monkeypatch.undo()
     animation, _ = animated(nodes, plain, image)
     for run in (
-        lambda: nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0),
-        lambda: nodes.DecodeAnimation.execute(animation, 8),
+        lambda: longer_nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0),
+        lambda: longer_nodes.DecodeAnimation.execute(animation, 8),
         lambda: animated(nodes, plain, image),
     ):
         model_management.interrupt_current_processing()
@@ -247,7 +256,7 @@ def test_each_step_shows_a_picture(nodes, plain, image, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["euler", "heun", "dpmpp_2m", "dpmpp_2m_sde", "uni_pc", "er_sde", "euler_ancestral"])
-def test_comfyui_s_samplers_and_sigmas_plug_in(nodes, plain, image, name):
+def test_comfyui_s_samplers_and_sigmas_plug_in(nodes, longer_nodes, plain, image, name):
     from comfy.samplers import sampler_object
 
     sigmas = torch.tensor([80.0, 10.0, 2.0, 0.5, 0.0])
@@ -259,7 +268,7 @@ def test_comfyui_s_samplers_and_sigmas_plug_in(nodes, plain, image, name):
     if name == "euler":
         ours, _ = animated(nodes, plain, image, sigmas=sigmas)
         torch.testing.assert_close(first.latents, ours.latents, atol=1e-4, rtol=0)
-    nodes.ExtendAnimation.execute(first, 8, 0.5, 0.2, 0)
+    longer_nodes.ExtendAnimation.execute(first, 8, 0.5, 0.2, 0)
 
 
 def test_samplers_that_steer_guidance_are_refused_by_name(nodes, plain, image):
