@@ -32,6 +32,7 @@ def parse_arguments(section: str, description: str, arguments: list[str] | None 
     parser.add_argument("--data", type=Path, required=True, help="folder written by driftfield.training.prepare")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, samples and logs")
     parser.add_argument("--autoencoder", type=Path, help="folder of the trained autoencoder (animator, autoencoder)")
+    parser.add_argument("--animator", type=Path, help="folder of the trained animator (camera_lora)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="start from the weights that a run wrote to DIR")
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after this time if it comes first")
     parser.add_argument("--checkpoint-minutes", type=float, default=2, help="write the averaged weights this often")
