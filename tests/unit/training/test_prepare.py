@@ -24,8 +24,20 @@ def moving(texture, count: int, *, left: int = 0, speed: int = 2, size: int = 25
 def test_measures_motion_in_px_at_256(texture):
     steps = filters.measure_steps(moving(texture, 5, speed=3))
     assert steps.motion == pytest.approx(3, abs=0.5)
-    assert not steps.static_camera
-    assert filters.measure_steps([texture[:256, :256]] * 4).static_camera
+    assert steps.border == pytest.approx(3, abs=0.5)
+    assert not filters.static_camera(steps.border)
+    assert filters.static_camera(filters.measure_steps([texture[:256, :256]] * 4).border)
+
+
+def test_border_motion_is_that_of_the_background():
+    """Something that moves over less than half of the border does not count; a pan does, in px of the 256-px frame."""
+    flow = np.zeros((2, 40, 60), np.float32)
+    flow[0, :, 20:40] = 9
+    assert filters.border_motion(flow) == 0
+    assert filters.border_motion(flow + 0.3) == pytest.approx(0.3 * 2**0.5 * 256 / 60, rel=1e-5)
+    assert filters.static_camera(np.array([0.1, 0.2, 0.24, 9.0])[[0, 1, 2, 0, 1, 3]])
+    assert not filters.static_camera(np.full(6, 0.26))
+    assert not filters.static_camera(np.array([0.1, 0.1, 0.1, 0.5, 0.5]))
 
 
 def test_splits_at_a_cut_and_drops_short_parts(texture):
@@ -75,12 +87,22 @@ def test_splits_keep_copies_of_held_out_items_out_of_training():
     def item(name, bits, kind="clip"):
         return {"name": name, "kind": kind, "file": name, "hashes": [bits]}
 
-    records = [item("a", 0), item("b", (1 << 30) - 1), item("near", 0b1111111), item("copy", 1),
-               item("still", 0b11111111, "still")]
+    records = [
+        item("a", 0),
+        item("b", (1 << 30) - 1),
+        item("near", 0b1111111),
+        item("copy", 1),
+        item("still", 0b11111111, "still"),
+    ]
     prepare.assign_splits(records, {"clip": {"a"}, "still": set()})
     found = {record["name"]: record.get("split", record.get("dropped")) for record in records}
-    assert found == {"a": "held_out", "b": "train", "near": "near held out", "copy": "duplicate",
-                     "still": "near held out"}
+    assert found == {
+        "a": "held_out",
+        "b": "train",
+        "near": "near held out",
+        "copy": "duplicate",
+        "still": "near held out",
+    }
 
 
 def test_committed_lists_are_disjoint_and_complete():

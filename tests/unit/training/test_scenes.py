@@ -69,7 +69,7 @@ def test_still_scenes_do_not_move():
 
 def test_cutouts_occlude():
     _, flow = render("cutouts", seed=2)
-    jumps = (flow[:, 0].diff(dim=-1).abs().amax((1, 2, 3)))
+    jumps = flow[:, 0].diff(dim=-1).abs().amax((1, 2, 3))
     assert (jumps > 0.2).any()
 
 
@@ -84,12 +84,15 @@ def test_mixed_batches_are_deterministic_and_leave_inputs_and_global_randomness_
     assert torch.equal(stills, before) and torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize(("stills", "options", "message"), [
-    (torch.zeros(1, 3, 32, 32), {}, "allowed .B, 3, S, S. with S >= 64"),
-    (torch.zeros(1, 1, 80, 80), {}, "stills: got"),
-    (torch.zeros(1, 3, 80, 80), {"frames": 1}, "frames: got 1"),
-    (torch.zeros(1, 3, 80, 80), {"kind": "explosion"}, "kind: got 'explosion'"),
-])
+@pytest.mark.parametrize(
+    ("stills", "options", "message"),
+    [
+        (torch.zeros(1, 3, 32, 32), {}, "allowed .B, 3, S, S. with S >= 64"),
+        (torch.zeros(1, 1, 80, 80), {}, "stills: got"),
+        (torch.zeros(1, 3, 80, 80), {"frames": 1}, "frames: got 1"),
+        (torch.zeros(1, 3, 80, 80), {"kind": "explosion"}, "kind: got 'explosion'"),
+    ],
+)
 def test_bad_input_is_named(stills, options, message):
     with pytest.raises(ValueError, match=message):
         render_scenes(stills, **{"frames": 3, "size": 64, "generator": torch.Generator(), **options})
