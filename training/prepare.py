@@ -1,8 +1,9 @@
-"""Training data: `python -m driftfield.training.prepare mini --out DIR` or `... videos FOLDER --out DIR`.
+"""Training data: `python -m driftfield.training.prepare mini|videos FOLDER|holynski FOLDER --out DIR`.
 
 `mini` reads the animated WebP clips and the stills of six MIT-licensed PyPI packages (ComfyUI's workflow template
-media). `videos` takes a folder of your videos through the same filters. Both write `clips/NAME.mp4` (256x256 H.264)
-and `index.json`; `mini` also writes `stills/NAME.webp` (320x320).
+media). `videos` takes a folder of your videos through the same filters. `holynski` takes a copy of Holynski et al.'s
+set as it is, `ID_gt.mp4` with `ID_motion.pth`. All write `clips/NAME.mp4` (H.264, 256 px square or --size) and
+`index.json`; `mini` also writes `stills/NAME.webp` (320 px), `holynski` `fields/NAME.flo`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +25,8 @@ import cv2
 import numpy as np
 
 from . import clip_filters as filters
+from .clip_files import MAX_FPS, Target, read_animation, read_video, write_clip
+from .holynski import SUFFIX, pack_field
 
 PACKAGES = {
     "comfyui-workflow-templates-media-video": "0.3.101",
@@ -34,9 +36,8 @@ PACKAGES = {
     "comfyui-workflow-templates-media-assets-01": "0.1.48",
     "comfyui-workflow-templates-media-assets-02": "0.1.24",
 }
-CLIP_SIZE = 256
+MINI_SIZE = 256
 STILL_SIZE = 320
-MAX_FPS = 30
 DUPLICATE_BITS = 4
 NEAR_HELD_OUT_BITS = 10
 LISTS = Path(__file__).with_name("held_out.json")
@@ -76,52 +77,7 @@ def open_picture(wheel: str, entry: str):
         return Image.open(io.BytesIO(archive.read(entry)))
 
 
-def read_animation(picture) -> tuple[list[np.ndarray], float]:
-    """RGB frames and frames per second of an animated picture."""
-    frames, durations = [], []
-    for index in range(picture.n_frames):
-        picture.seek(index)
-        frames.append(np.asarray(picture.convert("RGB")))
-        durations.append(picture.info.get("duration") or 66)
-    return frames, 1000.0 / float(np.median(durations))
-
-
-def read_video(path: Path, block: int = 2 * filters.MAX_FRAMES) -> Iterator[tuple[list[np.ndarray], float]]:
-    """Blocks of RGB frames (short side at most 512 px) with their rate, at most MAX_FPS."""
-    import av
-
-    with av.open(str(path)) as container:
-        rate = float(container.streams.video[0].average_rate or 24)
-        every = max(1, round(rate / MAX_FPS))
-        frames: list[np.ndarray] = []
-        for index, frame in enumerate(container.decode(video=0)):
-            if index % every:
-                continue
-            scale = min(1.0, 512 / min(frame.width, frame.height))
-            frames.append(
-                frame.to_ndarray(format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale))
-            )
-            if len(frames) == block:
-                yield frames, rate / every
-                frames = []
-        yield frames, rate / every
-
-
-def write_clip(path: Path, frames: list[np.ndarray], fps: float, crf: int) -> None:
-    """H.264, yuv420p, even frame sizes."""
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=max(1, round(fps)), options={"crf": str(crf), "preset": "medium"})
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-        container.mux(stream.encode())
-
-
-def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, out: Path, crf: int) -> list[dict]:
+def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, target: Target) -> list[dict]:
     """Filter, crop and write the usable segments of one video; one index record each, rejected ones with `dropped`."""
     every = max(1, round(fps / MAX_FPS))
     frames, fps = frames[::every], fps / every
@@ -130,7 +86,7 @@ def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, out
     box = filters.content_box(frames)
     if min(box[1] - box[0], box[3] - box[2]) < 0.75 * min(frames[0].shape[:2]):
         return [{"name": name, **source, "dropped": "bars"}]
-    frames = filters.without_held_frames(filters.square(frames, box, CLIP_SIZE))
+    frames = filters.without_held_frames(filters.square(frames, box, target.size))
     steps = filters.measure_steps(frames)
     parts = filters.segments(steps)
     if not parts:
@@ -155,7 +111,7 @@ def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, out
         if reason:
             record["dropped"] = reason
         else:
-            write_clip(out / "clips" / f"{record['name']}.mp4", kept, fps, crf)
+            write_clip(target.out / "clips" / f"{record['name']}.mp4", kept, fps, target.crf)
         records.append(record)
     return records
 
@@ -173,15 +129,15 @@ def still_rejection(picture: np.ndarray) -> str | None:
     return None
 
 
-def pack_picture(job: tuple[tuple[str, str, str, str], str, int]) -> list[dict]:
+def pack_picture(job: tuple[tuple[str, str, str, str], Target]) -> list[dict]:
     """One picture of a wheel: a clip if animated, else a still. Runs in a worker process."""
-    (name, package, wheel, entry), out, crf = job
+    (name, package, wheel, entry), target = job
     cv2.setNumThreads(1)
     source = {"kind": "clip", "package": f"{package}=={PACKAGES[package]}", "file": entry}
     picture = open_picture(wheel, entry)
     if getattr(picture, "n_frames", 1) > 1:
         frames, fps = read_animation(picture)
-        return cut_clips(frames, fps, name, source, Path(out), crf)
+        return cut_clips(frames, fps, name, source, target)
     pixels = np.asarray(picture.convert("RGB"))
     record = {"name": name, **source, "kind": "still", "hashes": [filters.perceptual_hash(pixels)]}
     reason = still_rejection(pixels)
@@ -190,20 +146,25 @@ def pack_picture(job: tuple[tuple[str, str, str, str], str, int]) -> list[dict]:
     from PIL import Image
 
     small = filters.square([pixels], filters.content_box([pixels]), STILL_SIZE)[0]
-    Image.fromarray(small).save(Path(out) / "stills" / f"{name}.webp", quality=88, method=4)
+    Image.fromarray(small).save(target.out / "stills" / f"{name}.webp", quality=88, method=4)
     return [record]
 
 
-def pack_video(job: tuple[str, str, str, int]) -> list[dict]:
+def pack_video(job: tuple[Path, str, Target]) -> list[dict]:
     """One file of a user's folder. Runs in a worker process."""
-    path, name, out, crf = job
+    import av
+
+    path, name, target = job
     cv2.setNumThreads(1)
-    source = {"kind": "clip", "package": "videos", "file": Path(path).name}
-    return [
-        record
-        for number, (frames, fps) in enumerate(read_video(Path(path)))
-        for record in cut_clips(frames, fps, f"{name}_{number:04d}", source, Path(out), crf)
-    ]
+    source = {"kind": "clip", "package": "videos", "file": path.name}
+    records = []
+    try:
+        for number, (frames, fps) in enumerate(read_video(path, target.size)):
+            records += cut_clips(frames, fps, f"{name}_{number:04d}", source, target)
+    except av.FFmpegError as error:  # what came before it is kept
+        print(f"{path}: {error}", file=sys.stderr)
+        records.append({"name": name, **source, "dropped": "unreadable"})
+    return records
 
 
 def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
@@ -260,7 +221,7 @@ def write_index(records: list[dict], out: Path) -> dict:
     return summary
 
 
-def prepare_mini(packages: Path, out: Path, *, crf: int, processes: int) -> dict:
+def prepare_mini(packages: Path, target: Target, processes: int) -> dict:
     lists = json.loads(LISTS.read_text(encoding="utf-8"))
     excluded = set(lists["excluded"])
     jobs, skipped = [], []
@@ -269,22 +230,31 @@ def prepare_mini(packages: Path, out: Path, *, crf: int, processes: int) -> dict
         if PurePosixPath(file).stem in excluded:
             skipped.append({"name": name, "kind": "clip", "file": file, "dropped": "excluded by eye"})
         else:
-            jobs.append((picture, str(out), crf))
+            jobs.append((picture, target))
     records = run(pack_picture, jobs, processes)
     assign_splits(records, {"clip": set(lists["clips"]), "still": set(lists["stills"])})
-    return write_index(records + skipped, out)
+    return write_index(records + skipped, target.out)
 
 
-def prepare_videos(folder: Path, out: Path, *, crf: int, processes: int) -> dict:
+def prepare_videos(folder: Path, target: Target, processes: int) -> dict:
     """A twentieth of the files, chosen by a hash of their name, is held out."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not paths:
         raise ValueError(f"{folder}: no videos; allowed suffixes are {', '.join(sorted(VIDEO_SUFFIXES))}")
-    jobs = [(str(path), f"{number:05d}_{path.stem}", str(out), crf) for number, path in enumerate(paths)]
+    jobs = [(path, f"{number:05d}_{path.stem}", target) for number, path in enumerate(paths)]
     records = run(pack_video, jobs, processes)
     held_out = {r["name"] for r in records if hashlib.sha1(r["file"].encode()).digest()[0] % 20 == 0}
     assign_splits(records, {"clip": held_out})
-    return write_index(records, out)
+    return write_index(records, target.out)
+
+
+def prepare_holynski(folder: Path, target: Target, processes: int) -> dict:
+    """Every field is kept; those in a folder named validation, val or test are held out."""
+    fields = sorted(folder.rglob(f"*{SUFFIX}"))
+    if not fields:
+        raise ValueError(f"{folder}: no field, needed: files ID{SUFFIX} with ID_gt.mp4 beside them")
+    (target.out / "fields").mkdir(exist_ok=True)
+    return write_index(run(pack_field, [(field, target) for field in fields], processes), target.out)
 
 
 def run(work, jobs: list, processes: int) -> list[dict]:
@@ -309,7 +279,11 @@ def main(arguments: list[str] | None = None) -> None:
     mini.add_argument("--packages", type=Path, help="a folder that holds the wheels already")
     videos = commands.add_parser("videos", help="a folder of your own videos")
     videos.add_argument("folder", type=Path)
-    for command in (mini, videos):
+    holynski = commands.add_parser("holynski", help="a folder of Holynski et al.'s set")
+    holynski.add_argument("folder", type=Path)
+    for command in (videos, holynski):
+        command.add_argument("--size", type=int, default=256, help="of a clip, in px (default 256; svd-xt: 512)")
+    for command in (mini, videos, holynski):
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--crf", type=int, default=18, help="H.264 quality, lower is better (default 18)")
         command.add_argument("--processes", type=int, default=2)
@@ -317,15 +291,17 @@ def main(arguments: list[str] | None = None) -> None:
     started = time.monotonic()
     for part in ("clips", "stills"):
         (options.out / part).mkdir(parents=True, exist_ok=True)
-    settings = {"crf": options.crf, "processes": options.processes}
+    target = Target(options.out, getattr(options, "size", MINI_SIZE), options.crf)
     if options.command == "videos":
-        summary = prepare_videos(options.folder, options.out, **settings)
+        summary = prepare_videos(options.folder, target, options.processes)
+    elif options.command == "holynski":
+        summary = prepare_holynski(options.folder, target, options.processes)
     elif options.packages:
-        summary = prepare_mini(options.packages, options.out, **settings)
+        summary = prepare_mini(options.packages, target, options.processes)
     else:
         with tempfile.TemporaryDirectory() as folder:
             download(Path(folder))
-            summary = prepare_mini(Path(folder), options.out, **settings)
+            summary = prepare_mini(Path(folder), target, options.processes)
     print(json.dumps(summary, indent=1))
     print(f"{time.monotonic() - started:.0f} s -> {options.out}")
 

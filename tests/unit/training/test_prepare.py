@@ -9,6 +9,7 @@ from PIL import Image
 
 from driftfield.training import clip_filters as filters
 from driftfield.training import prepare
+from driftfield.training.clip_files import read_animation, write_clip
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +116,16 @@ def test_committed_lists_are_disjoint_and_complete():
 def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path):
     (tmp_path / "in").mkdir()
     source = moving(texture, 30, size=300) + moving(cv2.rotate(texture, cv2.ROTATE_180), 30, size=300)
-    prepare.write_clip(tmp_path / "in" / "two shots.mp4", source, 24, 18)
-    prepare.main(["videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--processes", "1"])
+    write_clip(tmp_path / "in" / "two shots.mp4", source, 24, 18)
+    (tmp_path / "in" / "broken.mp4").write_bytes(b"no video")
+    out = ["--out", str(tmp_path / "out"), "--processes", "1", "--size", "128"]
+    prepare.main(["videos", str(tmp_path / "in"), *out])
     index = json.loads((tmp_path / "out" / "index.json").read_text())
     assert [clip["frames"] for clip in index["clips"]] == [30, 30]
+    assert [(entry["file"], entry["dropped"]) for entry in index["dropped"]] == [("broken.mp4", "unreadable")]
     for clip in index["clips"]:
         capture = cv2.VideoCapture(str(tmp_path / "out" / "clips" / f"{clip['name']}.mp4"))
-        assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 30 and capture.read()[1].shape == (256, 256, 3)
+        assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 30 and capture.read()[1].shape == (128, 128, 3)
         assert clip["mean_motion_px"] == pytest.approx(2 * 256 / 300, abs=0.4)
 
 
@@ -133,5 +137,5 @@ def test_an_empty_folder_is_named(tmp_path):
 def test_animations_are_read_with_their_rate(texture, tmp_path):
     frames = [Image.fromarray(frame) for frame in moving(texture, 4, size=64)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=50, quality=90)
-    read, fps = prepare.read_animation(Image.open(tmp_path / "a.webp"))
+    read, fps = read_animation(Image.open(tmp_path / "a.webp"))
     assert len(read) == 4 and fps == 20 and read[0].shape == (64, 64, 3)
