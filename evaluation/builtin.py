@@ -8,8 +8,9 @@ from pathlib import Path
 from . import host
 
 PARTS = {
-    "autoencoder": "PSNR, SSIM and flicker of stills through the autoencoder",
+    "autoencoder": "PSNR and SSIM of clips and stills through the autoencoder, and flicker of stills",
     "control": "three arrow sets a still, as drawn and negated, and no arrows: does the picture move as told?",
+    "reconstruction": "clips from frame 0 and their own flow, against copying and warping frame 0",
 }
 
 
@@ -22,13 +23,17 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' or '.join(PARTS)} (default: all)")
     parser.add_argument("--data", type=Path, required=True, help="folder written by driftfield.training.prepare")
     parser.add_argument("--out", type=Path, required=True, help="folder for figures (JSON) and contact sheets (PNG)")
-    parser.add_argument("--stills", type=int, default=12, help="held-out stills, spread over all of them (default: 12)")
+    parser.add_argument(
+        "--stills", type=int, default=60, help="held-out stills, spread over all of them (default: 60, all)"
+    )
+    parser.add_argument("--clips", type=int, default=30, help="held-out clips, likewise (default: 30, all)")
+    parser.add_argument("--weights", type=Path, help="folder like the pack's weights, measured in its place")
     parser.add_argument("--frames", type=int, default=25, help="frames of each animation (default: 25, as trained)")
     parser.add_argument("--steps", type=int, default=12, help="denoising steps (default: 12)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--check", action="store_true", help="exit with 1 where a bar is not met")
     arguments = parser.parse_args(words)
-    for name, least in (("stills", 1), ("frames", 2), ("steps", 1)):
+    for name, least in (("stills", 1), ("clips", 1), ("frames", 2), ("steps", 1)):
         if getattr(arguments, name) < least:
             parser.error(f"--{name}: got {getattr(arguments, name)}, allowed {least} or more")
     for part in arguments.parts:
@@ -43,6 +48,8 @@ def main(words: list[str] | None = None) -> int:
     arguments = parse(words)
     try:
         host.enter()
+        if arguments.weights:
+            importlib.import_module("..model_loaders.locations", __package__).WEIGHTS = arguments.weights
         bars = []
         for part in arguments.parts or PARTS:
             # By name, and only now: the parts import the loaders, and those ComfyUI.

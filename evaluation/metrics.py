@@ -63,7 +63,7 @@ def ssim(frames: Tensor, target: Tensor) -> float:
     """Mean structural similarity of [N, C, H, W] -1..1, sides of 11 px or more (Wang et al., IEEE TIP 2004)."""
     offsets = torch.arange(-SSIM_RADIUS_PX, SSIM_RADIUS_PX + 1, dtype=torch.float64)
     window = torch.exp(-offsets.square() / (2 * SSIM_SIGMA_PX**2))
-    window = window / window.sum()
+    window = (window / window.sum()).to(frames.device)
 
     def blur(x: Tensor) -> Tensor:
         return F.conv2d(F.conv2d(x, window.view(1, 1, 1, -1)), window.view(1, 1, -1, 1))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,12 +39,18 @@ class Results:
                     f"{file}: holds figures of {self.content['settings']}, allowed {settings}; choose another --out"
                 )
 
-    def once(self, key: str, compute: Callable[[], dict]) -> dict:
-        """The figures of this key, computed where the file has none."""
-        if key not in self.content["rows"]:
-            self.content["rows"][key] = compute()
-            self.write()
-        return self.content["rows"][key]
+    def fill(
+        self, keys: Sequence[str], compute: Callable[[list[str]], Iterable[dict]], words: Callable[[dict], str]
+    ) -> dict[str, dict]:
+        """The figures of these keys, in words as they come; compute(missing) gives those the file lacks, in order."""
+        rows = self.content["rows"]
+        missing = [key for key in keys if key not in rows]
+        if missing:
+            for number, (key, row) in enumerate(zip(missing, compute(missing), strict=True), 1):
+                rows[key] = row
+                self.write()
+                print(f"{number}/{len(missing)} {key}: {words(row)}", flush=True)
+        return {key: rows[key] for key in keys}
 
     def finish(self, figures: dict, bars: Sequence[Bar]) -> None:
         self.content["summary"] = figures
@@ -68,9 +74,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
 
     lines = [list(map(cell, row)) for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines
-    )
+    return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
 
 
 def digest(folder: Path) -> str:

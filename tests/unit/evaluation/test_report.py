@@ -18,23 +18,27 @@ def test_bars():
     assert str(Bar("speed", 1.25, 2)) == "FAIL  speed: 1.250  (bar >= 2)"
 
 
-def test_an_interrupted_run_goes_on(tmp_path):
+def test_an_interrupted_run_goes_on(tmp_path, capsys):
     file = tmp_path / "new" / "figures.json"
-    Results(file, {"steps": 2}).once("a", lambda: {"x": 1.5})
-    again = Results(file, {"steps": 2})
-    assert again.once("a", lambda: pytest.fail("computed twice")) == {"x": 1.5}
+
+    def interrupted(keys):
+        yield {"x": 1.5}
+        raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        again.once("b", raise_interrupt)
+        Results(file, {"steps": 2}).fill(["a", "b"], interrupted, str)
+    again = Results(file, {"steps": 2})
+    asked = []
+    rows = again.fill(["b", "a"], lambda keys: [asked.append(keys) or {"x": 2.5}], lambda row: f"x {row['x']}")
+    assert rows == {"b": {"x": 2.5}, "a": {"x": 1.5}} and list(rows) == ["b", "a"] and asked == [["b"]]
+    assert "1/1 b: x 2.5" in capsys.readouterr().out
+    assert again.fill(["a"], lambda keys: pytest.fail("computed twice"), str) == {"a": {"x": 1.5}}
     again.finish({"mean": 1.5}, [Bar("a", 1, 2)])
     content = json.loads(file.read_text())
-    assert content["rows"] == {"a": {"x": 1.5}} and content["summary"] == {"mean": 1.5}
+    assert content["rows"] == {"a": {"x": 1.5}, "b": {"x": 2.5}} and content["summary"] == {"mean": 1.5}
     assert content["bars"][0]["met"] is False
     with pytest.raises(ValueError, match="figures.json: holds figures of {'steps': 2}, allowed {'steps': 3}"):
         Results(file, {"steps": 3})
-
-
-def raise_interrupt():
-    raise KeyboardInterrupt
 
 
 def test_table():
