@@ -1,6 +1,8 @@
 """Preparing training data: what is kept, cut, dropped and held out."""
 
+import io
 import json
+import zipfile
 
 import cv2
 import numpy as np
@@ -139,3 +141,36 @@ def test_animations_are_read_with_their_rate(texture, tmp_path):
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=50, quality=90)
     read, fps = read_animation(Image.open(tmp_path / "a.webp"))
     assert len(read) == 4 and fps == 20 and read[0].shape == (64, 64, 3)
+
+
+def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path):
+    """What is held out by name is held out, what is excluded is left out, the rest is trained on."""
+    lists = json.loads(prepare.LISTS.read_text())
+    turned = cv2.rotate(texture, cv2.ROTATE_180)
+    mirrored = texture[:, ::-1]
+    animations = {lists["clips"][0]: texture, lists["excluded"][0]: mirrored, "new-1": turned}
+    stills = {lists["stills"][0]: mirrored[:320, :320], "new-2": turned[60:380, 300:620]}
+    (tmp_path / "wheels").mkdir()
+    for number, (package, version) in enumerate(prepare.PACKAGES.items()):
+        wheel = tmp_path / "wheels" / f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name, picture in animations.items() if number == 0 else ():
+                frames = [Image.fromarray(frame) for frame in moving(picture, 26, size=280)]
+                buffer = io.BytesIO()
+                frames[0].save(buffer, "webp", save_all=True, append_images=frames[1:], duration=50, quality=80)
+                archive.writestr(f"templates/{name}.webp", buffer.getvalue())
+            for name, picture in stills.items() if number == 1 else ():
+                buffer = io.BytesIO()
+                Image.fromarray(picture).save(buffer, "webp", quality=80)
+                archive.writestr(f"templates/{name}.webp", buffer.getvalue())
+    out = tmp_path / "out"
+    prepare.main(["mini", "--packages", str(tmp_path / "wheels"), "--out", str(out), "--processes", "1"])
+    index = json.loads((out / "index.json").read_text())
+    found = {entry["name"]: entry["split"] for kind in ("clips", "stills") for entry in index[kind]}
+    held_out = {lists["clips"][0]: "held_out", lists["stills"][0]: "held_out"}
+    assert found == held_out | {"new-1": "train", "new-2": "train"}
+    assert [(entry["name"], entry["dropped"]) for entry in index["dropped"]] == [
+        (lists["excluded"][0], "excluded by eye")
+    ]
+    written = {path.stem for part in ("clips", "stills") for path in (out / part).iterdir()}
+    assert written == set(found)
