@@ -108,7 +108,7 @@ def condition(
 
 def activation_bytes(animator: Animator, reference: Tensor) -> int:
     """Roughly what one segment's forward pass takes beside the weights."""
-    frames, _, height, width = reference.shape
+    frames, _, height, width = reference.shape[-4:]
     return frames * height * width * BYTES_PER_LATENT * animator.dtype.itemsize // 2
 
 
@@ -118,7 +118,7 @@ def denoisers(
     """(conditional, guided) over the animator's UNet, loaded onto the device. Each pass first looks for Cancel."""
     needed = segments * activation_bytes(animator, conditioning.reference)
     (network,) = memory.load(animator.unet, memory_required=needed)
-    device, dtype = memory.device(), animator.dtype
+    device, dtype = animator.unet.load_device, animator.dtype
 
     def place(tensor: Tensor) -> Tensor:
         return tensor.to(device, dtype)

@@ -9,13 +9,13 @@ def guidance_scales(minimum, maximum, frames):
 
 
 def guided(conditional, unconditional, scale):
-    """denoise = u + scale (c - u), scale [L] one number a frame; where every scale is 1, `conditional` itself.
+    """denoise = u + scale (c - u), scale [L] or [K, L] one number a frame; where every scale is 1, `conditional` itself.
 
     With the scale on x's device no step waits for a transfer.
     """
     if (scale == 1).all():
         return conditional
-    scale = scale.view(-1, 1, 1, 1)
+    scale = scale[..., None, None, None]
 
     def denoise(x, sigma):
         without = unconditional(x, sigma)
