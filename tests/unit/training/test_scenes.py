@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from driftfield.flow_tools.warp import backward_warp
+from driftfield.flow_tools.warp import accumulate_backward, backward_warp
 from driftfield.training.scenes import KINDS, render_scenes
 
 SIZE = 64
@@ -50,6 +50,26 @@ def test_flow_predicts_the_frames(kind):
     assert video.isfinite().all() and flow.isfinite().all() and video.abs().max() <= 1
     for step in range(FRAMES - 1):
         assert agreement(video, flow, step).min() >= 35, (kind, step)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_warping_a_frame_by_its_flow_gives_the_next(kind):
+    """Forwards: frame k+1 looked up in frame k along the inverse of F_k, away from occlusions and borders."""
+    video, flow = render(kind)
+    for step in range(FRAMES - 1):
+        back = accumulate_backward(flow[:, step : step + 1], 2)[:, 1]
+        predicted = backward_warp(video[:, step], back)
+        line = torch.arange(SIZE, dtype=torch.float32)
+        there = torch.stack(torch.meshgrid(line, line, indexing="xy")) + back
+        inside = ((there > 1) & (there < SIZE - 2)).all(1)
+        undone = (backward_warp(flow[:, step], back) + back).norm(dim=1, keepdim=True) > 0.05  # uncovered or covered
+        spread = F.max_pool2d(flow[:, step], 9, 1, 4) + F.max_pool2d(-flow[:, step], 9, 1, 4)
+        edge = spread.amax(1, keepdim=True) > 0.6
+        seen = inside & ~(F.max_pool2d((undone | edge).float(), 9, 1, 4)[:, 0] > 0)
+        error = ((predicted - video[:, step + 1]) / 2).square().mean(1)
+        for e, s in zip(error, seen, strict=True):
+            assert s.float().mean() > 0.2
+            assert -10 * torch.log10(e[s].mean() + 1e-12) >= 35, (kind, step)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "still"])
