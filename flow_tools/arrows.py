@@ -75,18 +75,19 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
     - DragNUWA, px, one point a frame: [[[x, y], ...], ...]
     - Motion-I2V, px: lines "startX,startY,endX,endY"
     - Nothing but space: no arrows.
+    The editor's JSON may also hold a region, see region.py.
 
     A track in px that is straight within half a px becomes a straight arrow, one that stands still a pin.
     Raises ValueError, with the arrow's name, for anything else: no JSON, more than 1 MB, nested deeper than 8, more
     than 4,096 arrows, NaN or infinite numbers, a negative strength, an arrow without points.
     """
     check_size(width, height)
-    text = _within_limits(text).strip()
+    text = within_limits(text).strip()
     if not text:
         return MotionArrows((), width, height)
     if text[0] not in "{[":
         return build_arrows(_tracks_from_csv(text), width=width, height=height, in_px=True)
-    data = _read_json(text)
+    data = read_json(text)
     if isinstance(data, dict):
         return _from_editor(data, width, height)
     return build_arrows(_tracks_from_list(data), width=width, height=height, in_px=True)
@@ -114,7 +115,7 @@ def build_arrows(
         if strength < 0:
             raise ValueError(f"arrow {name}: strength = {strength:g}, allowed 0 or more")
         if not isinstance(points, list | tuple) or not points:
-            raise ValueError(f"arrow {name}: points = {_short(points)}, allowed a list of one or more [x, y]")
+            raise ValueError(f"arrow {name}: points = {short(points)}, allowed a list of one or more [x, y]")
         path = [_point(point, f"arrow {name}, point {i}") for i, point in enumerate(points)]
         if in_px:
             path = [(x / width, y / height) for x, y in _simplified(path)]
@@ -135,7 +136,8 @@ def check_size(width: int, height: int) -> None:
             raise ValueError(f"reference image {name}: got {value!r}, allowed a whole number of 1 px or more")
 
 
-def _within_limits(text: str) -> str:
+def within_limits(text: str) -> str:
+    """The text itself; ValueError where it is more than 1 MB or nested deeper than 8."""
     if not isinstance(text, str):
         raise ValueError(f"arrows: got {type(text).__name__}, allowed text")
     size = len(text.encode("utf-8", "surrogatepass"))
@@ -149,7 +151,8 @@ def _within_limits(text: str) -> str:
     return text
 
 
-def _read_json(text: str) -> object:
+def read_json(text: str) -> object:
+    """What the JSON says; single quotes count as double. ValueError where it is none."""
     try:
         return json.loads(text)
     except ValueError as error:
@@ -162,24 +165,24 @@ def _read_json(text: str) -> object:
 def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
     version = data.get("version")
     if version != VERSION or isinstance(version, bool):
-        raise ValueError(f"arrows: version = {_short(version)}, allowed {VERSION}")
+        raise ValueError(f"arrows: version = {short(version)}, allowed {VERSION}")
     entries = data.get("arrows")
     if not isinstance(entries, list):
-        raise ValueError(f"arrows: 'arrows' = {_short(entries)}, allowed a list")
+        raise ValueError(f"arrows: 'arrows' = {short(entries)}, allowed a list")
     notes = []
     if "ref" in data:
         ref = _point(data["ref"], "arrows: 'ref'")
         if min(ref) <= 0:
-            raise ValueError(f"arrows: 'ref' = {_short(data['ref'])}, allowed [width, height] in px")
+            raise ValueError(f"arrows: 'ref' = {short(data['ref'])}, allowed [width, height] in px")
         if abs(ref[0] * height / (ref[1] * width) - 1) > 0.02:
             notes.append(f"drawn on {ref[0]:g}x{ref[1]:g}, stretched to the other shape of {width}x{height}")
     raw = []
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise ValueError(f"arrow {i}: got {_short(entry)}, allowed an object with 'points'")
+            raise ValueError(f"arrow {i}: got {short(entry)}, allowed an object with 'points'")
         name = entry.get("id", f"a{i + 1}")
         if not isinstance(name, str):
-            raise ValueError(f"arrow {i}: id = {_short(name)}, allowed text")
+            raise ValueError(f"arrow {i}: id = {short(name)}, allowed text")
         raw.append((name, entry.get("points"), entry.get("strength", 1.0)))
     return build_arrows(raw, width=width, height=height, in_px=False, notes=tuple(notes))
 
@@ -198,7 +201,7 @@ def _tracks_from_csv(text: str) -> list[tuple[str, object, float]]:
             x0, y0, x1, y1 = map(float, fields)
         except ValueError:
             allowed = "JSON, or lines startX,startY,endX,endY in px"
-            raise ValueError(f"arrows, line {i + 1}: got {_short(line)}, allowed {allowed}") from None
+            raise ValueError(f"arrows, line {i + 1}: got {short(line)}, allowed {allowed}") from None
         tracks.append((f"a{i + 1}", [(x0, y0), (x1, y1)], 1.0))
     return tracks
 
@@ -207,7 +210,7 @@ def _point(value: object, where: str) -> Point:
     if isinstance(value, dict):
         value = [value.get("x"), value.get("y")]
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError(f"{where}: got {_short(value)}, allowed a pair [x, y]")
+        raise ValueError(f"{where}: got {short(value)}, allowed a pair [x, y]")
     return _number(value[0], f"{where}: x"), _number(value[1], f"{where}: y")
 
 
@@ -216,7 +219,7 @@ def _number(value: object, where: str) -> float:
         number = float(value) if abs(value) < 1e300 else math.inf
         if math.isfinite(number) and not math.isnan(value):
             return number
-    raise ValueError(f"{where} = {_short(value)}, allowed a finite number")
+    raise ValueError(f"{where} = {short(value)}, allowed a finite number")
 
 
 def _simplified(path: list[Point]) -> list[Point]:
@@ -233,6 +236,7 @@ def _simplified(path: list[Point]) -> list[Point]:
     return [path[0], path[-1]] if straight else path
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """The value for an error message, 60 characters at most."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,11 +1,14 @@
 """Arrows, and the sparse flow they stand for."""
 
+import torch
+import torch.nn.functional as F
 from comfy_api.latest import io, ui
 
 from ..flow_tools.arrows import MotionArrows, parse_arrows
 from ..flow_tools.color import draw_arrows
 from ..flow_tools.convention import image_to_tensor
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str
+from ..flow_tools.region import parse_region
 from ..flow_tools.sparse import sparse_flow
 from .types import MotionArrowsSocket, OpticalFlowSocket, TracksSocket, single
 
@@ -31,9 +34,8 @@ class DrawMotionArrows(io.ComfyNode):
                     placeholder=EXAMPLE,
                     dynamic_prompts=False,
                     tooltip="Arrows as JSON: points are [x, y] in 0..1 of the image, tail first; strength multiplies "
-                    "the "
-                    'distance. KJNodes coordinates such as [[{"x":12,"y":34},{"x":90,"y":34}]] in pixels work too. '
-                    "Empty: no arrows, a still video.",
+                    'the distance. KJNodes coordinates such as [[{"x":12,"y":34},{"x":90,"y":34}]] in pixels work too. '
+                    "Empty: no arrows, a still video. The region that is painted in the editor is kept here, too.",
                 ),
                 io.String.Input(
                     "coordinates",
@@ -56,6 +58,12 @@ class DrawMotionArrows(io.ComfyNode):
                     display_name="coordinates",
                     tooltip="The arrows as KJNodes coordinates, in pixels of the image.",
                 ),
+                io.Mask.Output(
+                    "region",
+                    display_name="region",
+                    tooltip="White where the editor's brush lets things move, for Densify Flow. All white where "
+                    "nothing is painted.",
+                ),
             ],
         )
 
@@ -75,7 +83,11 @@ class DrawMotionArrows(io.ComfyNode):
         )
         picture = (image_to_tensor(image) + 1) / 2
         preview = draw_arrows(picture, joined).permute(1, 2, 0)[None]
-        return io.NodeOutput(joined, preview, arrows_to_coord_str(joined), ui=echo(preview, "\n".join(joined.notes)))
+        region = parse_region(arrows)
+        region = torch.ones(1, 1, 1, 1) if region is None else region
+        region = F.interpolate(region, size=(height, width), mode="bilinear")[:, 0]
+        shown = echo(preview, "\n".join(joined.notes)) | {"driftfield_still": saved(picture.permute(0, 2, 3, 1))}
+        return io.NodeOutput(joined, preview, arrows_to_coord_str(joined), region, ui=shown)
 
 
 class ArrowsToSparseFlow(io.ComfyNode):
@@ -131,5 +143,9 @@ class ArrowsToSparseFlow(io.ComfyNode):
 
 def echo(images, text: str = "") -> dict:
     """Pictures [B, H, W, 3] 0..1 shown on the node itself, with text under them where there is any."""
-    saved = ui.ImageSaveHelper.save_images(images, "driftfield", io.FolderType.temp, cls=None, compress_level=1)
-    return {"images": saved, "animated": (False,)} | ({"text": (text,)} if text else {})
+    return {"images": saved(images), "animated": (False,)} | ({"text": (text,)} if text else {})
+
+
+def saved(images) -> list:
+    """Where in ComfyUI's temporary folder pictures [B, H, W, 3] 0..1 lie now, as the front end wants to be told."""
+    return ui.ImageSaveHelper.save_images(images, "driftfield", io.FolderType.temp, cls=None, compress_level=1)

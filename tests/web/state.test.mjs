@@ -43,7 +43,7 @@ test("ids are made unique, points outside are brought to the border", () => {
 });
 
 test("no operation changes the state that it is given", () => {
-  const freeze = (value) => (Object.values(value).forEach((v) => typeof v === "object" && freeze(v)), Object.freeze(value));
+  const freeze = (value) => (Object.values(value).forEach((v) => v && typeof v === "object" && freeze(v)), Object.freeze(value));
   const before = freeze(state.parse(JSON.stringify(SAVED)));
   state.added(before, [{ points: [[0, 0]] }]);
   state.moved(before, ["a1"], [0.1, 0.1]);

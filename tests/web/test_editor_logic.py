@@ -1,4 +1,4 @@
-"""The arrow editor's geometry, state and history, in node's own test runner."""
+"""The arrow editor's own logic, in node's own test runner."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 HERE = Path(__file__).absolute().parent
 
 
-def test_geometry_state_and_history():
+def test_the_modules_that_need_no_page():
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on this machine")

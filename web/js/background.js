@@ -1,5 +1,7 @@
 /** Which picture lies under a node's arrows: found by following the link, before anything has run. No side effects. */
 
+import { sourceOf } from "./links.js";
+
 const MAX_STEPS = 32;
 const BYPASSED = 4;
 const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/;
@@ -13,7 +15,7 @@ export function upstreamPicture(app, node, inputName) {
   let [current, name, scaled] = [node, inputName, {}];
   for (let step = 0; step < MAX_STEPS; step++) {
     const index = current.inputs?.findIndex((input) => (name ? input.name === name : input.type === "IMAGE" || input.type === "*"));
-    const origin = index >= 0 ? current.getInputNode?.(index) : null;
+    const origin = index >= 0 ? sourceOf(app, current, index)?.node : null;
     if (!origin) return null;
     if (origin.mode !== BYPASSED) {
       const url = ownPicture(app, origin);
@@ -25,14 +27,15 @@ export function upstreamPicture(app, node, inputName) {
   return null;
 }
 
-/** The address of the picture that a node sent to be shown when it last ran, or null. */
-export function shownPicture(app, node) {
+/** The address of the picture that a node sent to be shown when it last ran, or null; its ui output may have another key. */
+export function shownPicture(app, node, key = "images") {
   const id = node.graph && node.graph !== app.graph && node.graph.id ? `${node.graph.id}:${node.id}` : String(node.id);
-  const found = app.nodeOutputs?.[id]?.images?.[0];
+  const found = app.nodeOutputs?.[id]?.[key]?.[0];
   return found?.filename ? viewUrl(app, found.filename, found.subfolder, found.type) : null;
 }
 
-function ownPicture(app, node) {
+/** The address of the picture that a node loads or shows, or null. */
+export function ownPicture(app, node) {
   const widget = node.widgets?.find(({ name, value }) => name === "image" && typeof value === "string" && PICTURE.test(value));
   if (widget) {
     const [, path, type] = ANNOTATED.exec(widget.value);

@@ -3,9 +3,11 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { shownPicture, upstreamPicture } from "./background.js";
 import { mount } from "./editor/editor.js";
+import { flowSettings } from "./flow_settings.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
 const WIDGET = "arrows";
+const STILL = "driftfield_still"; // of the node's ui output
 const MIN_HEIGHT = 340;
 const FIRST_SIZE = [440, 560];
 const LOOK_EVERY_MS = 500;
@@ -71,6 +73,7 @@ function addEditor(node) {
   node.setSize(FIRST_SIZE.map((side, axis) => Math.max(side, node.size[axis])));
 
   const background = followBackground(node, editor);
+  const flow = followFlow(node, editor);
   const readBack = () => editor.setValue(text.value ?? "");
   const undo = [
     follow(text.options, "setValue", readBack),
@@ -85,11 +88,13 @@ function addEditor(node) {
     if (document.hidden || !holder.isConnected) return;
     readBack();
     background.look();
+    flow.look();
   }, LOOK_EVERY_MS);
   follow(node, "onRemoved", () => {
     clearInterval(timer);
     noteChange.cancel();
     background.stop();
+    flow.stop();
     for (const step of undo) step();
     editor.destroy();
   });
@@ -101,7 +106,7 @@ function followBackground(node, editor) {
   let shown = null;
   const look = () => {
     Object.assign(source, { nodeOutputs: app.nodeOutputs, graph: app.graph });
-    const echoed = shownPicture(source, node);
+    const echoed = shownPicture(source, node, STILL);
     const found = upstreamPicture(source, node, "image") ?? (echoed && { url: echoed });
     const key = JSON.stringify(found);
     if (key === shown) return;
@@ -120,6 +125,38 @@ function followBackground(node, editor) {
     image.src = found.url;
   };
   return { look, stop: () => (shown = undefined) };
+}
+
+/** Keeps the editor's flow preview at the settings of the nodes behind it. */
+function followFlow(node, editor) {
+  let shown = null;
+  const look = () => {
+    const settings = flowSettings({ nodeOutputs: app.nodeOutputs, graph: app.graph, api }, node);
+    const key = JSON.stringify(settings);
+    if (key === shown) return;
+    shown = key;
+    if (!settings.region?.url) {
+      editor.setFlow(settings);
+      return;
+    }
+    const image = new Image();
+    image.onload = () => shown === key && editor.setFlow({ ...settings, region: transparency(image) });
+    image.onerror = () => shown === key && editor.setFlow({ ...settings, region: null });
+    image.src = settings.region.url;
+  };
+  look();
+  return { look, stop: () => (shown = undefined) };
+}
+
+/** 1 - alpha of a picture, {width, height, data}: the mask that LoadImage puts out. */
+function transparency(image) {
+  const canvas = document.createElement("canvas");
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, width, height).data;
+  return { width, height, data: Float32Array.from({ length: width * height }, (_, i) => 1 - pixels[4 * i + 3] / 255) };
 }
 
 function debounced(act, wait) {

@@ -1,7 +1,9 @@
 """The nodes before the animation: what they pass on, and the errors that name their input."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 ARROWS = '{"version":1,"arrows":[{"id":"a","points":[[0.25,0.5],[0.75,0.5]]},{"id":"pin","points":[[0.9,0.9]]}]}'
 
@@ -26,10 +28,10 @@ def run(nodes, name, *args, **kwargs):
 
 
 def test_arrows_become_a_dense_flow(nodes, image):
-    arrows, preview, coordinates = run(nodes, "DrawMotionArrows", image, ARROWS)
+    arrows, preview, coordinates, _ = run(nodes, "DrawMotionArrows", image, ARROWS)
     assert (arrows.width, arrows.height, len(arrows.arrows)) == (64, 32, 2)
     assert preview.shape == image.shape and not torch.equal(preview, image)
-    again, _, _ = run(nodes, "DrawMotionArrows", image, coordinates)
+    again, *_ = run(nodes, "DrawMotionArrows", image, coordinates)
     assert [a.points for a in again.arrows] == [a.points for a in arrows.arrows]
 
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
@@ -41,24 +43,49 @@ def test_arrows_become_a_dense_flow(nodes, image):
 
 def test_more_arrows_from_other_packs(nodes, image):
     track = {"track_path": torch.tensor([[[1.0, 2.0]], [[9.0, 2.0]]]), "track_visibility": torch.ones(2, 1).bool()}
-    arrows, _, _ = run(nodes, "DrawMotionArrows", image, ARROWS, '[{"x":3,"y":4},{"x":9,"y":4}]', track)
+    arrows, *_ = run(nodes, "DrawMotionArrows", image, ARROWS, '[{"x":3,"y":4},{"x":9,"y":4}]', track)
     assert len(arrows.arrows) == 4
 
 
 def test_an_empty_text_gives_exact_zeros(nodes, image):
-    arrows, _, coordinates = run(nodes, "DrawMotionArrows", image, "")
+    arrows, _, coordinates, _ = run(nodes, "DrawMotionArrows", image, "")
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 48, 24, 25)
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.05, "sum")
     assert coordinates == "" and flow.shape == (1, 2, 24, 48) and flow.count_nonzero() == 0
 
 
 def test_a_region_of_another_size_limits_motion(nodes, image):
-    arrows, _, _ = run(nodes, "DrawMotionArrows", image, ARROWS)
+    arrows, *_ = run(nodes, "DrawMotionArrows", image, ARROWS)
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
     region = torch.zeros(1, 16, 32)
     region[..., :16] = 1
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.0, "sum", region)
     assert flow[..., :30].count_nonzero() > 0 and flow[..., 34:].count_nonzero() == 0
+
+
+def test_the_painted_region_is_a_mask_of_the_pictures_size(nodes, image):
+    painted = ARROWS[:-1] + ',"region":{"size":[4,2],"runs":[2,2,2,2]}}'
+    *_, region = run(nodes, "DrawMotionArrows", image, painted)
+    assert region.shape == (1, 32, 64)
+    assert (
+        (region[..., :24] == 0).all()
+        and (region[..., 40:] == 1).all()
+        and region[0, 0, 31] == pytest.approx(0.5, abs=0.1)
+    )
+    arrows, *_, everywhere = run(nodes, "DrawMotionArrows", image, ARROWS)
+    assert (everywhere == 1).all() and everywhere.shape == (1, 32, 64)
+    sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
+    (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.0, "sum", region)
+    assert flow[..., 40:].count_nonzero() > 0 and flow[..., :24].count_nonzero() == 0
+
+
+def test_the_node_shows_its_arrows_and_keeps_the_still_for_the_editor(nodes, image, comfy_base):
+    shown = nodes["DrawMotionArrows"].execute(image, ARROWS).ui
+    with_arrows, still = (
+        np.asarray(Image.open(comfy_base / "temp" / entry["subfolder"] / entry["filename"])) / 255
+        for entry in (*shown["images"], *shown["driftfield_still"])
+    )
+    assert np.abs(still - image[0].numpy()).max() < 1 / 200 < np.abs(with_arrows - still).max()
 
 
 def test_inputs_are_named_in_errors(nodes, image):
@@ -67,6 +94,7 @@ def test_inputs_are_named_in_errors(nodes, image):
     cases = [
         ("image: got a batch of 2", "DrawMotionArrows", (two, "")),
         ("arrows: not JSON", "DrawMotionArrows", (image, "[{")),
+        ("region: size", "DrawMotionArrows", (image, '{"version":1,"arrows":[],"region":{}}')),
         ("hints: got a batch of 2", "DensifyFlow", (flow, hints.repeat(2, 1, 1), 0.0, 0.05, "sum")),
         ("mode: got 'mean'", "DensifyFlow", (flow, hints, 0.0, 0.05, "mean")),
         ("frames: got", "EstimateFlow", (image, "dis")),
@@ -93,5 +121,5 @@ def test_motion_of_a_video_is_measured_and_shown(nodes, image):
 def test_alpha_is_over_black_and_inputs_stay(nodes, image):
     transparent = torch.cat([image, torch.zeros_like(image[..., :1])], dim=-1)
     before = transparent.clone()
-    _, preview, _ = run(nodes, "DrawMotionArrows", transparent, "")
+    _, preview, *_ = run(nodes, "DrawMotionArrows", transparent, "")
     assert preview.count_nonzero() == 0 and torch.equal(transparent, before)

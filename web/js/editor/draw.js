@@ -16,14 +16,16 @@ export function strengthColor(strength) {
 
 /**
  * scene: {stage [w, h], box, picture: {image, size, aspect} | null, arrows, selected: Set of ids, hover: hit | null,
- * active: {id, point} | null, draft: arrow | null, band: [from, to] | null, shown, numbered}. `layers` are further
- * painters (context, scene), between the picture and the arrows.
+ * active: {id, point} | null, draft: arrow | null, band: [from, to] | null, shown, numbered, playing}. `layers` are
+ * further painters (context, scene), between the picture and the arrows.
  */
-export function paint(context, scene, layers = []) {
+export function paint(context, scene, layers) {
   context.clearRect(0, 0, ...scene.stage);
   paintPicture(context, scene);
   for (const layer of layers) layer(context, scene);
+  context.globalAlpha = scene.playing ? 0.35 : 1; // the picture moves away from under them
   if (scene.shown) paintArrows(context, scene);
+  context.globalAlpha = 1;
   if (scene.draft) paintArrow(context, scene.draft, scene, { selected: true });
   if (scene.band) paintBand(context, scene.band);
 }

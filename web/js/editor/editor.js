@@ -1,8 +1,10 @@
 /** The arrow editor as a part of any page: no framework, and no word of ComfyUI. */
+import { paintBrush, regionPainter } from "./brush.js";
 import { paint } from "./draw.js";
 import * as keyboard from "./keyboard.js";
 import { Model } from "./model.js";
 import * as pointer from "./pointer.js";
+import { FlowPreview } from "./preview.js";
 import { styleElement } from "./style.js";
 import { element, toolbar } from "./toolbar.js";
 
@@ -12,8 +14,9 @@ const MAX_CANVAS_PX = 4096;
  * Puts an editor into `container`. `value` is the arrows' text (see state.js); `onChange(text)` is called for each
  * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`; while `pans()` the
  * pointer is the host's.
- * Returns {destroy(), setValue(text), setImage(picture | null), say(note), element, model}; a picture is
- * {image: HTMLImageElement, size: [w, h] px, aspect?}, cut to `aspect` about its middle.
+ * Returns {destroy(), setValue(text), setImage(picture | null), setFlow(settings), say(note), element, model}; a picture
+ * is {image: HTMLImageElement, size: [w, h] px, aspect?}, cut to `aspect` about its middle; for the settings of the flow
+ * see preview.js's DEFAULTS, `note` is said along with it.
  */
 export function mount(container, { value = "", onChange, host = {} }) {
   const ending = new AbortController();
@@ -23,6 +26,9 @@ export function mount(container, { value = "", onChange, host = {} }) {
     if (!frame && !signal.aborted) frame = requestAnimationFrame(draw);
   };
   const model = new Model({ onText: onChange, onView: redraw });
+  const flow = new FlowPreview(model);
+  const paintRegion = regionPainter();
+  const layers = [(...all) => flow.paint(...all), paintRegion];
 
   const canvas = element("canvas", "");
   const problem = element("div", "df-problem");
@@ -33,7 +39,7 @@ export function mount(container, { value = "", onChange, host = {} }) {
   const stage = element("div", "df-stage", canvas, sink, problem);
   const focus = () => sink.focus({ preventScroll: true });
   const tools = toolbar(model, { signal, focus, copyText: (text) => keys.copy(text) });
-  const root = element("div", "driftfield-editor", styleElement(), tools.bar, stage, tools.foot);
+  const root = element("div", "driftfield-editor", styleElement(), tools.bar, tools.options, stage, tools.foot);
   root.dataset.captureWheel = "true"; // Nodes 2.0: the wheel comes here
 
   const gestures = pointer.listen(canvas, model, {
@@ -66,9 +72,10 @@ export function mount(container, { value = "", onChange, host = {} }) {
     model.stage = [width, height];
     const context = canvas.getContext("2d");
     context.setTransform(backing[0] / width, 0, 0, backing[1] / height, 0, 0);
-    const { stage: size, box, picture, selected, hover, active, draft, band, shown, numbered } = model;
-    const scene = { stage: size, box, picture, selected, hover, active, draft, band, shown, numbered };
-    paint(context, { ...scene, arrows: model.state.arrows });
+    const scene = { ...model, box: model.box, arrows: model.state.arrows, region: model.state.region };
+    paint(context, scene, layers);
+    paintBrush(context, scene);
+    if (flow.moves) redraw();
   }
 
   const observer = new ResizeObserver(redraw);
@@ -83,6 +90,7 @@ export function mount(container, { value = "", onChange, host = {} }) {
     redraw,
     setValue: (text) => model.setText(text),
     setImage: (picture) => model.setPicture(picture),
+    setFlow: (settings) => model.setFlow(settings),
     say: (note) => model.say(note),
     destroy() {
       ending.abort();

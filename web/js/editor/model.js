@@ -1,8 +1,12 @@
 /** What the editor knows, and every change of it; knows nothing of the page. Pointer, keyboard and toolbar all act here. */
+import { resized } from "./brush.js";
 import { coordStr, readTracks } from "./formats.js";
 import { pictureBox } from "./geometry.js";
 import { History } from "./history.js";
+import { inverted } from "./region.js";
 import * as arrows from "./state.js";
+
+const FLOW_VIEWS = ["off", "streaks", "colors"];
 
 export class Model {
   #text = "";
@@ -17,7 +21,12 @@ export class Model {
     this.hover = null;
     this.band = null;
     this.draft = null;
-    this.tool = "arrow";
+    this.tool = "arrow"; // or curve, select, paint, erase
+    this.brush = 0.06; // radius, in shares of the picture's longer side
+    this.brushAt = null; // screen point
+    this.flow = "off"; // see FLOW_VIEWS
+    this.flowSettings = {};
+    this.playing = false;
     this.shown = true;
     this.numbered = true;
     this.picture = null; // {image, size, aspect}
@@ -79,6 +88,11 @@ export class Model {
     this.onView();
   }
 
+  setFlow(settings) {
+    this.flowSettings = settings;
+    this.onView();
+  }
+
   /** Shows a state without keeping it. */
   preview(state) {
     this.#preview = state;
@@ -130,7 +144,7 @@ export class Model {
     if (this.active && !(arrows.find(this.state, this.active.id)?.points.length > this.active.point)) this.active = null;
   }
 
-  /** Changes how things are shown: tool, shown, numbered. */
+  /** Changes how things are shown: tool, shown, numbered, flow, playing. */
   use(options) {
     Object.assign(this, options);
     this.onView();
@@ -180,7 +194,7 @@ export class Model {
       this.problem = null;
       this.#history = new History(arrows.empty);
       this.#write();
-    } else if (this.state.arrows.length) {
+    } else if (this.state.arrows.length || this.state.region) {
       this.commit(arrows.cleared(this.state));
     }
     this.select([]);
@@ -192,6 +206,22 @@ export class Model {
 
   changeStrength(by) {
     if (this.selected.size) this.commit(arrows.strengthChanged(this.state, [...this.selected], by), `strength ${[...this.selected]}`);
+  }
+
+  /** Swaps what may move and what may not. */
+  invertRegion() {
+    const { state } = this;
+    if (state.region) this.commit({ ...state, region: inverted(state.region) });
+    else this.say("nothing is painted: everything may move");
+  }
+
+  nextFlow() {
+    this.use({ flow: FLOW_VIEWS[(FLOW_VIEWS.indexOf(this.flow) + 1) % FLOW_VIEWS.length] });
+  }
+
+  resizeBrush(factor) {
+    this.brush = resized(this.brush, factor);
+    this.onView();
   }
 
   /** Moves what is selected by px of the picture (or of the screen, where its size is not known). */
@@ -217,7 +247,7 @@ export class Model {
   /** What is selected, or all: the editor's own JSON. */
   copied() {
     const chosen = this.selected.size ? this.chosen : this.state.arrows;
-    return arrows.serialize({ arrows: chosen, rest: {}, ref: this.state.ref }, this.picture?.size);
+    return arrows.serialize({ ...arrows.empty, arrows: chosen, ref: this.state.ref }, this.picture?.size);
   }
 
   /** As KJNodes coord_str; null where the picture's size is not known. */

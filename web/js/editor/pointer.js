@@ -1,4 +1,5 @@
 /** Mouse, touch and pen. A gesture is {move(at, event), up(at), cancel()}; one runs at a time, from press to release. */
+import { BRUSHES, stroke } from "./brush.js";
 import { distance, hits, inside, panned, simplified, toImage, within, zoomAt } from "./geometry.js";
 import * as arrows from "./state.js";
 
@@ -45,6 +46,8 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
       return;
     } else if (event.button === 1 || event.button === 2) {
       gesture = pan(model, at);
+    } else if (event.button === 0 && !gesture && !model.problem && model.tool in BRUSHES) {
+      gesture = stroke(model, at, event);
     } else if (event.button === 0 && !gesture && !model.problem) {
       const found = hitsAt(at, event);
       const still = STILL_PX[event.pointerType] ?? STILL_PX.mouse;
@@ -62,6 +65,13 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
     if (touches.has(event.pointerId)) touches.set(event.pointerId, at);
     if (gesture) {
       gesture.move(at, event);
+      return;
+    }
+    if (model.tool in BRUSHES) {
+      canvas.style.cursor = "none";
+      model.hover = null;
+      model.brushAt = at;
+      model.onView();
       return;
     }
     const hover = model.problem ? null : (preferred(hitsAt(at, event), model.selected) ?? null);
@@ -86,7 +96,8 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
   function wheel(event) {
     const zooms = event.ctrlKey || event.metaKey;
     const at = place(event);
-    const over = hitsAt(at, event).some(({ id }) => model.selected.has(id));
+    const brushes = model.tool in BRUSHES;
+    const over = !brushes && hitsAt(at, event).some(({ id }) => model.selected.has(id));
     if (!(over && !zooms) && !isFocused()) {
       host.wheel?.(event);
       return;
@@ -94,6 +105,10 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
     event.preventDefault();
     event.stopPropagation();
     const delta = event.deltaY || event.deltaX; // Shift turns the wheel sideways
+    if (brushes && event.shiftKey) {
+      model.resizeBrush(Math.exp(-delta * 0.002));
+      return;
+    }
     if (!over || zooms) {
       model.view = zoomAt(model.stage, model.size ?? [512, 512], model.view, at, Math.exp(-delta * (zooms ? 0.01 : 0.002)));
       model.onView();
@@ -106,8 +121,8 @@ export function listen(canvas, model, { signal, host, isFocused, focus }) {
   }
 
   const leave = () => {
-    if (!model.hover) return;
-    model.hover = null;
+    if (!model.hover && !model.brushAt) return;
+    model.hover = model.brushAt = null;
     model.onView();
   };
   const menu = (event) => {

@@ -1,16 +1,18 @@
 /**
- * The arrows of one editor, immutable: {arrows: [{id, points: [[x, y], ...], strength}], rest}. Points are 0..1 of the
- * picture, tail first; one point alone is a pin. `rest` keeps what else a saved text held, for later versions' sake.
+ * What is drawn in one editor, immutable: {arrows: [{id, points: [[x, y], ...], strength}], region, rest}. Points are
+ * 0..1 of the picture, tail first; one point alone is a pin. `region` is null or as region.js has it. `rest` keeps what
+ * else a saved text held, for later versions' sake.
  */
 import { inside } from "./geometry.js";
 import { readTracks } from "./formats.js";
+import { problemOf } from "./region.js";
 
 export const VERSION = 1;
 const DIGITS = 1e5;
 export const MAX_ARROWS = 4096;
 export const MAX_BYTES = 1_000_000;
 
-export const empty = { arrows: [], rest: {} };
+export const empty = { arrows: [], region: null, rest: {} };
 
 /** Thrown for a text that this version cannot read; the text is then left alone. */
 export class UnreadableError extends Error {}
@@ -27,7 +29,7 @@ export function parse(text, size = null) {
     if (!size) throw new SizeNeededError("coordinates in pixels: they show once the picture's size is known");
     const tracks = readTracks(trimmed, size);
     if (!tracks) throw new UnreadableError("neither arrows nor coordinates");
-    return { arrows: checked(tracks.map((points, i) => ({ id: `a${i + 1}`, points }))), rest: {} };
+    return { ...empty, arrows: checked(tracks.map((points, i) => ({ id: `a${i + 1}`, points }))) };
   }
   let data;
   try {
@@ -35,20 +37,23 @@ export function parse(text, size = null) {
   } catch (error) {
     throw new UnreadableError(`not JSON: ${error.message}`);
   }
-  const { version, ref, arrows, ...rest } = data;
+  const { version, ref, arrows, region = null, ...rest } = data;
   if (version !== VERSION) {
     throw new UnreadableError(`saved by another version of the editor (${JSON.stringify(version)}, this one is ${VERSION})`);
   }
   if (!Array.isArray(arrows)) throw new UnreadableError("no list of arrows");
-  const state = { arrows: checked(arrows), rest };
+  const problem = region && problemOf(region);
+  if (problem) throw new UnreadableError(`the region: ${problem}`);
+  const state = { arrows: checked(arrows), region, rest };
   return Array.isArray(ref) && ref.length === 2 && ref.every((side) => side > 0) ? { ...state, ref } : state;
 }
 
 /** The text that is saved; empty when there is nothing to say. `size` is the picture's, px, where it is known. */
 export function serialize(state, size = null) {
-  if (!state.arrows.length && !Object.keys(state.rest).length) return "";
+  const { arrows, region, rest } = state;
+  if (!arrows.length && !region && !Object.keys(rest).length) return "";
   const ref = size ?? state.ref;
-  return JSON.stringify({ version: VERSION, ...(ref && { ref }), arrows: state.arrows, ...state.rest });
+  return JSON.stringify({ version: VERSION, ...(ref && { ref }), arrows, ...(region && { region }), ...rest });
 }
 
 function checked(entries) {
@@ -143,4 +148,4 @@ export const strengthSet = (state, ids, strength) =>
 export const strengthChanged = (state, ids, by) =>
   changed(state, ids, ({ strength }) => ({ strength: Math.round(Math.max(strength + by, 0) * 1000) / 1000 }));
 
-export const cleared = (state) => ({ ...state, arrows: [] });
+export const cleared = (state) => ({ ...state, arrows: [], region: null });

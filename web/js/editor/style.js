@@ -21,9 +21,15 @@ const CSS = `
 .driftfield-editor .df-bar button:disabled { opacity: 0.3; cursor: default; background: transparent; }
 .driftfield-editor .df-bar svg { width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.6;
   stroke-linecap: round; stroke-linejoin: round; }
-.driftfield-editor label { display: flex; align-items: center; gap: 4px; margin-left: auto; color: #9aa2ad; }
+.driftfield-editor .df-bar button.df-named {
+  display: flex; gap: 4px; align-items: center; width: auto; padding: 0 7px; font: inherit;
+}
+.driftfield-editor .df-space { flex: 1; }
+.driftfield-editor .df-group { display: flex; align-items: center; gap: 6px; }
+.driftfield-editor input[type="range"] { width: 76px; height: 16px; margin: 0; accent-color: #6ea5ff; }
+.driftfield-editor label { display: flex; align-items: center; gap: 4px; padding-left: 4px; height: 24px; color: #9aa2ad; }
 .driftfield-editor input[type="number"] {
-  width: 54px; height: 22px; box-sizing: border-box; padding: 0 4px; border-radius: 5px; color: #e6e9ee;
+  width: 50px; height: 22px; box-sizing: border-box; padding: 0 4px; border-radius: 5px; color: #e6e9ee;
   border: 1px solid rgba(255, 255, 255, 0.14); background: #121418; font: inherit;
 }
 .driftfield-editor input[type="number"]:disabled { opacity: 0.4; }

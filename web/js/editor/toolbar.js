@@ -1,9 +1,17 @@
-/** The row of buttons above the picture and the line of help below it. */
+/** The buttons above the picture and the line of help below it. */
+import { BRUSHES, LARGEST, SMALLEST } from "./brush.js";
+
+const TOOLS = ["arrow", "curve", "select", "paint", "erase"];
 
 const ICONS = {
   arrow: "M3 13 13 3M6 3h7v7",
   curve: "M3 13c0-8 3-8 5-5s5 2 5-5M10.5 5.5 13 3l2 3",
   select: "M3 5V3h2M8 3h.1M11 3h2v2M13 8v.1M13 11v2h-2M8 13h.1M5 13H3v-2M3 8v.1",
+  paint: "M13.5 2.5 7 9M5.5 9.5c-1.5 0-2 1-2 2s-.5 1.5-1.5 1.8c2.5 .8 5.3.2 5.3-2a1.8 1.8 0 0 0-1.8-1.8Z",
+  erase: "M6 13h7.5M8.5 3 3 8.5 7 12.5l1-.5 5-5Z M6 6l4 4",
+  invert: "M8 2.5a5.5 5.5 0 1 0 0 11ZM8 2.5a5.5 5.5 0 0 1 0 11",
+  flow: "M2 5c2-2 4-2 6 0s4 2 6 0M2 9c2-2 4-2 6 0s4 2 6 0M2 13c2-2 4-2 6 0s4 2 6 0",
+  playing: "M5 3v10l8-5Z",
   undo: "M6 3 3 6l3 3M3 6h6a4 4 0 0 1 0 8H7",
   redo: "M10 3l3 3-3 3M13 6H7a4 4 0 0 0 0 8h2",
   shown: "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 6a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z",
@@ -19,11 +27,15 @@ const HELP = {
   one: "Drag a point: bend · double-click: new point · wheel: strength",
   many: "Drag: move all · wheel: strength · Del: delete · Ctrl+D: duplicate",
   hidden: "The arrows are hidden, and still count. H shows them.",
+  paint: "Paint where things may move · Alt: erase · [ ]: size",
+  unconnected: "Connect region to Densify Flow, or this does nothing",
+  erase: "Erase what was painted · Alt: paint · [ ]: size",
 };
 const KEYS =
   "A arrow, C curve, S select tool. Shift-drag: curve. Ctrl-drag: select with a box; Shift- or Ctrl-click: add to it.\n" +
   "Double-click a segment: add a point; a point: drop it (Alt-click too). Click again: the arrow underneath.\n" +
   "Wheel over a selected arrow, + and -: strength (Shift: finer). Elsewhere: zoom; 0: whole picture; right-drag: pan.\n" +
+  "B paint, E erase the region that may move; [ and ] or Shift-wheel: brush size; I: invert. F flow, P motion.\n" +
   "Arrow keys: move by a pixel (Shift: 10; Alt: the head alone). Enter: new arrow. , and .: previous and next.\n" +
   "Del, Ctrl+D, Ctrl+A, Ctrl+C, Ctrl+X, Ctrl+V (also KJNodes coordinates), Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Esc.";
 
@@ -44,11 +56,12 @@ export function element(tag, className, ...children) {
   return made;
 }
 
-/** {bar, foot, update()}; `focus` gives the focus back to the picture, `copyText` fills the clipboard. */
+/** {bar, options, foot, update()}; `focus` gives the focus back to the picture, `copyText` fills the clipboard. */
 export function toolbar(model, { signal, focus, copyText }) {
   const buttons = {};
-  const button = (name, title, act) => {
-    const made = element("button", "", icon(ICONS[name]));
+  const button = (name, title, act, ...more) => {
+    const made = element("button", "", icon(ICONS[name]), ...more);
+    if (more.length) made.className = "df-named";
     made.type = "button";
     made.title = title;
     made.setAttribute("aria-label", title);
@@ -72,26 +85,48 @@ export function toolbar(model, { signal, focus, copyText }) {
   strength.addEventListener("input", setStrength, { signal });
   strength.addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && focus(), { signal });
 
+  const size = document.createElement("input");
+  Object.assign(size, { type: "range", min: "0", max: "1", step: "any", title: "Size of the brush ([ and ], or Shift-wheel)" });
+  size.setAttribute("aria-label", "brush size");
+  size.addEventListener("input", () => model.use({ brush: LARGEST ** size.valueAsNumber * SMALLEST ** (1 - size.valueAsNumber) }), { signal });
+  size.addEventListener("change", focus, { signal });
+
   const bar = element(
     "div",
     "df-bar",
     tool("arrow", "Draw arrows (A)"),
     tool("curve", "Draw curved arrows (C, or Shift-drag)"),
     tool("select", "Select with a box (S, or Ctrl-drag)"),
+    tool("paint", "Paint the region that may move (B)"),
+    tool("erase", "Erase the region (E)"),
     gap(),
     button("undo", "Undo (Ctrl+Z)", () => model.undo()),
     button("redo", "Redo (Ctrl+Shift+Z, Ctrl+Y)", () => model.redo()),
     gap(),
-    button("shown", "Show or hide the arrows (H)", () => model.use({ shown: !model.shown })),
-    button("numbered", "Numbers (N)", () => model.use({ numbered: !model.numbered })),
     button("fit", "Whole picture (0)", () => model.fit()),
-    gap(),
     button("copy", "Copy as KJNodes coordinates", () => {
       copyText(model.coordinates());
       model.say("coordinates copied");
     }),
     button("clear", "Clear all; undo brings it back", () => model.clear()),
-    element("label", "", "strength", strength),
+  );
+  const ofArrows = element("label", "", "strength", strength);
+  const ofRegion = element(
+    "span",
+    "df-group",
+    size,
+    button("invert", "Swap what may move and what may not (I)", () => model.invertRegion()),
+  );
+  const options = element(
+    "div",
+    "df-bar",
+    ofArrows,
+    ofRegion,
+    element("span", "df-space"),
+    button("shown", "Show or hide the arrows (H)", () => model.use({ shown: !model.shown })),
+    button("numbered", "Numbers (N)", () => model.use({ numbered: !model.numbered })),
+    button("flow", "Show the flow: off, streaks, colours (F)", () => model.nextFlow(), "flow"),
+    button("playing", "Move the picture along the flow, roughly (P)", () => model.use({ playing: !model.playing }), "motion"),
   );
   const [help, count] = [element("span", "df-help"), element("span", "df-count")];
   const foot = element("div", "df-foot", help, count);
@@ -99,13 +134,19 @@ export function toolbar(model, { signal, focus, copyText }) {
 
   function update() {
     const { selected, state, view } = model;
-    for (const name of ["arrow", "curve", "select"]) buttons[name].setAttribute("aria-pressed", String(model.tool === name));
-    for (const name of ["shown", "numbered"]) buttons[name].setAttribute("aria-pressed", String(model[name]));
+    for (const name of TOOLS) buttons[name].setAttribute("aria-pressed", String(model.tool === name));
+    for (const name of ["shown", "numbered", "playing"]) buttons[name].setAttribute("aria-pressed", String(model[name]));
+    buttons.flow.setAttribute("aria-pressed", String(model.flow !== "off"));
+    buttons.playing.disabled = !model.picture;
     buttons.undo.disabled = !model.canUndo;
     buttons.redo.disabled = !model.canRedo;
     buttons.fit.disabled = view.zoom === 1;
     buttons.copy.disabled = !state.arrows.length || !model.size;
-    buttons.clear.disabled = !state.arrows.length && !model.problem;
+    buttons.clear.disabled = !state.arrows.length && !state.region && !model.problem;
+    buttons.invert.disabled = !state.region;
+    ofArrows.hidden = model.tool in BRUSHES;
+    ofRegion.hidden = !ofArrows.hidden;
+    size.value = Math.log(model.brush / SMALLEST) / Math.log(LARGEST / SMALLEST);
 
     const strengths = new Set(model.chosen.map((arrow) => arrow.strength));
     strength.disabled = !strengths.size;
@@ -113,11 +154,13 @@ export function toolbar(model, { signal, focus, copyText }) {
     const value = strengths.size === 1 ? String([...strengths][0]) : "";
     if (Number(strength.value) !== Number(value) || value === "") strength.value = value;
 
-    const kind = !model.shown ? "hidden" : selected.size > 1 ? "many" : selected.size ? "one" : "none";
-    help.textContent = model.problem ? HELP.problem : model.note || HELP[kind];
+    const cut = model.tool in BRUSHES && model.flowSettings.region === null;
+    const kind = cut ? "unconnected" : model.tool in BRUSHES ? model.tool : !model.shown ? "hidden" : selected.size > 1 ? "many" : selected.size ? "one" : "none";
+    const ofFlow = (model.flow !== "off" || model.playing) && !cut && model.flowSettings.note;
+    help.textContent = model.problem ? HELP.problem : model.note || ofFlow || HELP[kind];
     const zoom = view.zoom === 1 ? "" : ` · ${Math.round(view.zoom * 100)} %`;
     const number = state.arrows.length;
     count.textContent = `${number} ${number === 1 ? "arrow" : "arrows"}${zoom}`;
   }
-  return { bar, foot, update };
+  return { bar, options, foot, update };
 }

@@ -1,0 +1,39 @@
+"""The region that the arrow editor paints: where the picture may move."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .arrows import read_json, short, within_limits
+
+MAX_SIDE = 4096
+
+
+def parse_region(text: str) -> Tensor | None:
+    """[1, 1, h, w] of 0 and 1 at the region's own size, to be stretched over the picture; None where none is painted.
+
+    `text` is the editor's JSON (see `parse_arrows`) with "region": {"size": [w, h], "runs": [...]}: lengths along the
+    rows from the top left, by turns of pixels outside and inside, outside first. Raises ValueError for a size that is
+    not two whole numbers 1..4096, runs that are not whole numbers of 0 or more, or that do not make w * h pixels.
+    """
+    text = within_limits(text).strip()
+    data = read_json(text) if text.startswith("{") else {}
+    region = data.get("region")
+    if region is None:
+        return None
+    if not isinstance(region, dict):
+        raise ValueError(f"region: got {short(region)}, allowed an object with 'size' and 'runs'")
+    size, runs = region.get("size"), region.get("runs")
+    if not (_are_whole(size) and len(size) == 2 and all(1 <= side <= MAX_SIDE for side in size)):
+        raise ValueError(f"region: size = {short(size)}, allowed [width, height], each 1..{MAX_SIDE}")
+    if not _are_whole(runs):
+        raise ValueError(f"region: runs = {short(runs)}, allowed whole numbers of 0 or more")
+    width, height = size
+    if sum(runs) != width * height:
+        raise ValueError(f"region: runs make {sum(runs)} pixels, allowed {width} x {height} = {width * height}")
+    pixels = np.repeat(np.arange(len(runs)) % 2, runs)
+    return torch.from_numpy(pixels).float().view(1, 1, height, width)
+
+
+def _are_whole(values: object) -> bool:
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)

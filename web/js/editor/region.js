@@ -1,0 +1,83 @@
+/**
+ * The painted region: {size: [w, h], runs: [...]}, immutable. The runs are lengths along the rows from the top left, by
+ * turns of pixels outside and inside, outside first. It is stretched over the picture, whatever that one's size.
+ */
+
+const LONGER_SIDE = 512;
+export const MAX_SIDE = 4096;
+const pixels = new WeakMap(); // region -> Uint8Array [h * w] of 0 and 1
+
+/** A region of those pixels (0 and 1, not copied); null where none is set, which stands for no restriction at all. */
+export function regionFrom(size, data) {
+  const runs = [];
+  let [value, length] = [0, 0];
+  for (const next of data) {
+    if (next === value) {
+      length++;
+    } else {
+      runs.push(length);
+      [value, length] = [next, 1];
+    }
+  }
+  runs.push(length);
+  if (runs.length === 1 && value === 0) return null;
+  const region = { size, runs };
+  pixels.set(region, data);
+  return region;
+}
+
+export function pixelsOf(region) {
+  if (!pixels.has(region)) {
+    const data = new Uint8Array(region.size[0] * region.size[1]);
+    let at = 0;
+    region.runs.forEach((length, i) => data.fill(i % 2, at, (at += length)));
+    pixels.set(region, data);
+  }
+  return pixels.get(region);
+}
+
+/** What is wrong with a region read from a text, or null. */
+export function problemOf(region) {
+  const { size, runs } = region ?? {};
+  const whole = (value) => Number.isInteger(value) && value >= 0;
+  if (!Array.isArray(size) || size.length !== 2 || !size.every((side) => whole(side) && side >= 1 && side <= MAX_SIDE)) {
+    return `size ${JSON.stringify(size)}`;
+  }
+  if (!Array.isArray(runs) || !runs.every(whole)) return "its runs are no whole numbers";
+  const sum = runs.reduce((total, length) => total + length, 0);
+  return sum === size[0] * size[1] ? null : `its runs make ${sum} pixels, ${size.join(" × ")} are ${size[0] * size[1]}`;
+}
+
+/** The size that a region painted on a picture of `size` px has. */
+export function sizeFor(size) {
+  const share = Math.min(1, LONGER_SIDE / Math.max(...size));
+  return size.map((side) => Math.max(1, Math.round(side * share)));
+}
+
+/** With the stroke of a round brush from `from` to `to` (0..1) set to `value`; `radius` in shares of the longer side of a `shape` picture. */
+export function stroked(region, from, to, { radius, value, shape }) {
+  const size = region?.size ?? sizeFor(shape);
+  const data = region ? pixelsOf(region).slice() : new Uint8Array(size[0] * size[1]);
+  const reach = radius * Math.max(...shape);
+  const scale = [shape[0] / size[0], shape[1] / size[1]]; // px of the picture in a pixel of the region
+  const [a, b] = [from, to].map(([x, y]) => [x * shape[0], y * shape[1]]);
+  const span = [b[0] - a[0], b[1] - a[1]];
+  const squared = span[0] ** 2 + span[1] ** 2;
+  const bound = (axis) => {
+    const low = Math.floor((Math.min(a[axis], b[axis]) - reach) / scale[axis]);
+    const high = Math.ceil((Math.max(a[axis], b[axis]) + reach) / scale[axis]);
+    return [Math.max(low, 0), Math.min(high, size[axis])];
+  };
+  const [columns, rows] = [bound(0), bound(1)];
+  for (let row = rows[0]; row < rows[1]; row++) {
+    const y = (row + 0.5) * scale[1] - a[1];
+    for (let column = columns[0]; column < columns[1]; column++) {
+      const x = (column + 0.5) * scale[0] - a[0];
+      const share = squared ? Math.min(Math.max((x * span[0] + y * span[1]) / squared, 0), 1) : 0;
+      if ((x - share * span[0]) ** 2 + (y - share * span[1]) ** 2 <= reach * reach) data[row * size[0] + column] = value;
+    }
+  }
+  return regionFrom(size, data);
+}
+
+export const inverted = (region) => regionFrom(region.size, pixelsOf(region).map((value) => 1 - value));

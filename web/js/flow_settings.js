@@ -1,0 +1,60 @@
+/** What the nodes behind an arrow editor will make of its arrows, read from their fields before anything runs. */
+import { ownPicture } from "./background.js";
+import { sourceOf, targetsOf } from "./links.js";
+
+const SPARSE = "DriftfieldArrowsToSparseFlow";
+const DENSE = "DriftfieldDensifyFlow";
+const MAX_STEPS = 32;
+
+/**
+ * The flow settings of editor/preview.js, from the first Arrows to Sparse Flow and Densify Flow that `node`'s arrows
+ * reach, with a `note` that says what they are or why not. `region` may be {url}: 1 - alpha of that picture.
+ */
+export function flowSettings(app, node) {
+  const sparse = reached(app, node, SPARSE);
+  const dense = sparse && reached(app, sparse, DENSE);
+  if (!dense) return { note: "flow · default settings, for no Densify Flow is connected" };
+  const unknown = [];
+  const settings = {};
+  for (const [of, names] of [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]]) {
+    for (const name of names) {
+      const value = plainValue(app, of, name);
+      if (value === undefined) unknown.push(name);
+      else settings[name] = value;
+    }
+  }
+  const { region, note } = regionOf(app, dense, node);
+  const said = ["flow", settings.frames && `${settings.frames} frames`, settings.sigma && `σ ${settings.sigma} px`, settings.mode, note];
+  if (unknown.length) said.push(`known only in the run: ${unknown.join(", ")}`);
+  return { ...settings, region, note: said.filter(Boolean).join(" · ") };
+}
+
+/** A field's value, also where a node holds it that does nothing else; undefined where it has to be computed. */
+function plainValue(app, node, name) {
+  const index = node.inputs?.findIndex((input) => input.widget?.name === name && input.link != null) ?? -1;
+  if (index < 0) return node.widgets?.find((widget) => widget.name === name)?.value;
+  const origin = sourceOf(app, node, index)?.node;
+  const holds = origin && !origin.inputs?.some(({ link }) => link != null);
+  return holds ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
+}
+
+function regionOf(app, dense, node) {
+  const index = dense.inputs?.findIndex(({ name }) => name === "region") ?? -1;
+  if (dense.inputs?.[index]?.link == null) return { region: null, note: "without the region: not connected" };
+  const origin = sourceOf(app, dense, index);
+  if (origin?.node === node) return { region: "painted" };
+  const isMask = (origin?.node.comfyClass ?? origin?.node.type) === "LoadImage" && origin.slot === 1;
+  const url = isMask && ownPicture(app, origin.node);
+  return url ? { region: { url } } : { region: null, note: "its region is known only in the run" };
+}
+
+/** The first node of the class `kind` that what `node` puts out first gets to, through reroutes. */
+function reached(app, node, kind) {
+  const open = targetsOf(app, node, 0);
+  for (let step = 0; step < MAX_STEPS && open.length; step++) {
+    const next = open.shift();
+    if ((next.comfyClass ?? next.type) === kind) return next;
+    if (next.type === "Reroute") open.push(...targetsOf(app, next, 0));
+  }
+  return null;
+}
