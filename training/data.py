@@ -37,13 +37,23 @@ def read_still(path: Path) -> Tensor:
     return torch.from_numpy(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).permute(2, 0, 1).contiguous()
 
 
-def load(folder: Path, kind: str, split: str) -> tuple[list[str], list[Tensor]]:
-    """Names and pictures of `kind` ("clips" or "stills") in `split` ("train" or "held_out")."""
+def list_names(folder: Path, kind: str, split: str) -> list[str]:
+    """Names of `kind` ("clips" or "stills") in `split` ("train" or "held_out")."""
     index = json.loads((folder / "index.json").read_text())
-    names = [entry["name"] for entry in index[kind] if entry["split"] == split]
-    read, suffix = (read_clip, "mp4") if kind == "clips" else (read_still, "webp")
+    return [entry["name"] for entry in index[kind] if entry["split"] == split]
+
+
+def read(folder: Path, kind: str, names: list[str]) -> list[Tensor]:
+    """The pictures of these names, side by side."""
+    read_one, suffix = (read_clip, "mp4") if kind == "clips" else (read_still, "webp")
     with ThreadPoolExecutor() as pool:
-        return names, list(pool.map(lambda name: read(folder / kind / f"{name}.{suffix}"), names))
+        return list(pool.map(lambda name: read_one(folder / kind / f"{name}.{suffix}"), names))
+
+
+def load(folder: Path, kind: str, split: str) -> tuple[list[str], list[Tensor]]:
+    """Names and pictures of `kind` in `split`, all of them."""
+    names = list_names(folder, kind, split)
+    return names, read(folder, kind, names)
 
 
 def to_unit(pictures: Tensor) -> Tensor:
