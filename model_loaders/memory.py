@@ -23,10 +23,13 @@ class Resident(nn.Module):
         self.module = module
 
 
-def managed(module: nn.Module) -> ModelPatcher:
-    """A ModelPatcher around a module that lies in main memory; its parameters are then named `module.…`."""
+def managed(module: nn.Module, on: torch.device | None = None) -> ModelPatcher:
+    """A ModelPatcher around a module that lies in main memory; its parameters are then named `module.…`.
+
+    on: the device it will be loaded onto; None is ComfyUI's own.
+    """
     resident = Resident(module.eval().requires_grad_(False))
-    return ModelPatcher(resident, load_device=device(), offload_device=management.unet_offload_device())
+    return ModelPatcher(resident, load_device=on or device(), offload_device=management.unet_offload_device())
 
 
 def unwrap(patcher: ModelPatcher) -> nn.Module:
@@ -41,6 +44,16 @@ def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[nn.Module]:
 
 def device() -> torch.device:
     return management.get_torch_device()
+
+
+def devices(count: int) -> list[torch.device]:
+    """ComfyUI's device, then others of its kind. ValueError where this machine has fewer."""
+    first = device()
+    there = [torch.device(first.type, i) for i in range(torch.cuda.device_count())] if first.type == "cuda" else []
+    found = [first, *(other for other in there if other.index != (first.index or 0))]
+    if not 1 <= count <= len(found):
+        raise ValueError(f"devices: got {count}, allowed 1..{len(found)}: {', '.join(map(str, found))}")
+    return found[:count]
 
 
 def free_bytes() -> int:
