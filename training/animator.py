@@ -21,10 +21,14 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWi
 from ..model_loaders.adapter import FORMAT, load_adapter
 from ..networks.animator import AdapterConfig, MotionAdapter, MotionUNet
 from ..networks.motion_encoder import ResidualBlock
+from ..networks.temporal_convolution import flatten_temporal_convolutions
 from .common import (
     Average,
     Clock,
     MasterWeights,
+    Optimizers,
+    Step,
+    channels_last,
     halve,
     learning_rate_factor,
     make_accelerator,
@@ -40,6 +44,7 @@ STILL_BUCKET = 127  # motion_bucket_id where the adapter's strength columns say 
 # Shares of the batch, in this order: everything; no flow (strength alone); the bare UNet; the unconditional pass.
 FULL, STRENGTH_ALONE, BARE, UNCONDITIONAL = range(4)
 SHARES = (0.72, 0.10, 0.13, 0.05)
+STILL_SHARE = 0.08  # of the batch: nothing moves, and nothing is to move
 
 
 def build_unet(options) -> UNetSpatioTemporalConditionModel:
@@ -170,19 +175,23 @@ def draw_batch(clips: LatentClips, options, generator: torch.Generator, device: 
     """A batch gathered on the device; the random numbers of the loss are drawn here, so that they can be replayed."""
     batch = options.batch
     index = torch.randint(len(clips), (batch,), generator=generator, device=device)
-    latents = clips.latents[index].float()
+    still = torch.rand(batch, generator=generator, device=device) < STILL_SHARE
+    latents, warped = clips.latents[index].float(), clips.warped[index].float()
+    first = latents[:, :1].expand_as(latents)
+    latents, warped = (torch.where(still.view(-1, 1, 1, 1, 1), first, x) for x in (latents, warped))
     uniform = torch.rand(batch, generator=generator, device=device)
     flow = F.interpolate(clips.flow[index].flatten(0, 1), scale_factor=FLOW_SHARE, mode="bilinear") * FLOW_SHARE
+    flow = flow.unflatten(0, (batch, -1)) * ~still.view(-1, 1, 1, 1, 1)
     noise = torch.randn(latents.shape, generator=generator, device=device)
     reference_noise = torch.randn(latents[:, :1].shape, generator=generator, device=device)
     normal = torch.randn(batch, generator=generator, device=device)
     augmented = torch.rand(batch, generator=generator, device=device)
     return {
         "latents": latents,
-        "warped": clips.warped[index].float(),
-        "flow": flow.unflatten(0, (batch, -1)),
+        "warped": warped,
+        "flow": flow,
         "pixels": clips.images[index],
-        "strength": clips.strength_percent[index],
+        "strength": clips.strength_percent[index] * ~still,
         "mode": torch.bucketize(uniform, torch.tensor(SHARES, device=device).cumsum(0)[:-1], right=True),
         "log_sigma": options.log_sigma_mean + options.log_sigma_std * normal,
         "noise": noise,
@@ -232,12 +241,12 @@ def save(out: Path, options, animator: MotionUNet, image_encoder, processor, cli
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("animator", __doc__, arguments)
-    accelerator = make_accelerator(options)
-    device = torch.device(options.device) if options.device else accelerator.device
+    accelerator, device = make_accelerator(options)
     rank, processes, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    vae = AutoencoderKLTemporalDecoder.from_pretrained(options.autoencoder).to(device).eval()
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    vae = channels_last(AutoencoderKLTemporalDecoder.from_pretrained(options.autoencoder).to(device, dtype).eval())
     options.latent_channels = vae.config.latent_channels
     animator, image_encoder = (module.to(device) for module in build_models(options))
     processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
@@ -259,20 +268,20 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{real} windows of clips, {len(data) - real} scenes: {clock.elapsed_minutes:.2f} min", flush=True)
 
     loss_module = DenoisingLoss(animator, image_encoder, options)
-    masters = MasterWeights(loss_module, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    flatten_temporal_convolutions(loss_module)
+    masters = MasterWeights(loss_module, dtype)
     average = Average(loss_module, source=masters.values)
     if options.compile:
         torch._dynamo.config.recompile_limit = 64  # of one block's code, for every width and place
         for block in repeated_blocks(loss_module):
-            block.compile()
-    step_module = accelerator.prepare(loss_module) if processes > 1 else loss_module
-    optimizer = torch.optim.AdamW(
-        masters.values,
-        lr=options.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=options.weight_decay,
-        fused=device.type == "cuda",
-    )
+            block.compile(dynamic=False)
+    optimizers = Optimizers(masters.values, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
+
+    def next_batch() -> dict[str, Tensor]:
+        batch = draw_batch(data, options, generator, device)
+        return batch | {"pixels": clip_pixels(batch["pixels"], processor)}
+
+    take_step = Step(loss_module, next_batch())
 
     def save_result() -> None:
         with average.applied(), replacing(options.out) as folder:
@@ -282,18 +291,12 @@ def main(arguments: list[str] | None = None) -> None:
     writer = SummaryWriter(options.out / "logs") if main_process else None
     step, recent = 0, []
     while (progress := clock.progress(step)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
-        batch = draw_batch(data, options, generator, device)
-        batch["pixels"] = clip_pixels(batch["pixels"], processor)
-        loss = step_module(**batch).mean()
-        loss.backward()
-        masters.take_gradients()
+        recent.append(take_step(next_batch()))
+        masters.take_gradients(accelerator)
         torch.nn.utils.clip_grad_norm_(masters.values, 1.0)
-        optimizer.step()
+        optimizers.step(learning_rate_factor(step, progress))
         masters.give_values()
         average.update()
-        recent.append(loss.detach())
         if step % 100 == 0 and main_process:
             mean = torch.stack(recent).mean().item()
             recent.clear()

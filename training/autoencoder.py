@@ -10,12 +10,17 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLTemporalDecoder
+from diffusers.models.resnet import TemporalResnetBlock
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from ..networks.temporal_convolution import flatten_temporal_convolutions
 from .common import (
     Average,
     Clock,
+    MasterWeights,
+    Optimizers,
+    channels_last,
     halve,
     learning_rate_factor,
     make_accelerator,
@@ -106,14 +111,6 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers, nn.Conv2d(width * 8, 1, 4, padding=1))
 
 
-def channels_last(module: nn.Module) -> nn.Module:
-    """The memory format that tensor cores want, for the 2-d convolutions."""
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d):
-            child.to(memory_format=torch.channels_last)
-    return module
-
-
 @torch.no_grad()
 def whiten(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> None:
     """Fold the latents' mean and deviation into the weights: unit variance, scaling factor 1."""
@@ -151,7 +148,7 @@ def build_vae(options) -> AutoencoderKLTemporalDecoder:
         raise ValueError("--autoencoder and --resume: both name the weights to start from, allowed: one of them")
     if folder := options.autoencoder or options.resume:
         return AutoencoderKLTemporalDecoder.from_pretrained(folder).float()
-    return AutoencoderKLTemporalDecoder(
+    vae = AutoencoderKLTemporalDecoder(
         block_out_channels=options.block_out_channels,
         down_block_types=("DownEncoderBlock2D",) * len(options.block_out_channels),
         layers_per_block=1,
@@ -159,12 +156,19 @@ def build_vae(options) -> AutoencoderKLTemporalDecoder:
         sample_size=256,
         scaling_factor=1.0,
     )
+    # The temporal layers start as the identity: at first, frames that are alike come back alike.
+    for module in vae.decoder.modules():
+        if isinstance(module, TemporalResnetBlock):
+            nn.init.zeros_(module.conv2.weight)
+            nn.init.zeros_(module.conv2.bias)
+    nn.init.dirac_(vae.decoder.time_conv_out.weight)
+    nn.init.zeros_(vae.decoder.time_conv_out.bias)
+    return vae
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("autoencoder", __doc__, arguments)
-    accelerator = make_accelerator(options)
-    device = torch.device(options.device) if options.device else accelerator.device
+    accelerator, device = make_accelerator(options)
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     refine_decoder = options.autoencoder is not None
@@ -177,19 +181,19 @@ def main(arguments: list[str] | None = None) -> None:
     sampler = GroupSampler(clips, stills, device, generator)
     picks = torch.randperm(len(clips), generator=torch.Generator().manual_seed(options.seed))[:256].tolist()
     typical = [clips[i][0] for i in picks]
-    average = Average(vae)
+    flatten_temporal_convolutions(vae)
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    masters = MasterWeights(vae, dtype)
+    average = Average(vae, source=masters.values)
 
     if options.compile:
-        vae.encoder.compile()
-        vae.decoder.compile()
-    step_module = Reconstruction(vae, train_encoder=not refine_decoder)
-    if accelerator.num_processes > 1:
-        step_module = accelerator.prepare(step_module)
-    parameters = [p for p in vae.parameters() if p.requires_grad]
+        vae.encoder.compile(dynamic=False)
+        vae.decoder.compile(dynamic=False)
+    reconstruct = Reconstruction(vae, train_encoder=not refine_decoder)
+    trained = [value for value in masters.values if value.requires_grad]
+    optimizers = Optimizers(trained, learning_rate=options.learning_rate, weight_decay=1e-4)
+    torch.manual_seed(options.seed + accelerator.process_index)
     fused = device.type == "cuda"
-    optimizer = torch.optim.AdamW(
-        parameters, lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused
-    )
     adversarial = refine_decoder and options.adversarial_weight > 0
     critic = channels_last(Discriminator().to(device)) if adversarial else None
     if critic:
@@ -212,13 +216,10 @@ def main(arguments: list[str] | None = None) -> None:
     clock = Clock(options.steps, options.minutes, device, checkpoint_minutes=options.checkpoint_minutes)
     step = 0
     while (progress := clock.progress(step)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * learning_rate_factor(step, progress)
         frames = options.frames[step % len(options.frames)]
         pictures = sampler.batch(options.pictures, frames, options.crop)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            output, divergence = step_module(pictures, frames)
+        output, divergence = reconstruct(pictures.to(dtype), frames)
         output = output.float()
         loss = reconstruction_loss(output, pictures, frames, still_weight=options.still_weight)
         loss = loss + options.kl_weight * divergence.float()
@@ -227,10 +228,12 @@ def main(arguments: list[str] | None = None) -> None:
                 critic.requires_grad_(False)
                 loss = loss - options.adversarial_weight * critic(output).float().mean()
                 critic.requires_grad_(True)
-        optimizer.zero_grad(set_to_none=True)
+        vae.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        masters.take_gradients(accelerator)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizers.step(learning_rate_factor(step, progress))
+        masters.give_values()
         average.update()
         if critic and progress > 0.15:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

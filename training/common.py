@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
+
+from .muon import Muon
 
 try:
     import tomllib
@@ -51,10 +53,13 @@ def parse_arguments(section: str, description: str, arguments: list[str] | None 
     return SimpleNamespace(**values, **{k: v for k, v in vars(arguments).items() if k != "set"})
 
 
-def make_accelerator(options: SimpleNamespace) -> Accelerator:
-    """Precision is the commands' own affair; on several GPUs, parameters that a loss does not reach are allowed."""
-    kwargs = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision="no", cpu=options.device == "cpu", kwargs_handlers=[kwargs])
+def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.device]:
+    """With the device to work on. Precision is the commands' own affair, and so are gradients (MasterWeights)."""
+    accelerator = Accelerator(mixed_precision="no", cpu=options.device == "cpu")
+    device = torch.device(options.device) if options.device else accelerator.device
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return accelerator, device
 
 
 class Clock:
@@ -92,6 +97,27 @@ class Clock:
         return due
 
 
+class Optimizers:
+    """Muon for what is a matrix, AdamW for the rest, with one learning rate."""
+
+    def __init__(self, parameters: list[torch.Tensor], *, learning_rate: float, weight_decay: float):
+        matrices = [p for p in parameters if p.ndim > 1]
+        vectors = [p for p in parameters if p.ndim <= 1]
+        fused = parameters[0].device.type == "cuda"
+        self.learning_rate = learning_rate
+        self.all = [
+            Muon(matrices, learning_rate, weight_decay=weight_decay),
+            torch.optim.AdamW(vectors, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=fused),
+        ]
+
+    def step(self, factor: float) -> None:
+        """factor: what the learning rate is multiplied with."""
+        for optimizer in self.all:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * factor
+            optimizer.step()
+
+
 def learning_rate_factor(step: int, progress: float, *, warmup: int = 200, floor: float = 0.02) -> float:
     """Linear warm-up over steps, then half a cosine over the run's progress down to `floor`."""
     return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
@@ -109,16 +135,58 @@ class MasterWeights:
         for parameter in self.own:
             parameter.data = parameter.data.to(dtype)
 
-    def take_gradients(self) -> None:
-        """Moves the module's gradients here."""
-        for parameter, value in zip(self.own, self.values, strict=True):
-            value.grad = None if parameter.grad is None else parameter.grad.float()
-            parameter.grad = None
+    @torch.no_grad()
+    def take_gradients(self, accelerator: Accelerator) -> None:
+        """The module's gradients, averaged over the processes, as those of the values; the module keeps its own."""
+        pairs = [(v, p.grad) for v, p in zip(self.values, self.own, strict=True) if p.grad is not None]
+        values, gradients = zip(*pairs, strict=True)
+        for value in values:
+            value.grad = torch.empty_like(value) if value.grad is None else value.grad
+        mine = [value.grad for value in values]
+        torch._foreach_copy_(mine, gradients)
+        if accelerator.num_processes > 1:
+            together = accelerator.reduce(torch.cat([gradient.flatten() for gradient in mine]), "mean")
+            parts = together.split([gradient.numel() for gradient in mine])
+            torch._foreach_copy_(mine, [part.view_as(to) for part, to in zip(parts, mine, strict=True)])
 
     @torch.no_grad()
     def give_values(self) -> None:
         """Rounds the values into the module."""
         torch._foreach_copy_([p.data for p in self.own], self.values)
+
+
+class Step:
+    """Mean loss and gradients of a module on batches of one shape; one CUDA graph on a GPU, for SVD's many layers."""
+
+    def __init__(self, module: torch.nn.Module, batch: dict[str, torch.Tensor]):
+        self.module, self.graph = module, None
+        if next(module.parameters()).device.type != "cuda":
+            return
+        self.batch = {name: value.clone() for name, value in batch.items()}
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self.run(self.batch)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        module.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # NCCL's watchdog may look on
+            self.loss = self.run(self.batch)
+
+    def run(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        self.module.zero_grad(set_to_none=True)
+        loss = self.module(**batch).mean()
+        loss.backward()
+        return loss.detach()
+
+    def __call__(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        if self.graph is None:
+            return self.run(batch)
+        for name, value in batch.items():
+            self.batch[name].copy_(value)
+        self.graph.replay()
+        return self.loss.clone()
 
 
 class Average:
@@ -152,6 +220,14 @@ class Average:
         finally:
             for parameter, value in zip(self.module.parameters(), own, strict=True):
                 parameter.data = value
+
+
+def channels_last(module: torch.nn.Module) -> torch.nn.Module:
+    """The memory format that tensor cores want, for the 2-d convolutions."""
+    for child in module.modules():
+        if isinstance(child, torch.nn.Conv2d):
+            child.to(memory_format=torch.channels_last)
+    return module
 
 
 def halve(module: torch.nn.Module) -> None:

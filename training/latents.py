@@ -33,8 +33,8 @@ class LatentClips:
 @torch.no_grad()
 def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor, chunk: int = 64) -> Tensor:
     """[N, 3, H, W] −1..1 → [N, c, h, w] half."""
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
-        parts = [vae.encode(part.contiguous(memory_format=torch.channels_last)) for part in pictures.split(chunk)]
+    pictures = pictures.to(vae.dtype)
+    parts = [vae.encode(part.contiguous(memory_format=torch.channels_last)) for part in pictures.split(chunk)]
     return torch.cat([part.latent_dist.mean.half() for part in parts])
 
 

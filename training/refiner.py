@@ -18,7 +18,7 @@ from ..flow_tools.convention import REFERENCE_SIZE, flip_flow
 from ..flow_tools.dense import default_sigma_px, densify
 from ..model_loaders.files import load_network
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
-from .common import Average, Clock, learning_rate_factor, parse_arguments, replacing, write_report
+from .common import Average, Clock, Optimizers, learning_rate_factor, parse_arguments, replacing, write_report
 from .data import estimate_flows, load, to_unit
 from .scenes import render_scenes
 
@@ -127,8 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
     dense_sets = [densified(flow, seed=draw * len(flow)).to(device) for draw in range(options.hint_draws)]
     images, flow = images.to(device), flow.to(device)
     average = Average(refiner)
-    optimizer = torch.optim.AdamW(refiner.parameters(), lr=options.learning_rate, betas=(0.5, 0.999))
-    critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.learning_rate / 2, betas=(0.5, 0.999))
+    optimizers = Optimizers(list(refiner.parameters()), learning_rate=options.learning_rate, weight_decay=0.0)
+    critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.critic_learning_rate, betas=(0.5, 0.999))
     generator = torch.Generator().manual_seed(options.seed)
     writer = SummaryWriter(options.out / "logs")
     unit = config.flow_scale_px * max(flow.shape[-2:]) / REFERENCE_SIZE
@@ -136,8 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
     step = 0
     while (progress := clock.progress(step)) < 1:
         factor = learning_rate_factor(step, progress)
-        for group in (*optimizer.param_groups, *critic_optimizer.param_groups):
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        for group in critic_optimizer.param_groups:
+            group["lr"] = options.critic_learning_rate * factor
         index = torch.randint(len(flow), (options.batch,), generator=generator).to(device)
         true, image = flow[index], to_unit(images[index])
         dense = dense_sets[step % len(dense_sets)][index].float()
@@ -156,10 +156,10 @@ def main(arguments: list[str] | None = None) -> None:
         critic.requires_grad_(False)
         loss = F.softplus(-critic(condition, refined / unit)).mean() + options.l1_weight * l1
         critic.requires_grad_(True)
-        optimizer.zero_grad(set_to_none=True)
+        refiner.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 10.0)
-        optimizer.step()
+        optimizers.step(factor)
         average.update()
         if step % 200 == 0:
             writer.add_scalar("l1", l1.item(), step)

@@ -137,16 +137,22 @@ def test_batches_are_drawn_alike_from_one_seed():
         warped=randn(6, FRAMES, CHANNELS, 8, 8, seed=1).half(),
         flow=torch.ones(6, FRAMES - 1, 2, 32, 32).half(),
         images=torch.zeros(6, 3, 64, 64, dtype=torch.uint8),
-        strength_percent=torch.arange(6.0),
+        strength_percent=torch.arange(1.0, 7.0),
     )
     options = SimpleNamespace(**{**vars(OPTIONS), "batch": 1000})
     state = torch.get_rng_state()
     first, second = (draw_batch(clips, options, torch.Generator().manual_seed(1), "cpu") for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(torch.get_rng_state(), state)
-    assert first["flow"].shape[-2:] == (64, 64) and (first["flow"] == 2).all()
-    rows = first["strength"].long()
-    assert torch.equal(first["latents"], clips.latents[rows].float())
+    still = first["strength"] == 0
+    assert still.float().mean() == pytest.approx(training.STILL_SHARE, abs=0.03)
+    assert first["flow"].shape[-2:] == (64, 64) and (first["flow"][~still] == 2).all()
+    assert (first["flow"][still] == 0).all()
+    rows = first["strength"][~still].long() - 1
+    assert torch.equal(first["latents"][~still], clips.latents[rows].float())
+    assert torch.equal(first["warped"][~still], clips.warped[rows].float())
+    for name in ("latents", "warped"):
+        assert torch.equal(first[name][still], first["latents"][still][:, :1].expand_as(first[name][still]))
     shares = torch.bincount(first["mode"], minlength=4) / 1000
     torch.testing.assert_close(shares, torch.tensor(training.SHARES), atol=0.05, rtol=0)
     assert first["log_sigma"].mean() == pytest.approx(0.3, abs=0.1)
@@ -171,8 +177,12 @@ def test_command_and_its_continuation(toy_data, tmp_path, run_command):
 
     config, first = run("first")
     assert config["reference"] == "warped" and config["widths"] == [32, 64]
-    assert {p.name for p in (tmp_path / "first").iterdir()} == {"animator", "motion_adapter.safetensors", "logs",
-                                                                "report.json"}
+    assert {p.name for p in (tmp_path / "first").iterdir()} == {
+        "animator",
+        "motion_adapter.safetensors",
+        "logs",
+        "report.json",
+    }
     facts = json.loads((tmp_path / "first" / "animator" / "driftfield.json").read_text())
     assert facts["frames"] == 5 and facts["size"] == 64
     assert all(tensor.dtype == torch.half for tensor in first.values()) and first["strength.weight"].any()
