@@ -1,0 +1,85 @@
+"""The built-in model is put together from runs, and its card says what they were."""
+
+import json
+
+import pytest
+from safetensors.torch import load_file, save_file
+from tiny import tiny_pipeline, tiny_vae
+
+from driftfield.training import assemble
+
+
+def report(folder, *, steps, start=None, **figures):
+    options = {"seed": 3, "learning_rate": 0.001, "start": start, "out": str(folder), "data": "somewhere"}
+    values = {"steps": steps, "minutes": 30.0, "processes": 2, **figures, "options": options}
+    (folder / "report.json").write_text(json.dumps(values))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """What the commands leave behind, by part."""
+    folders = {part: tmp_path / part for part in assemble.PARTS}
+    for folder in folders.values():
+        folder.mkdir()
+    pipeline = tiny_pipeline()
+    pipeline.unet.save_pretrained(folders["animator"] / "animator" / "unet")
+    for part, name in (("animator", "motion_adapter"), ("refiner", "refiner"), ("camera_lora", "camera_lora")):
+        save_file({part: pipeline.unet.conv_in.bias.clone()}, folders[part] / f"{name}.safetensors")
+    for part in ("autoencoder", "decoder"):
+        tiny_vae(seed=len(part)).save_pretrained(folders[part])
+    for number, folder in enumerate(folders.values(), 1):
+        report(folder, steps=number, psnr=20.0 + number, nested={"a": 1.5})
+    return folders
+
+
+def run(out, runs, *more):
+    named = [word for part, folder in runs.items() for word in (f"--{part.replace('_', '-')}", str(folder))]
+    assemble.main([*named, "--device-name", "Toy GPU", "--out", str(out), *more])
+    return (out / "README.md").read_text(), json.loads((out / "training.json").read_text())
+
+
+def test_everything_has_its_place_and_its_line(runs, tmp_path):
+    out = tmp_path / "weights"
+    text, reports = run(out, runs)
+    vae = load_file(out / "animator" / "vae" / "diffusion_pytorch_model.safetensors")
+    name = "encoder.conv_in.weight"
+    assert (vae[name].float() - tiny_vae(seed=len("decoder")).state_dict()[name]).abs().max() < 1e-3
+    files = {path.name for path in out.iterdir()}
+    assert files >= {"motion_adapter.safetensors", "refiner.safetensors", "camera_lora.safetensors", "animator"}
+    assert (out / "animator" / "unet" / "config.json").is_file()
+    assert [r["part"] for r in reports] == list(assemble.PARTS)
+    assert "| animator | 3 | 2 × Toy GPU | 30.0 | 3 | psnr 23, nested a 1.5 |" in text
+    assert "5.00 GPU hours in all, on Toy GPU." in text  # 5 parts, half an hour on 2
+    assert "somewhere" not in text and str(tmp_path) not in text and "Evaluation" not in text
+
+
+def test_a_part_that_went_on_keeps_its_history_and_the_others_stay(runs, tmp_path):
+    out = tmp_path / "weights"
+    run(out, runs)
+    report(runs["animator"], steps=70, start="weights")
+    report(runs["refiner"], steps=80)
+    _, reports = run(out, {part: runs[part] for part in ("animator", "refiner")})
+    steps = [(r["part"], r["steps"]) for r in reports]
+    assert steps == [("autoencoder", 1), ("decoder", 2), ("animator", 3), ("animator", 70), ("refiner", 80),
+                     ("camera_lora", 5)]  # fmt: skip
+
+
+def test_data_and_evaluation_are_in_the_card(runs, tmp_path):
+    (tmp_path / "data").mkdir()
+    entry = {"package": "some-package==1.0"}
+    summary = {"kept": {"clips train": 4, "clips held_out": 2}, "frames": 99}
+    (tmp_path / "data" / "index.json").write_text(
+        json.dumps({"summary": summary, "clips": [entry, entry], "stills": []})
+    )
+    (tmp_path / "evaluation").mkdir()
+    evaluation = ["--data", str(tmp_path / "data"), "--evaluation", str(tmp_path / "evaluation")]
+    with pytest.raises(ValueError, match="holds no figures of a finished evaluation"):
+        run(tmp_path / "weights", runs, *evaluation)
+    bars = [
+        {"what": "cosine", "value": 0.912345, "limit": 0.9, "at_least": True, "met": True},
+        {"what": "drift", "value": 0.5, "limit": 0.25, "at_least": False, "met": False},
+    ]
+    (tmp_path / "evaluation" / "control.json").write_text(json.dumps({"bars": bars}))
+    text, _ = run(tmp_path / "weights", runs, *evaluation)
+    assert "2 clips held_out, 4 clips train; 99 frames of clips. From some-package==1.0." in text
+    assert "| control | cosine | 0.912 | ≥ 0.9 | yes |\n| control | drift | 0.500 | ≤ 0.25 | no |" in text
