@@ -96,8 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("camera_lora", __doc__, arguments)
     if options.animator is None:
         raise ValueError("--animator: missing, needed: the folder of the animator that the LoRA is for")
-    accelerator = make_accelerator(options)
-    device = torch.device(options.device) if options.device else accelerator.device
+    accelerator, device = make_accelerator(options)
     rank, processes, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
