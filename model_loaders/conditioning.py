@@ -10,6 +10,7 @@ from ..flow_tools.convention import pad_to_multiple, resize_flow
 from ..flow_tools.strength import strength_percent
 from ..flow_tools.warp import reference_video
 from ..sampling.denoiser import Conditioning, make_denoiser
+from ..sampling.dual_clock import held
 from ..sampling.guidance import guided
 from . import memory
 from .animator import Animator, embed_image, encode_image, encode_motion
@@ -17,6 +18,7 @@ from .animator import Animator, embed_image, encode_image, encode_motion
 PAD = 64  # image sides are padded to a multiple of it: VAE factor 8, UNet factor 8
 MOTION_BUCKET_ID = 127  # SVD's own default, and the built-in adapter's training
 LARGEST_BUCKET_ID = 255
+DUAL_CLOCK_BUCKET_ID = 17  # Time-to-Move's: the motion comes from the warped still, not from the model
 BYTES_PER_LATENT = 30_000  # of activations per latent pixel and frame, in half precision; a generous estimate
 
 
@@ -52,20 +54,23 @@ def fit_guidance(guidance: MotionGuidance, animator: Animator, height: int, widt
     return replace(guidance, flow=flow, maps=maps)
 
 
-def choose_strength(animator: Animator, flow: Tensor | None, manual: float | None) -> tuple[float | None, int, str]:
+def choose_strength(
+    animator: Animator, flow: Tensor | None, manual: float | None, *, dual_clock: bool = False
+) -> tuple[float | None, int, str]:
     """(strength_percent for the adapter or None, motion_bucket_id, what was done in words).
 
-    manual: percent, or None for auto: eq. 8 of the flow.
+    manual: percent, or None for auto: eq. 8 of the flow, but a low motion_bucket_id where a dual clock moves things.
     """
     if manual is None and flow is None:
         return None, MOTION_BUCKET_ID, f"no flow to measure, so the default motion_bucket_id = {MOTION_BUCKET_ID}"
+    if manual is None and dual_clock and not animator.has_adapter:
+        return None, DUAL_CLOCK_BUCKET_ID, f"motion_bucket_id = {DUAL_CLOCK_BUCKET_ID}, the dual clock's own"
     percent = strength_percent(flow) if manual is None else manual
     note = f"motion strength {percent:.0f} % ({'measured from the flow' if manual is None else 'set by hand'}) drives "
     if animator.has_adapter:
         return percent, MOTION_BUCKET_ID, note + f"the adapter {animator.adapter}"
     bucket = max(0, min(LARGEST_BUCKET_ID, round(percent)))
-    note += f"motion_bucket_id = {bucket}: no adapter is loaded"
-    return None, bucket, note + (", so the flow's directions are not used" if flow is not None else "")
+    return None, bucket, note + f"motion_bucket_id = {bucket}: no adapter is loaded"
 
 
 def encode_reference(
@@ -115,7 +120,7 @@ def activation_bytes(animator: Animator, reference: Tensor) -> int:
 def denoisers(
     animator: Animator, conditioning: Conditioning, guidance_scale: Tensor, *, segments: int = 1
 ) -> tuple[Callable, Callable]:
-    """(conditional, guided) over the animator's UNet, loaded onto the device. Each pass first looks for Cancel."""
+    """(conditional, guided and held) over the animator's UNet, loaded onto the device. Each pass looks for Cancel."""
     needed = segments * activation_bytes(animator, conditioning.reference)
     (network,) = memory.load(animator.unet, memory_required=needed)
     device, dtype = animator.unet.load_device, animator.dtype
@@ -135,4 +140,5 @@ def denoisers(
         return make_denoiser(network, told, count=lambda _: memory.check_cancel())
 
     conditional = denoiser(placed)
-    return conditional, guided(conditional, denoiser(placed.unconditional()), guidance_scale.to(device))
+    steered = guided(conditional, denoiser(placed.unconditional()), guidance_scale.to(device))
+    return conditional, held(steered, conditioning.hold and conditioning.hold.to(device))

@@ -2,23 +2,12 @@
 
 import logging
 
-import torch
 from comfy_api.latest import io, ui
 
 from ..flow_tools.convention import check_flow, image_to_tensor, pad_to_multiple
-from ..model_loaders import memory
+from ..model_loaders.animation import AUTO, AUTOMATIC, CONTROLS, STRONG, WEAK, Settings, animate_planned, plan
 from ..model_loaders.animator import encode_motion
-from ..model_loaders.conditioning import (
-    PAD,
-    MotionGuidance,
-    choose_strength,
-    condition,
-    denoisers,
-    fit_guidance,
-)
-from ..sampling.animate import animate
-from ..sampling.guidance import guidance_scales
-from ..sampling.schedule import karras_sigmas
+from ..model_loaders.conditioning import PAD, MotionGuidance
 from .progress import latent_progress, progress
 from .samplers import wrap_sampler
 from .types import (
@@ -26,7 +15,6 @@ from .types import (
     ANIMATION_CATEGORY,
     LARGEST_SEED,
     SEED,
-    Animation,
     AnimationSocket,
     AnimatorSocket,
     GuidanceSocket,
@@ -159,8 +147,52 @@ class AnimateImage(io.ComfyNode):
                 io.Boolean.Input(
                     "loop",
                     default=False,
-                    tooltip="Ours, not the paper's: the last frame leads back to the first. Needs guidance and an "
-                    "adapter with a warped reference (the built-in one).",
+                    tooltip="Ours, not the paper's: the last frame leads back to the first. Needs guidance and a "
+                    "warped reference (the built-in adapter's, or chosen in control).",
+                ),
+                io.Combo.Input(
+                    "control",
+                    options=CONTROLS,
+                    default=AUTO,
+                    optional=True,
+                    tooltip="How the flow steers, beside an adapter's motion attention (ours, not the paper's). auto: "
+                    "with an adapter as it was trained, without one the dual clock; what the flow asks to stand "
+                    "still is held to the picture. as trained: nothing is added. warped reference: the model is "
+                    "shown the still warped along the flow. dual clock: sampling starts from the warped still "
+                    "and keeps what moves to it while the noise is strong.",
+                ),
+                io.Float.Input(
+                    "weak_noise",
+                    default=AUTOMATIC,
+                    min=AUTOMATIC,
+                    max=1000.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Dual clock: the noise level at which sampling starts from the warped still. Lower: "
+                    f"closer to it everywhere. -1: automatic ({WEAK:g} for SVD).",
+                    **ADVANCED,
+                ),
+                io.Float.Input(
+                    "strong_noise",
+                    default=AUTOMATIC,
+                    min=AUTOMATIC,
+                    max=1000.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Dual clock: what moves is held to the warped still down to this noise level. Lower: "
+                    f"obeys the arrows more, looks more like a cut-out. -1: automatic ({STRONG:g} for SVD).",
+                    **ADVANCED,
+                ),
+                io.Float.Input(
+                    "still_noise",
+                    default=AUTOMATIC,
+                    min=AUTOMATIC,
+                    max=1000.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="What the flow asks to stand still is held to the picture down to this noise level: 0 to "
+                    "the end, 1000 not at all. -1: automatic (0, or not at all in the control as trained).",
+                    **ADVANCED,
                 ),
                 GuidanceSocket.Input(
                     "guidance",
@@ -196,58 +228,36 @@ class AnimateImage(io.ComfyNode):
         frames,
         noise_aug_strength,
         loop,
+        control="auto",
+        weak_noise=-1.0,
+        strong_noise=-1.0,
+        still_noise=-1.0,
         guidance=None,
         sampler=None,
         sigmas=None,
     ) -> io.NodeOutput:
-        picture = image_to_tensor(single(image))
-        frames, fps = frames or animator.frames, fps or animator.fps
-        if frames < 2:
-            raise ValueError(f"frames: got {frames}, allowed 0 (the model's own) or 2 and more")
-        if loop and (animator.reference != "warped" or guidance is None):
-            what = "no guidance" if animator.reference == "warped" else f"a {animator.reference} reference"
-            raise ValueError(f"loop: got {what}, allowed with guidance and an adapter that has a warped reference")
-        sigmas = karras(animator, steps) if sigmas is None else checked_sigmas(sigmas)
-        run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
-        if guidance is not None:
-            guidance = fit_guidance(guidance, animator, *picture.shape[-2:], frames)
-        manual = motion_strength if choice(strength_mode, STRENGTH_MODES, "strength_mode") == "manual" else None
-        strength, bucket, note = choose_strength(animator, guidance and guidance.flow, manual)
-
-        padded, padding = pad_to_multiple(picture, PAD)
-        generator = torch.Generator().manual_seed(seed)
-        augmentation = torch.randn(padded.shape, generator=generator)  # drawn first, as diffusers does
-        conditioning = condition(
-            animator,
-            picture,
-            guidance,
-            strength,
-            bucket,
-            frames=frames,
+        manual = choice(strength_mode, STRENGTH_MODES, "strength_mode") == "manual"
+        settings = Settings(
+            seed=seed,
+            steps=steps,
+            cfg_min=cfg_min,
+            cfg_max=cfg_max,
             fps=fps,
-            noise=augmentation,
+            motion_strength=motion_strength if manual else None,
+            frames=frames,
             noise_aug_strength=noise_aug_strength,
             loop=loop,
+            control=control,
+            weak_noise=weak_noise,
+            strong_noise=strong_noise,
+            still_noise=still_noise,
         )
-        scale = guidance_scales(cfg_min, cfg_max, frames)
-        _, denoise = denoisers(animator, conditioning, scale)
-        noise = torch.randn(conditioning.reference.shape, generator=generator).to(memory.device())
-        on_step = latent_progress(animator)
-        trajectory = animate(denoise, noise, sigmas, sampler=run_sampler, on_step=on_step)
-        animation = Animation(trajectory.latents, trajectory, conditioning, scale, run_sampler, animator, padding)
-        passes = 1 if (scale == 1).all() else 2
-        reference = "warped along the flow" if animator.reference == "warped" and guidance else "repeated"
-        report = (
-            f"{animator.name}: {frames} frames of {picture.shape[-1]}×{picture.shape[-2]} at {fps} fps, "
-            f"{len(sigmas) - 1} steps, {passes} pass{'es' if passes > 1 else ''} a step; "
-            f"reference {reference}{', looping' if loop else ''}; {note}"
-        )
-        logging.info("Driftfield: %s", report)
-        return io.NodeOutput(animation, report, ui=ui.PreviewText(report))
-
-
-def karras(animator, steps: int):
-    return karras_sigmas(steps, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, rho=animator.rho)
+        sigmas = None if sigmas is None else checked_sigmas(sigmas)
+        run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
+        planned = plan(animator, image_to_tensor(single(image)), guidance, settings, sigmas=sigmas)
+        animation = animate_planned(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
+        logging.info("Driftfield: %s", planned.report)
+        return io.NodeOutput(animation, planned.report, ui=ui.PreviewText(planned.report))
 
 
 def checked_sigmas(sigmas):

@@ -1,15 +1,9 @@
 """Sockets, what travels over them, and what every node's schema shares."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from comfy_api.latest import io
 from torch import Tensor
-
-from ..model_loaders.animator import Animator
-from ..sampling.animate import Trajectory
-from ..sampling.denoiser import Conditioning
 
 MotionArrowsSocket = io.Custom("MOTION_ARROWS")
 OpticalFlowSocket = io.Custom("OPTICAL_FLOW")  # float32 tensor [N, 2, H, W], px/frame
@@ -25,23 +19,6 @@ SEED = "The random numbers. The same seed gives the same video."
 
 # Hides an input behind "show advanced inputs", in the versions of ComfyUI that can.
 ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Int.Input.__init__).parameters else {}
-
-
-@dataclass(frozen=True)
-class Animation:
-    """A video in latents, with all that is needed to go on sampling it. Tensors lie in main memory."""
-
-    latents: Tensor  # [N, c, h, w], scaled
-    trajectory: Trajectory  # of the first segment, L frames
-    conditioning: Conditioning
-    guidance_scale: Tensor  # [L]
-    sampler: Callable  # of sampling.animate's kind
-    animator: Animator
-    padding: tuple[int, int, int, int]  # px: top, bottom, left, right
-
-    @property
-    def segment_frames(self) -> int:
-        return len(self.trajectory.latents)
 
 
 def single(image: Tensor, name: str = "image") -> Tensor:

@@ -66,9 +66,16 @@ def run(denoise, x, sigmas, first, *, sampler, on_state=None, on_step=None):
     return x
 
 
+def first_state(noise, sigma, start=None):
+    """Unit noise at the level sigma, with variance for the data to come; or around the latents `start` instead."""
+    return noise * init_noise_scale(sigma) if start is None else start + sigma * noise
+
+
 @torch.no_grad()
-def animate(denoise, noise, sigmas, *, sampler=euler, on_step=None):
+def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
     """V1 = D(z_1:T), eq. 9, from unit noise [L, c, h, w] on the network's device, as a Trajectory.
+
+    start: latents [L, c, h, w] that the noise is added to, where sampling begins at a level that does not hide them.
 
     on_step(i, T, denoised [L, c, h, w]), i = 0..T-1, once a step; whatever it raises stops the run there.
     ValueError: sigmas that do not decrease, latents that are not finite, a sampler that does not report every step.
@@ -84,7 +91,7 @@ def animate(denoise, noise, sigmas, *, sampler=euler, on_step=None):
 
     x = run(
         denoise,
-        noise.float()[None] * init_noise_scale(sigmas[0]),
+        first_state(noise.float(), sigmas[0], start)[None],
         sigmas,
         0,
         sampler=sampler,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .dual_clock import Hold
+
 
 @dataclass(frozen=True)
 class Conditioning:
@@ -19,7 +21,8 @@ class Conditioning:
     added_time_ids: Tensor  # [1, 3] = fps - 1, motion_bucket_id, noise augmentation
     motion: tuple[Tensor, ...] | None = None  # what MotionUNet.encode_motion gives
     motion_scale: float = 1.0
-    strength_percent: float | None = None  # eq. 8, px/frame at 512 px, times 100
+    strength_percent: float | Tensor | None = None  # eq. 8, px/frame at 512 px, times 100; one number, or [K]
+    hold: Hold | None = None  # what the estimate keeps to; `held` applies it
 
     def unconditional(self):
         """What guidance steers away from: no embedding, no reference, no motion; same time ids and strength."""
@@ -55,7 +58,7 @@ def make_denoiser(network, conditioning, *, count=None):
             conditioning.added_time_ids.expand(segments, -1),
             motion=conditioning.motion,
             motion_scale=conditioning.motion_scale,
-            strength_percent=None if strength is None else sigma.new_full((segments,), strength),
+            strength_percent=None if strength is None else sigma.new_zeros(segments) + strength,
         )
         return x / variance - v * (s / variance.sqrt())
 

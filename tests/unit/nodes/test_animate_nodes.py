@@ -109,10 +109,82 @@ def test_auto_strength_is_measured(nodes, warped, plain, image):
     flow = torch.full((1, 2, 64, 64), 0.25)  # 2 px/frame at 512
     _, report = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow), strength_mode="auto")
     assert "200 % (measured from the flow) drives the adapter" in report and "warped along the flow" in report
-    _, report = animated(nodes, plain, image, guidance=encoded(nodes, plain, flow), strength_mode="auto")
-    assert "motion_bucket_id = 200: no adapter" in report and "reference repeated" in report
+    plainly = {"guidance": encoded(nodes, plain, flow), "strength_mode": "auto", "control": "as trained"}
+    _, report = animated(nodes, plain, image, **plainly)
+    assert "reference repeated, so the flow's directions are not used" in report
+    assert "motion_bucket_id = 200: no adapter" in report
     _, report = animated(nodes, plain, image, strength_mode="auto")
     assert "default motion_bucket_id = 127" in report
+
+
+def test_what_the_control_auto_means(nodes, plain, warped, image, flow):
+    """Beside an adapter the picture holds still what the flow leaves alone; without one it is the dual clock."""
+    half = flow.clone()
+    half[..., :32] = 0
+    half[..., 32:] = 3
+
+    def told(animator, **changes):
+        animation, report = animated(nodes, animator, image, guidance=encoded(nodes, animator, half), **changes)
+        return animation, report
+
+    with_adapter, report = told(warped)
+    assert "reference warped along the flow, what stands still held to noise 0" in report
+    assert len(with_adapter.trajectory.sigmas) == 5 and with_adapter.trajectory.sigmas[0] == 700
+    target = with_adapter.conditioning.hold.target
+    torch.testing.assert_close(with_adapter.latents[..., :4], target[..., :4], atol=1e-5, rtol=0)
+    assert torch.equal(target, target[:1].expand_as(target))
+    assert not torch.equal(with_adapter.latents[..., 4:], target[..., 4:])
+    assert told(warped, control="as trained")[0].conditioning.hold is None
+
+    without, report = told(plain, strength_mode="auto")
+    assert "repeated, dual clock from noise 75, what moves held to 31, what stands still held to noise 0" in report
+    assert "motion_bucket_id = 17" in report
+    hold, trajectory = without.conditioning.hold, without.trajectory
+    assert len(trajectory.sigmas) == 5 and trajectory.sigmas[0] == 75
+    torch.testing.assert_close(without.latents[..., :4], hold.target[..., :4], atol=1e-5, rtol=0)
+    assert not torch.equal(hold.target[0], hold.target[-1])
+    noise = (trajectory.states[0] - hold.target) / 75
+    assert 0.9 < noise.std() < 1.1
+    held = (hold.level == 31).expand_as(hold.target)
+    assert held.any()
+    later = next(i for i, sigma in enumerate(trajectory.sigmas) if sigma <= 31)
+    expected = hold.target + trajectory.sigmas[later] * noise
+    torch.testing.assert_close(trajectory.states[later][held], expected[held], atol=1e-3, rtol=1e-4)
+
+
+def test_controls_join_as_chosen(nodes, plain, warped, image, flow):
+    guidance = encoded(nodes, plain, flow * 10)
+    seen = {}
+    for control in ("as trained", "warped reference", "dual clock", "dual clock + warped reference"):
+        animation, report = animated(nodes, plain, image, guidance=guidance, control=control)
+        reference = animation.conditioning.reference
+        assert torch.equal(reference[0], reference[-1]) == ("warped" not in control), control
+        assert ("dual clock from" in report) == ("dual clock" in control)
+        seen[control] = animation.latents
+    assert len({float(latents.sum()) for latents in seen.values()}) == 4
+    both, report = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow * 10), control="dual clock")
+    assert "warped along the flow, dual clock" in report and "drives the adapter" in report
+    assert both.conditioning.motion is not None
+    levels = {"weak_noise": 20.0, "strong_noise": 5.0, "still_noise": 2.5}
+    _, report = animated(nodes, plain, image, guidance=guidance, **levels)
+    assert "dual clock from noise 20, what moves held to 5, what stands still held to noise 2.5" in report
+    sigmas = torch.tensor([700.0, 50.0, 19.0, 3.0, 0.0])
+    cut, _ = animated(nodes, plain, image, guidance=guidance, sigmas=sigmas, **levels)
+    assert cut.trajectory.sigmas.tolist() == [20, 19, 3, 0]
+    looped, report = animated(nodes, plain, image, guidance=guidance, control="warped reference", loop=True)
+    assert "looping" in report
+
+
+@pytest.mark.parametrize("name", ["heun", "dpmpp_2m", "uni_pc"])
+def test_the_dual_clock_joins_comfyui_s_samplers(nodes, plain, image, name):
+    from comfy.samplers import sampler_object
+
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0, :, 32:] = 3
+    guidance = encoded(nodes, plain, flow)
+    animation, _ = animated(nodes, plain, image, guidance=guidance, sampler=sampler_object(name), steps=6)
+    hold = animation.conditioning.hold
+    torch.testing.assert_close(animation.latents[..., :4], hold.target[..., :4], atol=0.01, rtol=0)
 
 
 def test_flow_of_another_size_and_length_fits(nodes, warped, image):
@@ -187,7 +259,7 @@ def test_global_random_state_and_inputs_stay(nodes, longer_nodes, warped, image,
 
 
 def test_errors_name_the_input(nodes, loaders, warped, plain, image, flow, tiny_adapters):
-    guidance = encoded(nodes, warped, flow)
+    guidance, bare = encoded(nodes, warped, flow), encoded(nodes, plain, flow)
     cases = [
         ("image: got a batch of 2", warped, {"image": image.repeat(2, 1, 1, 1)}),
         ("frames: got 1", warped, {"frames": 1}),
@@ -198,6 +270,11 @@ def test_errors_name_the_input(nodes, loaders, warped, plain, image, flow, tiny_
         ("sigmas: got .* strictly decreasing", plain, {"sigmas": torch.tensor([1.0, 10.0, 0.0])}),
         ("sampler: got object", plain, {"sampler": object()}),
         ("strength_mode: got 'both'", plain, {"strength_mode": "both"}),
+        ("control: got 'magic', allowed auto, as trained", plain, {"control": "magic"}),
+        ("control: got 'dual clock' without guidance", plain, {"control": "dual clock"}),
+        ("weak_noise, strong_noise: got 3 and 31", plain, {"guidance": bare, "weak_noise": 3.0}),
+        ("still_noise: got -2.0", plain, {"guidance": bare, "still_noise": -2.0}),
+        ("still_noise: got nan", plain, {"guidance": bare, "still_noise": float("nan")}),
     ]
     for said, animator, changes in cases:
         picture = changes.pop("image", image)

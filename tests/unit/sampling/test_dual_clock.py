@@ -1,0 +1,139 @@
+"""Holding the estimate is what Time-to-Move does to the state; the warped still and its regions by hand."""
+
+import os
+import sys
+
+import pytest
+import torch
+
+from driftfield.flow_tools.warp import reference_video
+from driftfield.sampling.animate import animate, euler
+from driftfield.sampling.dual_clock import FREE, Hold, fill_nearest, held, regions, warped_still
+from driftfield.sampling.phased import extend
+from driftfield.sampling.schedule import karras_sigmas
+
+SHAPE = (5, 4, 8, 8)
+SIGMAS = karras_sigmas(20, sigma_min=0.002, sigma_max=75)
+STRONG = 4.0
+
+
+@pytest.fixture
+def target(randn):
+    return randn(*SHAPE, seed=8) * 0.5
+
+
+@pytest.fixture
+def hold(target):
+    """The left half held to STRONG, the upper right quarter to the end, the rest free."""
+    level = torch.full((5, 1, 8, 8), FREE)
+    level[..., :4] = STRONG
+    level[..., :4, 4:] = 0
+    return Hold(target, level)
+
+
+def time_to_move(denoise, x, sigmas, noise, hold):
+    """The published loop: after each step what is held is put back to z_w + sigma[i + 1] e."""
+    for sigma, after in zip(sigmas[:-1], sigmas[1:], strict=True):
+        x = x + (x - denoise(x, sigma)) / sigma * (after - sigma)
+        x = torch.where(sigma > hold.level, hold.target + after * noise, x)
+    return x
+
+
+def test_holding_the_estimate_is_putting_back_the_state(gaussian, noise, target, hold):
+    got = animate(held(gaussian(), hold), noise, SIGMAS, start=target)
+    expected = time_to_move(gaussian(), (target + SIGMAS[0] * noise)[None], SIGMAS, noise, hold)[0]
+    torch.testing.assert_close(got.latents, expected, atol=1e-4, rtol=1e-4)
+    for sigma, state in zip(SIGMAS, got.states, strict=True):
+        if sigma >= STRONG:  # the same noise throughout
+            exact = target + sigma * noise
+            torch.testing.assert_close(state[..., :4], exact[..., :4], atol=1e-4, rtol=1e-4)
+    assert torch.equal(got.latents[..., :4, 4:], target[..., :4, 4:])
+    assert not torch.isclose(got.latents[..., 4:, 4:], target[..., 4:, 4:]).all()
+
+
+@pytest.mark.parametrize("name", ["sample_euler", "sample_heun", "sample_dpmpp_2m", "sample_lms", "sample_dpm_2"])
+def test_other_samplers_stay_on_the_held_line_history_included(gaussian, noise, target, hold, name):
+    folder = os.environ.get("COMFYUI_DIR")
+    if not folder:
+        pytest.skip("COMFYUI_DIR is not set: ComfyUI's samplers are not there to plug in")
+    sys.path.append(folder)
+    try:
+        from comfy.cli_args import args
+
+        args.cpu = not torch.cuda.is_available()
+        import comfy.k_diffusion.sampling as sampling
+    finally:
+        sys.path.remove(folder)
+    trajectory = animate(held(gaussian(), hold), noise, SIGMAS, start=target, sampler=getattr(sampling, name))
+    for sigma, state in zip(SIGMAS, trajectory.states, strict=True):
+        exact = target + sigma * noise
+        if sigma >= STRONG:
+            torch.testing.assert_close(state[..., :4], exact[..., :4], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(state[..., :4, 4:], exact[..., :4, 4:], atol=1e-3, rtol=1e-3)
+
+
+def test_nothing_held_changes_nothing(gaussian, noise, target):
+    free = Hold(target, torch.full((5, 1, 8, 8), FREE))
+    a, b = animate(gaussian(), noise, SIGMAS), animate(held(gaussian(), free), noise, SIGMAS)
+    assert torch.equal(a.latents, b.latents)
+    denoise = gaussian()
+    assert held(denoise, None) is denoise
+
+
+def test_every_segment_of_a_batch_has_its_own_noise_level(noise, target, hold):
+    x = noise.expand(2, *SHAPE)
+    got = held(lambda x, sigma: torch.zeros_like(x), hold)(x, torch.tensor([STRONG, STRONG + 1]))
+    assert (got[0, ..., :4, :4] == 0).all() and (got[1, ..., 4:, :4] == target[..., 4:, :4]).all()
+    assert (got[:, ..., 4:, 4:] == 0).all()
+    assert torch.equal(got[0, ..., :4, 4:], target[..., :4, 4:])
+
+
+def test_a_band_slides_and_what_it_uncovers_is_known():
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0, 16:32] = 4.0
+    video, moving, uncovered = warped_still(image, flow, 5)
+    band = slice(16, 32)
+    for t in range(5):
+        came = torch.zeros(64, 64)
+        came[band, 4 * t :] = 1
+        gone = torch.zeros(64, 64)
+        gone[band, : 4 * t] = 1
+        assert torch.equal(moving[t, 0], came) and torch.equal(uncovered[t, 0], gone)
+        torch.testing.assert_close(video[t, :, band, 4 * t :], image[0, :, band, : 64 - 4 * t])
+        for elsewhere in (slice(0, 16), slice(32, 64)):
+            torch.testing.assert_close(video[t, :, elsewhere], image[0, :, elsewhere])
+    middle = video[1, :, 20:28]  # farther from the band's edges than the hole is wide
+    assert torch.equal(middle[..., :4], middle[..., 4:5].expand(-1, -1, 4))
+    moves, rests = regions(moving, uncovered, 8)
+    assert torch.equal(rests[:, 0], (torch.arange(8) // 2 != 1).view(8, 1).expand(5, 8, 8))
+    assert torch.equal(moves[4, 0], ~rests[4, 0] & (torch.arange(8) >= 2))
+    assert moves[1, 0, 2].tolist() == [False] + [True] * 7  # half of the first latent is not most of it
+
+
+def test_a_still_flow_rests_everywhere_and_a_tiny_one_too():
+    image = torch.rand(1, 3, 32, 32)
+    for flow in (torch.zeros(1, 2, 32, 32), torch.full((1, 2, 32, 32), 0.05)):
+        video, moving, uncovered = warped_still(image, flow, 9)
+        assert not moving.any() and not uncovered.any()
+        assert regions(moving, uncovered, 8)[1].all()
+    torch.testing.assert_close(video[0], image[0])
+
+
+def test_a_loop_is_warped_as_the_looping_reference():
+    image = torch.rand(1, 3, 32, 32)
+    flow = torch.full((1, 2, 32, 32), 1.0)
+    video, moving, uncovered = warped_still(image, flow, 6, loop=True)
+    torch.testing.assert_close(video, reference_video(image, flow, 6, loop=True))
+    assert moving.all() and not uncovered.any()
+
+
+def test_holes_take_the_nearest_pixel(randn):
+    frame = torch.arange(25.0).view(1, 5, 5)
+    hole = torch.zeros(5, 5)
+    hole[:, 3:] = 1
+    filled = fill_nearest(frame, hole)
+    assert torch.equal(filled[..., :3], frame[..., :3])
+    assert torch.equal(filled[..., 3:], frame[..., 2:3].expand(-1, -1, 2))
+    assert torch.equal(fill_nearest(frame, torch.ones(5, 5)), frame)
+    assert torch.equal(fill_nearest(frame, torch.zeros(5, 5)), frame)
