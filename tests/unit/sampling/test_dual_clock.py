@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from driftfield.flow_tools.warp import reference_video
-from driftfield.sampling.animate import animate, euler
+from driftfield.sampling.animate import animate
 from driftfield.sampling.dual_clock import FREE, Hold, fill_nearest, held, regions, warped_still
-from driftfield.sampling.phased import extend
 from driftfield.sampling.schedule import karras_sigmas
 
 SHAPE = (5, 4, 8, 8)
