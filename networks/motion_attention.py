@@ -38,8 +38,17 @@ class MotionAttention:
 
         query, key = heads(attention.to_q(hidden_states)), heads(attention.to_k(hidden_states))
         out = attention.to_out[1](attention.to_out[0](attend(attention.to_v(hidden_states))))
-        context = self.context
-        if context.maps is None or context.scale == 0:
+        motion = self.motion()
+        if motion is None:
             return out
-        motion = context.maps[self.level].permute(0, 3, 4, 1, 2).flatten(0, 2)  # [B·h·w, L, C]
-        return out + context.scale * self.output(attend(attention.to_v(motion)))
+        tokens = motion.permute(0, 3, 4, 1, 2).flatten(0, 2)  # [B·h·w, L, C]
+        return out + self.weigh(attend(attention.to_v(tokens)))
+
+    def motion(self) -> Tensor | None:
+        """The motion maps [B, L, C, h, w] of this pass; None where there is none to attend to."""
+        context = self.context
+        return None if context.maps is None or context.scale == 0 else context.maps[self.level]
+
+    def weigh(self, attended: Tensor) -> Tensor:
+        """g · W_o · Attn(Q, K, W_V z_m)."""
+        return self.context.scale * self.output(attended)
