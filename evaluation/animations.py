@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import torch
@@ -14,23 +14,16 @@ from ..flow_tools.convention import crop_padding, pad_to_multiple
 from ..flow_tools.dense import default_sigma_px, densify
 from ..flow_tools.sparse import sparse_flow
 from ..model_loaders import locations, memory
+from ..model_loaders.animation import Plan, Settings, plan
 from ..model_loaders.animator import Animator, decode, encode_motion, load_animator
-from ..model_loaders.conditioning import (
-    PAD,
-    MotionGuidance,
-    activation_bytes,
-    choose_strength,
-    condition,
-    fit_guidance,
-)
+from ..model_loaders.conditioning import PAD, MotionGuidance, activation_bytes, denoisers
 from ..model_loaders.refiner import Refiner, manage_refiner, refine
-from ..sampling.animate import euler, run
-from ..sampling.denoiser import Conditioning, make_denoiser
-from ..sampling.schedule import init_noise_scale, karras_sigmas
+from ..sampling.animate import euler, first_state, run
+from ..sampling.denoiser import Conditioning
+from ..sampling.dual_clock import Hold
 from .report import digest
 
 THRESHOLD = 0.05  # R of Densify Flow
-NOISE_AUG_STRENGTH = 0.02
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
 
 
@@ -45,7 +38,9 @@ class Shot:
     """A picture to animate."""
 
     image: Tensor  # [1, 3, H, W] -1..1
-    flow: Tensor  # [N, 2, H, W] px/frame
+    flow: Tensor | None  # [N, 2, H, W] px/frame; None: no guidance
+    percent: float | None = None  # motion strength by hand; None: measured from the flow
+    tells_strength: bool = True  # False: the network is told none
 
 
 def load_models(model: str = locations.BUILTIN, adapter: str = locations.AUTO) -> Models:
@@ -73,8 +68,10 @@ def measured(
 ) -> Iterator[dict]:
     """measure(name, frames [arguments.frames, 3, H, W] -1..1) of every shot, in order; one by one on a CPU.
 
-    The shots of one call share a size and a number of flows.
+    The shots of one call share a size, a number of flows, and what they are told.
     """
+    if not shots:
+        return
     names, frames = list(shots), arguments.frames
     size = batch_size(models, shots, frames)
     if size > 1:
@@ -98,59 +95,48 @@ def batch_size(models: Models, shots: dict[str, Shot], frames: int) -> int:
 
 def animate_images(models: Models, shots: Sequence[Shot], *, frames: int, steps: int, seed: int) -> list[Tensor]:
     """Frames [frames, 3, H, W] -1..1 of each shot, all in one batch and from the same noise."""
-    animator = models.animator
-    told = [condition_shot(animator, shot, frames=frames, seed=seed) for shot in shots]
-    sigmas = karras_sigmas(steps, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, rho=animator.rho)
-    noise = torch.stack([noise for _, noise in told]).to(memory.device()) * init_noise_scale(sigmas[0])
+    animator, device = models.animator, memory.device()
+    plans = [planned(animator, shot, Settings(seed=seed, steps=steps, frames=frames)) for shot in shots]
+    first = plans[0]
+    told = stacked([plan.conditioning for plan in plans], device)
+    _, denoise = denoisers(animator, told, first.guidance_scale, segments=len(plans))
+    noise = torch.stack([plan.noise for plan in plans]).to(device)
+    start = None if first.start is None else torch.stack([plan.start for plan in plans]).to(device)
     with torch.no_grad():
-        latents = run(denoiser(animator, [conditioning for conditioning, _ in told]), noise, sigmas, 0, sampler=euler)
+        latents = run(denoise, first_state(noise, first.sigmas[0], start), first.sigmas, 0, sampler=euler)
     videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
-    _, padding = pad_to_multiple(shots[0].image, PAD)
-    return [crop_padding(video, padding).clamp(-1, 1) for video in videos]
+    return [crop_padding(video, first.padding).clamp(-1, 1) for video in videos]
 
 
-def condition_shot(animator: Animator, shot: Shot, *, frames: int, seed: int) -> tuple[Conditioning, Tensor]:
-    """What the network is told about a shot, and its unit noise [frames, c, h, w]; both in main memory."""
-    maps = encode_motion(animator, pad_to_multiple(shot.flow, PAD)[0]) if animator.has_adapter else None
-    guidance = MotionGuidance(shot.flow, maps, 1.0, animator.adapter)
-    guidance = fit_guidance(guidance, animator, *shot.image.shape[-2:], frames)
-    strength, bucket, _ = choose_strength(animator, guidance.flow, None)
-    padded, _ = pad_to_multiple(shot.image, PAD)
-    generator = torch.Generator().manual_seed(seed)
-    conditioning = condition(
-        animator,
-        shot.image,
-        guidance,
-        strength,
-        bucket,
-        frames=frames,
-        fps=animator.fps,
-        noise=torch.randn(padded.shape, generator=generator),
-        noise_aug_strength=NOISE_AUG_STRENGTH,
-        loop=False,
-    )
-    return conditioning, torch.randn(conditioning.reference.shape, generator=generator)
+def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
+    guidance = None
+    if shot.flow is not None:
+        maps = encode_motion(animator, pad_to_multiple(shot.flow, PAD)[0]) if animator.has_adapter else None
+        guidance = MotionGuidance(shot.flow, maps, 1.0, animator.adapter)
+    made = plan(animator, shot.image, guidance, replace(settings, motion_strength=shot.percent))
+    if shot.tells_strength:
+        return made
+    return replace(made, conditioning=replace(made.conditioning, strength_percent=None))
 
 
-def denoiser(animator: Animator, told: Sequence[Conditioning]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The animator's denoiser for a batch whose videos have a conditioning each."""
-    needed = len(told) * activation_bytes(animator, told[0].reference)
-    (network,) = memory.load(animator.unet, memory_required=needed)
-    device, dtype = memory.device(), animator.dtype
+def stacked(told: Sequence[Conditioning], device: torch.device) -> Conditioning:
+    """One conditioning whose segments have each their own; they have the same parts."""
     first = told[0]
-    batch = Conditioning(
-        image_embedding=torch.cat([one.image_embedding for one in told]).to(device, dtype),
-        reference=torch.stack([one.reference for one in told]).to(device, dtype),
-        added_time_ids=torch.cat([one.added_time_ids for one in told]).to(device),
-        motion=first.motion
-        and tuple(torch.cat(maps).to(device, dtype) for maps in zip(*(one.motion for one in told), strict=True)),
-        motion_scale=first.motion_scale,
+    strength = first.strength_percent
+    if strength is not None:
+        strength = torch.tensor([one.strength_percent for one in told], device=device)
+    motion = first.motion
+    if motion is not None:
+        motion = tuple(torch.cat(maps) for maps in zip(*(one.motion for one in told), strict=True))
+    hold = first.hold
+    if hold is not None:
+        hold = Hold(torch.stack([one.hold.target for one in told]), torch.stack([one.hold.level for one in told]))
+    return replace(
+        first,
+        image_embedding=torch.cat([one.image_embedding for one in told]),
+        reference=torch.stack([one.reference for one in told]),
+        added_time_ids=torch.cat([one.added_time_ids for one in told]),
+        motion=motion,
+        strength_percent=strength,
+        hold=hold,
     )
-    strengths = None
-    if first.strength_percent is not None:
-        strengths = torch.tensor([one.strength_percent for one in told], device=device)
-
-    def with_strengths(*inputs, strength_percent: None, **named) -> Tensor:
-        return network(*inputs, strength_percent=strengths, **named)
-
-    return make_denoiser(with_strengths, batch, count=lambda _: memory.check_cancel())

@@ -18,7 +18,7 @@ DIRECTIONS = 64  # tried for each place
 
 
 def arrow_sets(image: Tensor, name: str) -> dict[str, MotionArrows]:
-    """"one" arrow, "two" equal arrows apart, an arrow and a far "pin", for image [1, 3, H, W] -1..1.
+    """ "one" arrow, "two" equal arrows apart, an arrow and a far "pin", for image [1, 3, H, W] -1..1.
 
     The name seeds the choice. ValueError for a picture without enough corners.
     """

@@ -6,21 +6,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-THUMB_PX = 112
 SHOWN = 5  # frames of an animation
-LABEL_PX = 14
-COLUMNS = 3
+LABEL_SHARE = 8  # a label is 1/8 as high as the pictures under it
+STRIP_PX = 126  # a strip's height on a sheet of many
+COLUMNS = 3  # of such a sheet
 
 
 def write_strip(path: Path, label: str, pictures: Sequence[Tensor]) -> None:
     """Pictures [3, H, W] 0..1 side by side under a line of text."""
-    thumbs = F.interpolate(torch.stack(list(pictures)), size=(THUMB_PX, THUMB_PX), mode="area")
-    row = (torch.cat(thumbs.unbind(), dim=-1).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    head = np.full((LABEL_PX, row.shape[1], 3), 255, np.uint8)
-    cv2.putText(head, label, (2, LABEL_PX - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
+    row = (torch.cat(list(pictures), dim=-1).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    size = len(row)
+    head = np.full((size // LABEL_SHARE, row.shape[1], 3), 255, np.uint8)
+    at = (size // 50, len(head) - size // 28)
+    cv2.putText(head, label, at, cv2.FONT_HERSHEY_SIMPLEX, size / 310, (0, 0, 0), max(1, size // 150), cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, cv2.cvtColor(np.concatenate([head, row]), cv2.COLOR_RGB2BGR))
 
@@ -31,12 +31,21 @@ def shown_frames(frames: Tensor) -> list[Tensor]:
 
 
 def write_sheet(path: Path, blocks: Sequence[Sequence[Path]]) -> None:
-    """Blocks of strips in columns, filled row by row; each block's strips one under the other."""
-    stacked = [np.concatenate([cv2.imread(str(strip)) for strip in strips]) for strips in blocks]
+    """Blocks of strips, made small, in columns, filled row by row; each block's strips one under the other."""
+    stacked = [np.concatenate([small(cv2.imread(str(strip))) for strip in strips]) for strips in blocks]
     empty = np.full_like(stacked[0], 255)
     stacked += [empty] * (-len(stacked) % COLUMNS if len(stacked) > COLUMNS else 0)
     rows = [np.concatenate(stacked[i : i + COLUMNS], axis=1) for i in range(0, len(stacked), COLUMNS)]
     write_picture(path, np.concatenate(rows))
+
+
+def write_large_sheet(path: Path, strips: Sequence[Path]) -> None:
+    """Strips as they are, one under the other."""
+    write_picture(path, np.concatenate([cv2.imread(str(strip)) for strip in strips]))
+
+
+def small(strip: np.ndarray) -> np.ndarray:
+    return cv2.resize(strip, (round(strip.shape[1] * STRIP_PX / len(strip)), STRIP_PX), interpolation=cv2.INTER_AREA)
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:

@@ -14,9 +14,10 @@ from ..flow_tools.estimate import estimate_flow
 from ..flow_tools.warp import reference_video
 from .animations import Shot, flow_of, load_models, measured, settings_of
 from .arrow_sets import arrow_sets, negated
-from .contact_sheet import shown_frames, write_sheet, write_strip
-from .held_out import held_out_stills
+from .contact_sheet import shown_frames, write_large_sheet, write_sheet, write_strip
+from .held_out import held_out_stills, spread
 from .metrics import (
+    colour_drift,
     commanded_velocity,
     cosine,
     frame_change,
@@ -34,7 +35,9 @@ LEAST_COSINE = 0.9
 MOST_ERROR = 0.35  # relative, median
 LEAST_TURNED = 1.0
 MOST_MOTION_PX = 0.25  # px/frame, where nothing is meant to move
+MOST_COLOUR = 2.0  # grey levels of 255 between any frame's mean colour and frame 0's, without arrows
 MOST_CHANGE = 2.0  # grey levels of 255 from frame to frame, without arrows
+LARGE = 8  # stills on the sheet of large pictures
 HEADER = ("still, arrows", "cosine", "error", "ceiling", "error", "flow", "error", "outside", "pin", "change")
 
 
@@ -58,6 +61,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
     rows = results.fill(list(asked), compute, in_words)
     write_sheet(arguments.out / "control.png", blocks)
+    write_large_sheet(arguments.out / "control_large.png", [block[0] for block in spread(blocks, LARGE)])
     figures = summary(rows)
     results.finish(figures, made := bars(figures))
     print(table(HEADER, [line(key, row) for key, row in rows.items()]))
@@ -76,7 +80,7 @@ def one_case(shot: Shot, arrows: MotionArrows, video: Tensor, strip: Path) -> di
     """Figures of an animation; the strip shows arrows, frames of it, and the last of the warped reference."""
     image, flow, frames = shot.image, shot.flow, len(video)
     reference = reference_video(image, flow, frames)
-    row = {"change": frame_change(video)}
+    row = {"change": frame_change(video), "colour": colour_drift(video), "ceiling colour": colour_drift(reference)}
     for what, motion in (("model", estimate_flow(video)), ("ceiling", estimate_flow(reference)), ("flow", flow)):
         row[what] = control_figures(motion, arrows, flow, frames=frames)
     drawn = draw_arrows((image + 1) / 2, arrows)
@@ -137,6 +141,9 @@ def summary(rows: dict[str, dict]) -> dict[str, float]:
         "outside px": statistics.fmean(px for key in drawn if (px := rows[key]["model"]["outside_px"]) is not None),
         "still motion px": statistics.fmean(row["model"]["mean_px"] for row in still),
         "still drift px": statistics.fmean(row["model"]["drift_px"] for row in still),
+        "still colour": max(row["colour"] for row in still),
+        "colour": statistics.fmean(rows[key]["colour"] for key in drawn),
+        "ceiling colour": statistics.fmean(rows[key]["ceiling colour"] for key in drawn),
         "still change": statistics.fmean(row["change"] for row in still),
         "ceiling cosine": statistics.fmean(figures("ceiling", "cosine")),
         "ceiling median error": statistics.median(figures("ceiling", "error")),
@@ -153,6 +160,12 @@ def bars(figures: dict[str, float]) -> list[Bar]:
         Bar("control: motion outside the mask, px/frame", figures["outside px"], MOST_MOTION_PX, at_least=False),
         Bar("control: motion without arrows, px/frame", figures["still motion px"], MOST_MOTION_PX, at_least=False),
         Bar("control: frame change without arrows, of 255", figures["still change"], MOST_CHANGE, at_least=False),
+        Bar(
+            "colour: mean RGB off frame 0's without arrows, of 255",
+            figures["still colour"],
+            MOST_COLOUR,
+            at_least=False,
+        ),
     ]
 
 

@@ -1,11 +1,15 @@
 """The held-out stills and clips of the prepared set."""
 
 from argparse import Namespace
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..training.data import load, to_unit
+
+Item = TypeVar("Item")
 
 
 def held_out_stills(arguments: Namespace, size: int) -> list[tuple[str, Tensor]]:
@@ -13,7 +17,7 @@ def held_out_stills(arguments: Namespace, size: int) -> list[tuple[str, Tensor]]
 
     ValueError where there are fewer.
     """
-    return [(name, resized(still[None], size)) for name, still in spread(arguments, "stills")]
+    return [(name, resized(still[None], size)) for name, still in chosen(arguments, "stills")]
 
 
 def held_out_clips(arguments: Namespace, size: int) -> list[tuple[str, Tensor]]:
@@ -21,20 +25,25 @@ def held_out_clips(arguments: Namespace, size: int) -> list[tuple[str, Tensor]]:
 
     ValueError for a clip with fewer frames, too.
     """
-    clips = spread(arguments, "clips")
+    clips = chosen(arguments, "clips")
     for name, clip in clips:
         if len(clip) < arguments.frames:
             raise ValueError(f"--frames: got {arguments.frames}, allowed at most the {len(clip)} of clip {name}")
     return [(name, resized(clip[: arguments.frames], size)) for name, clip in clips]
 
 
-def spread(arguments: Namespace, kind: str) -> list[tuple[str, Tensor]]:
-    names, pictures = load(arguments.data, kind, "held_out")
+def chosen(arguments: Namespace, kind: str) -> list[tuple[str, Tensor]]:
+    pairs = sorted(zip(*load(arguments.data, kind, "held_out"), strict=True), key=lambda pair: pair[0])
     count = getattr(arguments, kind)
-    if not 1 <= count <= len(names):
-        raise ValueError(f"--{kind}: got {count}, allowed 1 to the {len(names)} in {arguments.data}")
-    order = sorted(range(len(names)), key=names.__getitem__)
-    return [(names[i], pictures[i]) for i in (order[i * len(names) // count] for i in range(count))]
+    if not 1 <= count <= len(pairs):
+        raise ValueError(f"--{kind}: got {count}, allowed 1 to the {len(pairs)} in {arguments.data}")
+    return spread(pairs, count)
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most count of them, evenly from the first on."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def resized(pictures: Tensor, size: int) -> Tensor:

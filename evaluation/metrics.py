@@ -43,6 +43,11 @@ def relative_error(measured: Tensor, commanded: Tensor) -> float:
     return float((measured - commanded).norm() / commanded.norm())
 
 
+def end_point_error(flow: Tensor, true: Tensor) -> float:
+    """Mean distance of [..., 2, H, W] from the true flow, px/frame (Barron et al., IJCV 1994)."""
+    return float((flow - true).norm(dim=-3).mean())
+
+
 def mean_length(flow: Tensor, where: Tensor) -> float:
     """Mean |flow| of [N, 2, H, W] over all N at the pixels of the bool [H, W], px/frame; NaN where it has none."""
     return float(flow.norm(dim=1)[:, where].mean())
@@ -51,6 +56,12 @@ def mean_length(flow: Tensor, where: Tensor) -> float:
 def frame_change(frames: Tensor) -> float:
     """Mean |difference| of neighbouring frames [L, 3, H, W], in grey levels of 255."""
     return float(frames.diff(dim=0).abs().mean()) * LEVELS
+
+
+def colour_drift(frames: Tensor) -> float:
+    """The largest difference of a frame's mean R, G or B from frame 0's, of [L, 3, H, W], in grey levels of 255."""
+    means = frames.mean(dim=(2, 3))
+    return float((means - means[0]).abs().max()) * LEVELS
 
 
 def psnr(frames: Tensor, target: Tensor) -> float:

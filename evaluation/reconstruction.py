@@ -104,5 +104,5 @@ def margins(figures: dict[str, dict[str, float]]) -> list[Bar]:
                 name = baseline + suffix
                 margin = float("nan") if means["model"] is None else means["model"] - means[name]
                 clips = "clips that move" if where == "moving" else "clips"
-                bars.append(Bar(f"reconstruction: {unit} over frame 0 {name}, {clips}", margin, 0.0))
+                bars.append(Bar(f"reconstruction: {unit} over frame 0 {name}, {clips}", margin, 0.0, strict=True))
     return bars

@@ -16,13 +16,16 @@ class Bar:
     value: float
     limit: float
     at_least: bool = True
+    strict: bool = False  # more than the limit, or less
 
     @property
     def met(self) -> bool:
+        if self.strict and self.value == self.limit:
+            return False
         return self.value >= self.limit if self.at_least else self.value <= self.limit  # NaN meets none
 
     def __str__(self) -> str:
-        sign = ">=" if self.at_least else "<="
+        sign = (">" if self.at_least else "<") + "=" * (not self.strict)
         return f"{'pass' if self.met else 'FAIL'}  {self.what}: {self.value:.3f}  (bar {sign} {self.limit:g})"
 
 

@@ -65,13 +65,13 @@ def test_trembling_is_motion_but_no_drift(control):
 def test_turned_round_means_both_ways(control, drawn, opposite, turned):
     def row(cosine):
         level = {"cosine": cosine, "error": 0.2, "outside_px": 0.3, "mean_px": 0.1, "drift_px": 0.0}
-        return {"model": level, "ceiling": level, "flow": level, "change": 1.0}
+        return {"model": level, "ceiling": level, "flow": level, "change": 1.0, "colour": 0.5, "ceiling colour": 0.4}
 
     rows = {"x, one": row(drawn), "x, negated one": row(opposite), "x, no arrows": row(None)}
     figures = control.summary(rows)
     assert figures["turned"] == turned and figures["negated cosine"] == pytest.approx(-opposite)
     assert figures["cosine"] == pytest.approx(drawn) and figures["still change"] == 1
-    assert figures["outside px"] == pytest.approx(0.3) and len(control.bars(figures)) == 6
+    assert figures["outside px"] == pytest.approx(0.3) and len(control.bars(figures)) == 7
 
 
 def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_adapters):

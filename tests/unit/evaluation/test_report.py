@@ -7,13 +7,15 @@ import cv2
 import pytest
 import torch
 
-from driftfield.evaluation.contact_sheet import THUMB_PX, shown_frames, write_sheet, write_strip
+from driftfield.evaluation.contact_sheet import STRIP_PX, shown_frames, write_large_sheet, write_sheet, write_strip
 from driftfield.evaluation.report import Bar, Results, digest, table
 
 
 def test_bars():
     assert Bar("a", 0.7, 0.7).met and not Bar("a", 0.69, 0.7).met
     assert Bar("a", 0.7, 0.7, at_least=False).met and not Bar("a", 0.71, 0.7, at_least=False).met
+    assert Bar("a", 0.1, 0, strict=True).met and not Bar("a", 0, 0, strict=True).met
+    assert Bar("a", -0.1, 0, at_least=False, strict=True).met and " (bar > 0)" in str(Bar("a", 1, 0, strict=True))
     assert not Bar("a", math.nan, 0).met and not Bar("a", math.nan, 0, at_least=False).met
     assert str(Bar("speed", 1.25, 2)) == "FAIL  speed: 1.250  (bar >= 2)"
 
@@ -67,7 +69,9 @@ def test_contact_sheet(tmp_path):
     strips = [tmp_path / f"{i}" / "strip.png" for i in range(4)]
     for strip in strips:
         write_strip(strip, "a label", shown_frames(video))
-    height, width = cv2.imread(str(strips[0])).shape[:2]
-    assert width == 5 * THUMB_PX
+    assert cv2.imread(str(strips[0])).shape == (32 + 4, 5 * 32, 3)
     write_sheet(tmp_path / "sheet.png", [[strip, strip] for strip in strips])
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * height, 3 * width, 3)  # 4 blocks in 3 columns
+    width = round(5 * 32 / 36 * STRIP_PX)
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * STRIP_PX, 3 * width, 3)  # 4 blocks in 3 columns
+    write_large_sheet(tmp_path / "large.png", strips)
+    assert cv2.imread(str(tmp_path / "large.png")).shape == (4 * 36, 5 * 32, 3)

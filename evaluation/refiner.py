@@ -1,0 +1,60 @@
+"""The flow refiner alone: is its field nearer to the true flow of held-out clips than the dense one it is given?"""
+
+import statistics
+import zlib
+from argparse import Namespace
+
+import torch
+
+from ..flow_tools.dense import default_sigma_px, densify
+from ..model_loaders.refiner import refine
+from ..training.refiner import WINDOW, draw_hints
+from .animations import THRESHOLD, load_models, settings_of
+from .held_out import held_out_clips
+from .metrics import end_point_error
+from .reconstruction import flows_of
+from .report import Bar, Results, table
+
+MOST_OF_DENSE = 0.7
+REACHES = {"default": 1.0, "narrow": 0.2}  # of the arrows: sigma as a share of the default; people set smaller ones
+
+
+def run(arguments: Namespace) -> list[Bar]:
+    """Prints the table, writes refiner.json, returns the bar."""
+    models = load_models()
+    results = Results(arguments.out / "refiner.json", settings_of(arguments))
+    clips = dict(held_out_clips(arguments, models.animator.size))
+    flows = dict(zip(clips, flows_of(clips), strict=True))
+
+    def figures(name: str) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        errors = {f"{what} {reach}": [] for reach in REACHES for what in ("dense", "refined")}
+        for start in range(0, len(flows[name]) - WINDOW + 1, WINDOW):
+            true = flows[name][start : start + WINDOW].mean(dim=0)
+            hints = draw_hints(true, generator)
+            for reach, share in REACHES.items():
+                dense = densify(*hints, sigma_px=share * default_sigma_px(*true.shape[-2:]), threshold=THRESHOLD)
+                refined = refine(models.refiner, dense, clips[name][start : start + 1])
+                for what, field in (("dense", dense), ("refined", refined)):
+                    errors[f"{what} {reach}"].append(end_point_error(field, true))
+        return {key: statistics.fmean(values) for key, values in errors.items()}
+
+    rows = results.fill(list(clips), lambda names: map(figures, names), in_words)
+    means = {key: statistics.fmean(row[key] for row in rows.values()) for key in next(iter(rows.values()))}
+    print(table(("clip, end-point error px/frame", *means), [(name, *row.values()) for name, row in rows.items()]))
+    print(table(("mean", *means), [("", *means.values())]))
+    bars = [
+        Bar(
+            f"refiner: end-point error over the dense input's, {reach} reach",
+            means[f"refined {reach}"] / means[f"dense {reach}"],
+            MOST_OF_DENSE,
+            at_least=False,
+        )
+        for reach in REACHES
+    ]
+    results.finish(means, bars)
+    return bars
+
+
+def in_words(row: dict) -> str:
+    return ", ".join(f"{key} {value:.2f}" for key, value in row.items()) + " px/frame"
