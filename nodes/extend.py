@@ -1,20 +1,23 @@
 """An animation made longer, and its frames."""
 
 import logging
-import math
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
-import torch
 from comfy_api.latest import io, ui
 
 from ..flow_tools.convention import crop_padding, tensor_to_image
 from ..model_loaders import memory
 from ..model_loaders.animator import decode
-from ..model_loaders.conditioning import activation_bytes, denoisers
-from ..sampling.phased import extend
+from ..model_loaders.extension import extend_animation, plan_extension
+from ..sampling.joins import CROSSFADE, JOINS
+from ..sampling.phased import evaluations
 from ..sampling.schedule import phase_boundary
 from .progress import latent_progress, progress
 from .types import ADVANCED, ANIMATION_CATEGORY, LARGEST_SEED, SEED, AnimationSocket
+
+# First segment -> (settings, what the network has answered so far) of a run that was stopped; gone with the segment.
+UNFINISHED = WeakKeyDictionary()
 
 
 class ExtendAnimation(io.ComfyNode):
@@ -56,6 +59,24 @@ class ExtendAnimation(io.ComfyNode):
                     "differ more.",
                 ),
                 io.Int.Input("seed", default=0, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED),
+                io.Combo.Input(
+                    "joins",
+                    options=JOINS,
+                    default=CROSSFADE,
+                    optional=True,
+                    tooltip="How segments meet. restart: the paper's, each jumps back to the still. Ours: offset "
+                    "windows keep the texture going across that jump; crossfade lets the next pass fade in before "
+                    "one ends, and no pass repeats another; loop fades all the time and repeats exactly.",
+                ),
+                io.Int.Input(
+                    "devices",
+                    default=1,
+                    min=1,
+                    max=64,
+                    optional=True,
+                    tooltip="GPUs of this machine that share the segments, each with a copy of the model.",
+                    **ADVANCED,
+                ),
             ],
             outputs=[
                 AnimationSocket.Output("long_animation", display_name="animation"),
@@ -64,37 +85,41 @@ class ExtendAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animation, total_frames, gamma, omega, seed) -> io.NodeOutput:
-        animator, conditioning = animation.animator, animation.conditioning
-        segments = math.ceil(total_frames / animation.segment_frames)
-        steps = len(animation.trajectory.sigmas) - 1
-        shared = phase_boundary(steps, gamma)
-        on_step = latent_progress(animator)
-
-        def run(batch: int):
-            conditional, denoise = denoisers(animator, conditioning, animation.guidance_scale, segments=batch)
-            return extend(
-                conditional,
-                denoise,
-                animation.trajectory,
-                (conditioning.reference * animator.scaling_factor).to(memory.device()),
-                segments=segments,
-                gamma=gamma,
-                omega=omega,
-                generator=torch.Generator().manual_seed(seed),
-                batch_segments=batch,
-                sampler=animation.sampler,
-                on_step=on_step,
-            )
-
-        batch = memory.fitting(max(1, segments - 1), activation_bytes(animator, conditioning.reference))
-        latents = memory.once_smaller(run, batch, 1, "segments sampled at once")[:total_frames]
-        report = (
-            f"{total_frames} frames: {segments} segment{'s' if segments > 1 else ''} of {animation.segment_frames}, "
-            f"the first {shared} of {steps} steps shared"
+    def execute(cls, animation, total_frames, gamma, omega, seed, joins=CROSSFADE, devices=1) -> io.NodeOutput:
+        trajectory = animation.trajectory
+        settings = (total_frames, gamma, omega, seed, joins)
+        answers = unfinished(trajectory, settings)
+        resumed = len(answers)
+        timeline = plan_extension(animation, total_frames, joins=joins, seed=seed)
+        steps = len(trajectory.sigmas) - 1
+        latents = extend_animation(
+            animation,
+            total_frames,
+            gamma=gamma,
+            omega=omega,
+            seed=seed,
+            joins=joins,
+            devices=memory.devices(devices),
+            answers=answers,
+            on_window=latent_progress(animation.animator),
         )
+        del UNFINISHED[trajectory]
+        passes = evaluations(timeline, steps=steps, gamma=gamma)
+        report = (
+            f"{total_frames} frames from a segment of {animation.segment_frames}, joins: {joins}; the first "
+            f"{phase_boundary(steps, gamma)} of {steps} steps shared, {passes} evaluations of a segment"
+        )
+        if resumed:
+            report += f", {resumed} of them kept from the run that was stopped"
         logging.info("Driftfield: %s", report)
         return io.NodeOutput(replace(animation, latents=latents), report, ui=ui.PreviewText(report))
+
+
+def unfinished(trajectory, settings: tuple) -> dict:
+    """The answers to go on from: those of the last run from this first segment, where it was stopped, and alike."""
+    if trajectory not in UNFINISHED or UNFINISHED[trajectory][0] != settings:
+        UNFINISHED[trajectory] = settings, {}
+    return UNFINISHED[trajectory][1]
 
 
 class DecodeAnimation(io.ComfyNode):

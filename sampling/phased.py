@@ -1,5 +1,7 @@
 """Phased inference with shared noise (paper, section 3.4): K segments for little more than the price of one."""
 
+import itertools
+
 import torch
 
 from .animate import euler, run
@@ -17,84 +19,94 @@ def share_noise(noise, *, copies, omega, generator):
     return frames[torch.randperm(len(frames), generator=generator)].view_as(mixed)  # eq. 12
 
 
-def second_phase_starts(denoise_conditional, trajectory, first, prior, *, copies, omega, generator):
-    """z_k = D(z1_M) + sigma_M n_k for k = 2..K, [copies, L, c, h, w] on the CPU; M = first. One evaluation, eq. 10."""
+def second_phase_starts(denoise_conditional, trajectory, timeline, first, prior, *, omega, generator):
+    """z = D(z1_M) + sigma_M n, [N - kept, c, h, w], of the frames that are not kept; M = first. One evaluation."""
     sigma = trajectory.sigmas[first]
     noisy = (prior.float() + sigma * torch.randn(prior.shape, generator=generator).to(prior.device))[None]
     noise = ((noisy - denoise_conditional(noisy, sigma)) / sigma)[0].cpu()  # eq. 10
     if not noise.isfinite().all():
         raise ValueError(f"shared noise before step {first + 1} (sigma {sigma:.4g}): NaN or infinity")
-    shared = share_noise(noise, copies=copies, omega=omega, generator=generator)
-    return shared.mul_(sigma).add_(trajectory.denoised[first])
+    count = len(timeline) - timeline.kept
+    shared = share_noise(noise, copies=-(-count // timeline.segment), omega=omega, generator=generator)
+    estimate = timeline.blend(trajectory.denoised[first], timeline.kept)
+    return shared.flatten(0, 1)[:count].mul_(sigma).add_(estimate)
+
+
+def over_windows(denoise_windows, trajectory, timeline):
+    """denoise(x [1, N - kept, c, h, w], sigma) -> x0, from denoise_windows; with `offset`, calls begin earlier in turn.
+
+    Windows that begin before the first frame of x see V1 as it was at that noise level.
+    """
+    calls = itertools.count()
+
+    def denoise(x, sigma):
+        sigma = sigma.flatten()[0].cpu()
+        windows = timeline.windows(shifted=next(calls) % 2 == 0)
+        video = torch.cat([state_at(trajectory, sigma)[: timeline.kept], x[0].cpu()])
+        starts = [start for start, _ in windows]
+        estimates = denoise_windows([video[start : start + timeline.segment] for start in starts], sigma, starts)
+        given = [x0[new - start :] for (start, new), x0 in zip(windows, estimates, strict=True)]
+        return torch.cat(given)[None].to(x)
+
+    return denoise
+
+
+def state_at(trajectory, sigma):
+    """V1 [L, c, h, w] at noise level sigma: a state of its run, or on Euler's line from the state before it."""
+    i = max(0, int((trajectory.sigmas[:-1] >= sigma).sum()) - 1)
+    share = sigma / trajectory.sigmas[i]
+    return trajectory.denoised[i] * (1 - share) + trajectory.states[i] * share
 
 
 @torch.no_grad()
 def extend(
     denoise_conditional,
-    denoise_guided,
+    denoise_windows,
     trajectory,
+    timeline,
     prior,
     *,
-    segments,
     gamma,
     omega,
     generator,
-    batch_segments=None,
     sampler=euler,
-    on_step=None,
-    on_segment=None,
 ):
-    """[K L, c, h, w] on the CPU: V1, then K - 1 segments that share its first M = ceil(gamma T) steps, eq. 9-12.
+    """[N, c, h, w] on the CPU: V1, then frames that share its first M = ceil(gamma T) steps, eq. 9-12.
 
+    denoise_windows(windows, sigma, starts) -> estimates x0, lists of [L, c, h, w] on the CPU: the network, with
+    guidance, on windows that begin at these frames of the timeline (`joins.plan_joins`), conditioned accordingly.
     prior: [L, c, h, w] scaled latents of the still (repeated, or warped) on the network's device; noise is added to
     them, and the network's estimate of that noise, without guidance, is what the segments share.
-    batch_segments: how many segments run side by side, None = all; Euler's result does not depend on it.
     generator: on the CPU; one seeded like V1's noise would draw that noise again.
-    on_step(i, total, denoised [k L, c, h, w]), i = 0..total-1 over all batches; what it raises stops the run.
-    on_segment(k, latents [L, c, h, w]) for k = 2..K, in order, on the CPU.
 
-    Euler evaluates 1 + (K - 1)(T - M) segments, after V1's T. With nothing to denoise, K = 1 or M = T, none: gamma = 1
-    repeats V1. ValueError: options out of range, a prior of another shape, latents that are not finite.
+    `evaluations` says what it costs after V1's T. With nothing to denoise, N <= L or M = T, none: gamma = 1 repeats V1.
+    ValueError: options out of range, a prior of another shape, latents that are not finite.
     """
     sigmas = trajectory.sigmas
-    steps = len(sigmas) - 1
-    first = phase_boundary(steps, gamma)
-    copies = segments - 1
-    if copies < 0:
-        raise ValueError(f"segments: got {segments}, allowed 1 or more")
+    first = phase_boundary(len(sigmas) - 1, gamma)
     if not 0 <= omega < float("inf"):
         raise ValueError(f"omega: got {omega}, allowed 0 or more")
-    if batch_segments is not None and batch_segments < 1:
-        raise ValueError(f"batch_segments: got {batch_segments}, allowed 1 or more, or None")
     if prior.shape != trajectory.latents.shape:
         raise ValueError(f"prior: got shape {list(prior.shape)}, allowed V1's {list(trajectory.latents.shape)}")
+    kept = trajectory.latents[: timeline.kept]
+    if len(timeline) == len(kept):
+        return kept.clone()
+    if first == len(sigmas) - 1:
+        return torch.cat([kept, timeline.blend(trajectory.latents, len(kept))])
+    starts = second_phase_starts(
+        denoise_conditional, trajectory, timeline, first, prior, omega=omega, generator=generator
+    )
+    denoise = over_windows(denoise_windows, trajectory, timeline)
+    # A report for every step, so that latents that are not finite are found at once.
+    later = run(denoise, starts[None], sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
+    return torch.cat([kept, later])
 
-    videos = [trajectory.latents]
 
-    def keep(latents):
-        videos.append(latents)
-        if on_segment is not None:
-            on_segment(len(videos), latents)
+def evaluations(timeline, *, steps, gamma):
+    """How many windows of L frames the network sees with Euler, after V1's own T = steps.
 
-    if first == steps:
-        for _ in range(copies):
-            keep(trajectory.latents)
-    elif copies:
-        starts = second_phase_starts(
-            denoise_conditional, trajectory, first, prior, copies=copies, omega=omega, generator=generator
-        )
-        batches = starts.split(batch_segments or copies)
-        total = len(batches) * (steps - first)
-        for batch, x in enumerate(batches):
-            done = batch * (steps - first)
-            x = run(
-                denoise_guided,
-                x.to(prior.device),
-                sigmas,
-                first,
-                sampler=sampler,
-                on_step=on_step and (lambda i, denoised, done=done: on_step(done + i, total, denoised)),
-            )
-            for latents in x.cpu():
-                keep(latents)
-    return torch.cat(videos)
+    "restart": 1 + (K - 1)(T - M) for K = ceil(N / L). The others need up to one window more in every step.
+    """
+    later = steps - phase_boundary(steps, gamma)
+    counts = [len(timeline.windows(shifted=call % 2 == 0)) for call in range(later)]
+    return 1 + sum(counts) if sum(counts) else 0

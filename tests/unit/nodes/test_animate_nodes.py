@@ -216,40 +216,6 @@ def test_no_arrows_give_a_finite_video(nodes, longer_nodes, warped, image):
     assert longer_nodes.DecodeAnimation.execute(animation, 8).result[0].isfinite().all()
 
 
-def test_extending_keeps_the_first_segment_and_trims_the_end(nodes, longer_nodes, warped, image, flow):
-    animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow))
-    longer, report = longer_nodes.ExtendAnimation.execute(animation, 13, 0.5, 0.2, 0).result
-    assert len(longer.latents) == 13 and torch.equal(longer.latents[:FRAMES], animation.latents)
-    assert not torch.equal(longer.latents[FRAMES : 2 * FRAMES], animation.latents)
-    assert report == "13 frames: 3 segments of 5, the first 2 of 4 steps shared"
-    copies = longer_nodes.ExtendAnimation.execute(longer, 10, 1.0, 0.2, 0).result[0]
-    assert torch.equal(copies.latents, animation.latents.repeat(2, 1, 1, 1))
-    short = longer_nodes.ExtendAnimation.execute(animation, 3, 0.5, 0.2, 0).result[0]
-    assert torch.equal(short.latents, animation.latents[:3])
-    assert longer_nodes.DecodeAnimation.execute(longer, 8).result[0].shape == (13, 64, 64, 3)
-
-
-def test_extending_with_too_little_memory_goes_one_by_one(
-    nodes, longer_nodes, loaders, plain, image, monkeypatch, caplog
-):
-    animation, _ = animated(nodes, plain, image)
-    expected = longer_nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
-    network = loaders.memory.unwrap(plain.unet)
-    forward, sizes = network.forward, []
-
-    def tight(sample, *args, **kwargs):
-        sizes.append(len(sample))
-        if len(sample) > 1:
-            raise loaders.memory.OutOfMemory("full")
-        return forward(sample, *args, **kwargs)
-
-    monkeypatch.setattr(network, "forward", tight)
-    monkeypatch.setattr(loaders.memory, "fitting", lambda count, size: count)
-    got = longer_nodes.ExtendAnimation.execute(animation, 15, 0.5, 0.2, 0).result[0].latents
-    assert sizes[:2] == [1, 2] and sizes.count(2) == 1 and "out of memory" in caplog.text
-    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
-
-
 def test_global_random_state_and_inputs_stay(nodes, longer_nodes, warped, image, flow):
     before, picture, field = torch.random.get_rng_state(), image.clone(), flow.clone()
     animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow))

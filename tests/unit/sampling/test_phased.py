@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from driftfield.sampling.animate import animate
+from driftfield.sampling.animate import animate, euler
 from driftfield.sampling.denoiser import make_denoiser
 from driftfield.sampling.guidance import guidance_scales, guided
-from driftfield.sampling.phased import extend, share_noise
+from driftfield.sampling.joins import CROSSFADE, JOINS, OFFSET_WINDOWS, RESTART, plan_joins
+from driftfield.sampling.phased import evaluations, extend, share_noise
 from driftfield.sampling.schedule import karras_sigmas
 
 SIGMAS = karras_sigmas(10, sigma_min=0.002, sigma_max=700)
@@ -24,8 +25,21 @@ def seeded(seed=100):
     return torch.Generator().manual_seed(seed)
 
 
-def options(**changes):
-    return {"segments": 4, "gamma": 0.6, "omega": 0.2, "generator": seeded(), **changes}
+def timeline_of(joins, total_frames, segment=FRAMES):
+    return plan_joins(joins, segment=segment, total_frames=total_frames, change=torch.ones(8, 8), generator=seeded())
+
+
+def extended(
+    conditional, denoise, trajectory, prior, *, joins=RESTART, frames=4 * FRAMES, batch=1, seed=100, **changes
+):
+    """extend() over windows that `denoise` gets `batch` at a time."""
+
+    def denoise_windows(windows, sigma, starts):
+        chunks = torch.stack(windows).split(batch)
+        return [estimate for chunk in chunks for estimate in denoise(chunk, sigma)]
+
+    given = {"gamma": 0.6, "omega": 0.2, "generator": seeded(seed), **changes}
+    return extend(conditional, denoise_windows, trajectory, timeline_of(joins, frames), prior, **given)
 
 
 @pytest.fixture
@@ -33,76 +47,77 @@ def trajectory(gaussian, noise):
     return animate(gaussian(), noise, SIGMAS)
 
 
-@pytest.mark.parametrize("batch_segments", [None, 1, 2, 3])
 @pytest.mark.parametrize("segments, gamma, steps", [(5, 0.8, 25), (2, 0, 4), (3, 0.28, 25), (7, 0.55, 9)])
-def test_evaluations_of_an_extension(conditioning, noise, prior, segments, gamma, steps, batch_segments):
-    evaluations, in_network = [], []
+@pytest.mark.parametrize("joins", JOINS)
+def test_evaluations_of_an_extension(conditioning, noise, prior, segments, gamma, steps, joins):
+    seen, in_network = [], []
 
     def network(sample, *args, **kwargs):
         in_network.append(len(sample))
         return sample[:, :, :4]
 
-    conditional = make_denoiser(network, conditioning, count=evaluations.append)
+    conditional = make_denoiser(network, conditioning, count=seen.append)
     unconditional = make_denoiser(network, conditioning.unconditional())
     denoise = guided(conditional, unconditional, guidance_scales(1, 3, FRAMES))
     trajectory = animate(denoise, noise, karras_sigmas(steps, sigma_min=0.002, sigma_max=700))
-    assert sum(evaluations) == steps
-    video = extend(
-        conditional,
-        denoise,
-        trajectory,
-        prior,
-        **options(segments=segments, gamma=gamma, batch_segments=batch_segments),
-    )
-    later = (segments - 1) * (steps - math.ceil(Fraction(str(gamma)) * steps))
-    assert sum(evaluations) == steps + 1 + later
-    assert sum(in_network) == 2 * steps + 1 + 2 * later
-    assert max(evaluations) == min(segments - 1, batch_segments or segments)
-    assert video.shape == (segments * FRAMES, 4, 8, 8)
+    assert sum(seen) == steps
+    frames = segments * FRAMES
+    video = extended(conditional, denoise, trajectory, prior, frames=frames, gamma=gamma, joins=joins, batch=3)
+    counted = evaluations(timeline_of(joins, frames), steps=steps, gamma=gamma)
+    later = steps - math.ceil(Fraction(str(gamma)) * steps)
+    assert sum(seen) == steps + counted and sum(in_network) == 2 * (steps + counted) - 1
+    assert video.shape == (frames, 4, 8, 8)
+    if joins == RESTART:
+        assert counted == 1 + (segments - 1) * later
+    else:
+        assert 1 + (segments - 1) * later <= counted <= 1 + segments * later
 
 
-@pytest.mark.parametrize("segments, gamma", [(3, 1), (1, 0.5), (1, 0)])
-def test_nothing_to_denoise_repeats_the_first_segment_exactly(trajectory, prior, segments, gamma):
+def test_evaluations_at_the_papers_settings():
+    """25 steps, 125 frames: T + 1 + (K - 1)(T - M) = 46, which is 1.84 T, against 5 T for chaining."""
+    cost = {joins: 25 + evaluations(timeline_of(joins, 125, 25), steps=25, gamma=0.8) for joins in JOINS}
+    assert cost == {"restart": 46, "offset windows": 49, "crossfade": 51, "loop": 51}
+    assert max(cost.values()) <= 1.5 * cost[RESTART]
+
+
+@pytest.mark.parametrize("joins", JOINS)
+@pytest.mark.parametrize("frames, gamma", [(3 * FRAMES, 1), (FRAMES, 0.5), (3, 0)])
+def test_nothing_to_denoise_needs_no_evaluation(trajectory, prior, frames, gamma, joins):
     def refuse(x, sigma):
         raise AssertionError("no evaluation is needed")
 
-    segments_seen = []
-    video = extend(
-        refuse,
-        refuse,
-        trajectory,
-        prior,
-        **options(segments=segments, gamma=gamma),
-        on_segment=lambda k, latents: segments_seen.append(k),
-    )
-    assert torch.equal(video, trajectory.latents.repeat(segments, 1, 1, 1))
-    assert segments_seen == list(range(2, segments + 1))
+    video = extended(refuse, refuse, trajectory, prior, frames=frames, gamma=gamma, joins=joins)
+    assert evaluations(timeline_of(joins, frames), steps=10, gamma=gamma) == 0
+    if joins in (RESTART, OFFSET_WINDOWS) or frames <= FRAMES:
+        assert torch.equal(video[:frames], trajectory.latents.repeat(3, 1, 1, 1)[:frames])
+
+
+@pytest.mark.parametrize("joins", JOINS)
+def test_one_segment_is_the_plain_sampler_s(gaussian, noise, prior, joins):
+    trajectory = animate(gaussian(), noise, SIGMAS)
+    plain = euler(gaussian(), noise[None] * (SIGMAS[0] ** 2 + 1) ** 0.5, SIGMAS)[0]
+    video = extended(gaussian(), gaussian(), trajectory, prior, frames=FRAMES, gamma=0, joins=joins)
+    torch.testing.assert_close(video, plain, atol=1e-6, rtol=0)
 
 
 def test_first_segment_is_kept_and_the_others_differ(gaussian, trajectory, prior):
-    video = extend(gaussian(), gaussian(), trajectory, prior, **options(gamma=0.2)).unflatten(0, (4, FRAMES))
+    video = extended(gaussian(), gaussian(), trajectory, prior, gamma=0.2).unflatten(0, (4, FRAMES))
     assert torch.equal(video[0], trajectory.latents)
     distance = torch.cdist(video.flatten(1), video.flatten(1))
     assert (distance + torch.eye(4) > 0.1).all()
 
 
-def test_gamma_zero_runs_every_segment_over_all_steps(gaussian, trajectory, prior):
+@pytest.mark.parametrize("gamma, first", [(0, 0), (0.6, 6)])
+def test_second_phase_visits_the_rest_of_the_schedule(gaussian, trajectory, prior, gamma, first):
     conditional, denoiser = gaussian(), gaussian()
-    extend(conditional, denoiser, trajectory, prior, **options(gamma=0, batch_segments=1))
-    assert conditional.seen == SIGMAS[:1].tolist()
-    assert denoiser.seen == SIGMAS[:-1].tolist() * 3
-
-
-def test_second_phase_visits_the_rest_of_the_schedule(gaussian, trajectory, prior):
-    conditional, denoiser = gaussian(), gaussian()
-    extend(conditional, denoiser, trajectory, prior, **options(gamma=0.6, batch_segments=1))
-    assert conditional.seen == SIGMAS[6:7].tolist()
-    assert denoiser.seen == SIGMAS[6:-1].tolist() * 3
+    extended(conditional, denoiser, trajectory, prior, gamma=gamma)
+    assert conditional.seen == SIGMAS[first : first + 1].tolist()
+    assert denoiser.seen == SIGMAS[first:-1].repeat_interleave(3).tolist()
 
 
 def test_second_phase_starts_from_the_estimate_of_the_first_and_unit_noise(gaussian, trajectory, prior):
     conditional, denoiser = gaussian(spread=0.01), gaussian()
-    extend(conditional, denoiser, trajectory, prior, **options())
+    extended(conditional, denoiser, trajectory, prior, batch=3)
     [noisy], starts = conditional.inputs[0], denoiser.inputs[0]
     noise = (noisy - prior) / SIGMAS[6]
     assert noise.std() == pytest.approx(1, abs=0.1)
@@ -113,11 +128,36 @@ def test_second_phase_starts_from_the_estimate_of_the_first_and_unit_noise(gauss
 
 def test_segments_share_the_predicted_noise_in_units_of_sigma(gaussian, trajectory, prior, randn):
     predicted, denoiser = randn(*prior.shape, seed=9), gaussian()
-    extend(lambda x, sigma: x - sigma * predicted, denoiser, trajectory, prior, **options(gamma=0.8, omega=0.5))
+    conditional = lambda x, sigma: x - sigma * predicted  # noqa: E731
+    extended(conditional, denoiser, trajectory, prior, gamma=0.8, omega=0.5, batch=3)
     shared = (denoiser.inputs[0] - trajectory.denoised[8]) / SIGMAS[8]
     frames = torch.cat([predicted.flatten(1), shared.flatten(0, 1).flatten(1)])
     same = torch.corrcoef(frames)[:FRAMES, FRAMES:].amax(0)
     assert same.mean() == pytest.approx(1 / (1 + 0.5**2) ** 0.5, abs=0.02)  # eq. 11 with n of unit variance
+
+
+def test_windows_across_a_join_see_the_first_segment_as_it_was(gaussian, trajectory, prior):
+    """Calls in turn begin half a segment earlier; V1's own frames come at the noise level of the step."""
+    denoiser = gaussian()
+    extended(gaussian(), denoiser, trajectory, prior, joins=OFFSET_WINDOWS, batch=9, gamma=0.8)
+    shifted, aligned = denoiser.inputs
+    half = FRAMES // 2
+    torch.testing.assert_close(shifted[0, :half], trajectory.states[8][FRAMES - half :])
+    assert len(shifted) == 4 and len(aligned) == 3
+    assert not torch.equal(aligned[0], trajectory.states[9])
+
+
+def test_a_sampler_between_the_noise_levels_sees_the_first_segment_there(gaussian, trajectory, prior):
+    def halfway(denoise, x, sigmas, callback):
+        for i in range(len(sigmas) - 1):
+            denoise(x, (sigmas[i] + sigmas[i + 1]) / 2)
+        return euler(denoise, x, sigmas, callback)
+
+    denoiser = gaussian()
+    extended(gaussian(), denoiser, trajectory, prior, joins=OFFSET_WINDOWS, batch=9, gamma=0.8, sampler=halfway)
+    half = FRAMES // 2
+    between = (trajectory.states[8] + trajectory.states[9]) / 2
+    torch.testing.assert_close(denoiser.inputs[0][0, :half], between[FRAMES - half :])
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 7.0])
@@ -164,15 +204,14 @@ def test_correlation_with_the_prior_noise_falls_with_omega(noise):
         assert correlation(omega) == pytest.approx(1 / (1 + omega**2) ** 0.5, abs=0.05)
 
 
-@pytest.mark.parametrize("omega", [0.0, 0.2])
-def test_batched_and_one_by_one_agree(network, conditioning, noise, prior, omega):
+@pytest.mark.parametrize("joins", [RESTART, CROSSFADE])
+def test_batched_and_one_by_one_agree(network, conditioning, noise, prior, joins):
     conditional = make_denoiser(network, conditioning)
     unconditional = make_denoiser(network, conditioning.unconditional())
     denoise = guided(conditional, unconditional, guidance_scales(1, 3, FRAMES))
     trajectory = animate(denoise, noise, SIGMAS)
     one_by_one, pairs, batched = (
-        extend(conditional, denoise, trajectory, prior, **options(omega=omega, batch_segments=batch_segments))
-        for batch_segments in (1, 2, None)
+        extended(conditional, denoise, trajectory, prior, joins=joins, batch=batch) for batch in (1, 2, 9)
     )
     assert one_by_one[FRAMES:].std() > 0.1
     torch.testing.assert_close(batched, one_by_one, atol=1e-4, rtol=0)
@@ -182,16 +221,19 @@ def test_batched_and_one_by_one_agree(network, conditioning, noise, prior, omega
 FINGERPRINT = """
 import hashlib, torch
 from driftfield.sampling.animate import animate
+from driftfield.sampling.joins import plan_joins
 from driftfield.sampling.phased import extend
 from driftfield.sampling.schedule import karras_sigmas
 
 def fingerprint():
     generator = torch.Generator().manual_seed(2**40 + 5)
     denoise = lambda x, sigma: x.roll(1, -1) / (1 + sigma**2)
-    noise = torch.randn(5, 4, 8, 8, generator=generator)
+    windows = lambda windows, sigma, starts: [denoise(x, sigma) for x in windows]
+    noise = torch.randn(6, 4, 8, 8, generator=generator)
     trajectory = animate(denoise, noise, karras_sigmas(8, sigma_min=1, sigma_max=9))
-    prior = torch.ones(5, 4, 8, 8)
-    video = extend(denoise, denoise, trajectory, prior, segments=4, gamma=0.5, omega=0.2, generator=generator)
+    timeline = plan_joins("crossfade", segment=6, total_frames=20, change=torch.ones(8, 8), generator=generator)
+    prior = torch.ones(6, 4, 8, 8)
+    video = extend(denoise, windows, trajectory, timeline, prior, gamma=0.5, omega=0.2, generator=generator)
     return hashlib.sha256(video.numpy().tobytes()).hexdigest()
 """
 
@@ -212,62 +254,45 @@ def test_a_seed_gives_the_same_result_twice_and_in_another_process():
 
 
 def test_another_seed_gives_another_result(gaussian, trajectory, prior):
-    first, second = (
-        extend(gaussian(), gaussian(), trajectory, prior, **options(generator=seeded(seed))) for seed in (0, 1)
-    )
+    first, second = (extended(gaussian(), gaussian(), trajectory, prior, seed=seed) for seed in (0, 1))
     assert torch.equal(first[:FRAMES], second[:FRAMES]) and not torch.equal(first[FRAMES:], second[FRAMES:])
 
 
-@pytest.mark.parametrize("batch_segments, total", [(None, 4), (1, 12), (2, 8)])
-def test_reports_rise_over_all_batches(gaussian, trajectory, prior, batch_segments, total):
-    steps, done = [], []
-    video = extend(
-        gaussian(),
-        gaussian(),
-        trajectory,
-        prior,
-        **options(batch_segments=batch_segments),
-        on_step=lambda i, total, denoised: steps.append((i, total, denoised.shape[1:])),
-        on_segment=lambda k, latents: done.append((k, latents)),
-    )
-    assert steps == [(i, total, prior.shape[1:]) for i in range(total)]
-    assert [k for k, _ in done] == [2, 3, 4]
-    assert torch.equal(torch.cat([latents for _, latents in done]), video[FRAMES:])
-
-
-def test_what_a_report_raises_stops_the_run_at_once(gaussian, trajectory, prior):
+def test_what_a_window_raises_stops_the_run_at_once(gaussian, trajectory, prior):
     class Cancel(Exception):
         pass
 
-    def on_step(i, total, denoised):
-        if i == 5:
-            raise Cancel
-
     denoiser = gaussian()
+
+    def denoise(x, sigma):
+        if len(denoiser.seen) == 5:
+            raise Cancel
+        return denoiser(x, sigma)
+
     with pytest.raises(Cancel):
-        extend(gaussian(), denoiser, trajectory, prior, **options(batch_segments=1), on_step=on_step)
-    assert len(denoiser.seen) == 6
+        extended(gaussian(), denoise, trajectory, prior)
+    assert len(denoiser.seen) == 5
 
 
-@pytest.mark.parametrize("on_step, evaluations", [(None, 8), (lambda i, total, denoised: None, 6)])
-def test_latents_that_are_not_finite_are_an_error_naming_the_step(gaussian, trajectory, prior, on_step, evaluations):
+def test_latents_that_are_not_finite_are_an_error_naming_the_step(gaussian, trajectory, prior):
     denoiser = gaussian()
 
     def denoise(x, sigma):
         x0 = denoiser(x, sigma)
-        return x0 * float("nan") if len(denoiser.seen) == 6 else x0
+        return x0 * float("nan") if len(denoiser.seen) == 5 else x0
 
     with pytest.raises(ValueError, match="step 8 of 10"):
-        extend(gaussian(), denoise, trajectory, prior, **options(batch_segments=1), on_step=on_step)
-    assert len(denoiser.seen) == evaluations
+        extended(gaussian(), denoise, trajectory, prior)
+    assert len(denoiser.seen) == 6, "found after the step"
 
 
 def test_shared_noise_that_is_not_finite_is_an_error(gaussian, trajectory, prior):
     with pytest.raises(ValueError, match="shared noise before step 7"):
-        extend(lambda x, sigma: x * float("nan"), gaussian(), trajectory, prior, **options())
+        extended(lambda x, sigma: x * float("nan"), gaussian(), trajectory, prior)
 
 
-def test_inputs_and_random_state_stay_as_they_are(gaussian, trajectory, prior):
+@pytest.mark.parametrize("joins", JOINS)
+def test_inputs_and_random_state_stay_as_they_are(gaussian, trajectory, prior, joins):
     def greedy(denoise, x, sigmas, callback):
         for i in range(len(sigmas) - 1):
             x.copy_(denoise(x, sigmas[i]))
@@ -278,7 +303,7 @@ def test_inputs_and_random_state_stay_as_they_are(gaussian, trajectory, prior):
     tensors = [trajectory.sigmas, *trajectory.states, *trajectory.denoised, prior]
     before = [tensor.clone() for tensor in tensors]
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
-    extend(gaussian(), gaussian(), trajectory, prior, **options(), sampler=greedy)
+    extended(gaussian(), gaussian(), trajectory, prior, sampler=greedy, joins=joins).zero_()
     assert all(torch.equal(tensor, copy) for tensor, copy in zip(tensors, before, strict=True))
     assert torch.equal(torch.get_rng_state(), states[0]) and random.getstate() == states[1]
     assert (np.random.get_state()[1] == states[2]).all()
@@ -287,18 +312,18 @@ def test_inputs_and_random_state_stay_as_they_are(gaussian, trajectory, prior):
 @pytest.mark.parametrize(
     "changes, name",
     [
-        ({"segments": 0}, "segments"),
+        ({"frames": 0}, "total_frames"),
+        ({"joins": "glue"}, "joins"),
         ({"gamma": 1.5}, "gamma"),
         ({"omega": -0.1}, "omega"),
         ({"omega": float("nan")}, "omega"),
-        ({"batch_segments": 0}, "batch_segments"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(gaussian, trajectory, prior, changes, name):
     with pytest.raises(ValueError, match=f"{name}: got"):
-        extend(gaussian(), gaussian(), trajectory, prior, **options(**changes))
+        extended(gaussian(), gaussian(), trajectory, prior, **changes)
 
 
 def test_a_prior_of_another_shape_is_refused(gaussian, trajectory, prior):
     with pytest.raises(ValueError, match="prior: got shape"):
-        extend(gaussian(), gaussian(), trajectory, prior[:1], **options())
+        extended(gaussian(), gaussian(), trajectory, prior[:1])

@@ -1,0 +1,135 @@
+"""How the segments of a long video are joined. "restart" is the paper's; the others are this pack's own.
+
+Every frame beyond the first segment V1 begins as V1's estimate of one of its own frames, or as two of them blended, and
+the network then denoises the video in windows of V1's length:
+
+- restart: V1 again and again. Each segment jumps back to the still.
+- offset windows: the same, but every other step's windows lie half a segment earlier, across the joins, so that the
+  texture goes on. The first of them looks at V1's own last frames.
+- crossfade: offset windows, and before a pass through V1 has ended the next one fades in over a quarter of it, both
+  moving, as the layers of an endlessly advected texture are blended (Max & Becker 1995). So that no pass is a copy of
+  another, each shows the places of the picture at slightly different times: a smooth field of whole frames, its steps
+  of equal shares of all that changes.
+- loop: crossfade over half of V1, without that field: periodic, as the symmetric loop of Holynski et al. (2021).
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RESTART, OFFSET_WINDOWS, CROSSFADE, LOOP = "restart", "offset windows", "crossfade", "loop"
+OVERLAP = {RESTART: 0.0, OFFSET_WINDOWS: 0.0, CROSSFADE: 0.25, LOOP: 0.5}  # of a segment
+JOINS = list(OVERLAP)
+SPREAD = 1 / 6  # of a segment: how far apart in time the places of a crossfaded pass are
+GRID = 4  # random numbers along a side of the field of times
+TRIES = 8  # fields drawn for each pass; the one least like those before is taken
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What N frames begin as: (1 - share) of one pass through V1 and share of the next, each at its own frame of V1."""
+
+    frame: Tensor  # [2, N] of V1: the older pass's, the newer's
+    number: Tensor  # [2, N] which pass: 0, 1, ..
+    share: Tensor  # [N] of the newer pass
+    later: Tensor  # [passes, h, w]: by how many frames each place is ahead in a pass; pass 0 is V1 itself
+    segment: int  # L, frames of V1 and of a window
+    kept: int  # frames at the start that are V1's own and stay
+    offset: int  # how much earlier every other step's windows begin; 0: never
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+    def blend(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """values [L] or [L, C, h', w'] of V1's frames -> those of the frames start..stop."""
+        share = self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))
+        older, newer = self._passes(values, start, stop)
+        return older * (1 - share) + newer * share
+
+    def most(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """As `blend`, but the larger of the two values."""
+        return torch.maximum(*self._passes(values, start, stop))
+
+    def _passes(self, values: Tensor, start: int, stop: int | None) -> list[Tensor]:
+        found = []
+        for frame, number in zip(self.frame[:, start:stop], self.number[:, start:stop], strict=True):
+            if values.ndim == 1:
+                found.append(values[frame])
+                continue
+            later = F.interpolate(self.later[number].float()[:, None], size=values.shape[-2:], mode="nearest").long()
+            index = frame.view(-1, 1, 1, 1) + later
+            found.append(values.gather(0, index.expand(-1, *values.shape[1:])))
+        return found
+
+    def windows(self, shifted: bool) -> list[tuple[int, int]]:
+        """(first frame, first frame that it gives) of windows of L that give every frame from `kept` on once."""
+        found, given = [], self.kept
+        start = self.kept - self.offset * shifted
+        while given < len(self):
+            start = min(start, len(self) - self.segment)
+            found.append((start, given))
+            start = given = start + self.segment
+        return found
+
+
+def plan_joins(
+    joins: str, *, segment: int, total_frames: int, change: Tensor, generator: torch.Generator | None = None
+) -> Timeline:
+    """The timeline of total_frames; with "restart" of whole segments, so of up to L - 1 more.
+
+    The first L frames are kept as they are, less the last ones where a crossfade begins. change [h, w]: how much
+    V1 changes at each place, for "crossfade", which alone draws from the generator.
+    """
+    if joins not in OVERLAP:
+        raise ValueError(f"joins: got {joins!r}, allowed {', '.join(JOINS)}")
+    if total_frames < 1:
+        raise ValueError(f"total_frames: got {total_frames}, allowed 1 or more")
+    overlap = int(OVERLAP[joins] * segment)
+    spread = int(SPREAD * segment) if joins == CROSSFADE else 0
+    if joins == RESTART:
+        total_frames = -(-total_frames // segment) * segment
+    begins = [0]
+    while begins[-1] + segment - overlap < total_frames:
+        length = segment - spread if len(begins) > 1 else segment
+        begins.append(begins[-1] + length - overlap)
+    begins = torch.tensor(begins)
+    frame = torch.arange(total_frames)
+    newer = torch.searchsorted(begins, frame, right=True) - 1
+    age = frame - begins[newer]
+    fading = (age < overlap) & (newer > 0)
+    older = torch.where(fading, newer - 1, newer)
+    fields = [torch.zeros(change.shape, dtype=torch.long)]
+    for _ in begins[1:]:
+        drawn = [times_of_places(change, spread, generator) for _ in range(TRIES if spread else 0)]
+        fields.append(min(drawn, key=lambda field: likeness(field, fields, change), default=fields[0]))
+    return Timeline(
+        frame=torch.stack([frame - begins[older], age]),
+        number=torch.stack([older, newer]),
+        share=torch.where(fading, (age + 1) / (overlap + 1), 0.0),
+        later=torch.stack(fields),
+        segment=segment,
+        kept=min(total_frames, segment - overlap if total_frames > segment else segment),
+        offset=0 if joins == RESTART else segment // 2,
+    )
+
+
+def times_of_places(change: Tensor, spread: int, generator: torch.Generator) -> Tensor:
+    """A smooth random field [h, w] of 0..spread; each number holds an equal share of the sum of `change` [h, w]."""
+    noise = torch.randn((1, 1, GRID, GRID), generator=generator)
+    smooth = F.interpolate(noise, size=change.shape, mode="bicubic", align_corners=True).flatten()
+    order = smooth.argsort()
+    weight = change.double().flatten().cpu()[order] + 1e-12
+    rank = torch.empty_like(weight)
+    rank[order] = (weight.cumsum(0) - weight / 2) / weight.sum()
+    return (rank * (spread + 1)).long().clamp(max=spread).view(change.shape)
+
+
+def likeness(field: Tensor, others: list[Tensor], change: Tensor) -> float:
+    """The largest share of `change` that lies where field and another one differ by the same number of frames."""
+    weight = change.double().flatten()
+    shares = [
+        torch.bincount((field - other).flatten() + field.max() + other.max(), weights=weight).max() for other in others
+    ]
+    return float(torch.stack(shares).max() / weight.sum())

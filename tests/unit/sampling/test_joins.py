@@ -1,0 +1,112 @@
+"""The timeline of a long video: every frame once, passes that fade into each other, and none a copy of another."""
+
+import pytest
+import torch
+
+from driftfield.sampling.joins import CROSSFADE, JOINS, LOOP, OFFSET_WINDOWS, RESTART, likeness, plan_joins
+from driftfield.sampling.joins import times_of_places as drawn
+
+SEGMENT = 25
+
+
+def plan(joins, total_frames=125, segment=SEGMENT, change=None, seed=0):
+    change = torch.ones(16, 16) if change is None else change
+    generator = torch.Generator().manual_seed(seed)
+    return plan_joins(joins, segment=segment, total_frames=total_frames, change=change, generator=generator)
+
+
+@pytest.mark.parametrize("joins", JOINS)
+@pytest.mark.parametrize("segment", [2, 5, 14, 25])
+@pytest.mark.parametrize("total", [1, 2, 13, 26, 49, 125, 301])
+@pytest.mark.parametrize("shifted", [False, True])
+def test_windows_give_every_later_frame_once(joins, segment, total, shifted):
+    timeline = plan(joins, total, segment)
+    assert len(timeline) == (-(-total // segment) * segment if joins == RESTART else total)
+    windows = timeline.windows(shifted)
+    given = [frame for start, first in windows for frame in range(first, start + segment)]
+    assert given == list(range(timeline.kept, len(timeline)))
+    assert all(0 <= start <= first < start + segment <= max(len(timeline), segment) for start, first in windows)
+    assert len(windows) <= -(-(len(timeline) - timeline.kept) // segment) + 1
+
+
+@pytest.mark.parametrize("joins", JOINS)
+@pytest.mark.parametrize("segment", [2, 5, 14, 25])
+def test_the_first_segment_s_own_frames_come_first_and_all_frames_exist(joins, segment):
+    timeline = plan(joins, 6 * segment + 1, segment)
+    values = torch.arange(float(segment)).view(-1, 1, 1, 1).expand(-1, 3, 16, 16)
+    video = timeline.blend(values)
+    assert torch.equal(video[: timeline.kept], values[: timeline.kept])
+    assert timeline.kept >= segment / 2
+    assert video.min() >= 0 and video.max() <= segment - 1
+
+
+@pytest.mark.parametrize("joins", [RESTART, OFFSET_WINDOWS])
+def test_without_fading_it_is_the_first_segment_again_and_again(joins):
+    values = torch.randn(SEGMENT, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(plan(joins).blend(values), values.repeat(5, 1, 1, 1))
+
+
+def test_loop_is_periodic_and_crossfade_is_not():
+    values = torch.randn(SEGMENT, 2, 16, 16, generator=torch.Generator().manual_seed(1))
+    period = SEGMENT - SEGMENT // 2
+    loop, crossfade = plan(LOOP).blend(values), plan(CROSSFADE).blend(values)
+    torch.testing.assert_close(loop[period:-period], loop[2 * period :])
+    gaps = torch.cdist(crossfade.flatten(1)[SEGMENT:], crossfade.flatten(1)) / crossfade[0].numel() ** 0.5
+    gaps[torch.arange(100), torch.arange(SEGMENT, 125)] = 9.0
+    assert gaps.min() > 0.5  # of 1.4 between frames of values that have nothing in common
+
+
+@pytest.mark.parametrize("joins", [CROSSFADE, LOOP])
+def test_a_steady_change_never_jumps(joins):
+    """A gradient that moves by 1 each frame goes on to; across joins it sinks back by no more than a fade's share."""
+    values = torch.arange(float(SEGMENT)).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+    timeline = plan(joins)
+    steps = timeline.blend(values).mean(dim=(1, 2, 3)).diff()
+    overlap = int((timeline.share[:SEGMENT] > 0).sum())
+    assert steps.abs().max() <= SEGMENT / overlap
+    assert plan(RESTART).blend(values).mean(dim=(1, 2, 3)).diff().abs().max() == SEGMENT - 1
+
+
+def test_places_of_a_pass_are_at_times_that_share_the_change_equally():
+    change = torch.zeros(32, 32)
+    change[10:20, 4:14] = torch.rand(10, 10, generator=torch.Generator().manual_seed(2))
+    field = drawn(change, 4, torch.Generator().manual_seed(3))
+    shares = torch.stack([change[field == k].sum() for k in range(5)]) / change.sum()
+    assert shares.tolist() == pytest.approx([0.2] * 5, abs=0.03)
+    assert field[10:20, 4:14].diff(dim=0).abs().max() <= 2, "smooth"
+    assert likeness(field, [field], change) == pytest.approx(1)
+    assert likeness(field, [field * 0], change) == pytest.approx(0.2, abs=0.03)
+
+
+def test_conditioning_of_another_resolution_follows_the_same_times():
+    timeline = plan(CROSSFADE, change=torch.ones(8, 8))
+    values = torch.arange(float(SEGMENT)).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
+    small, large = timeline.blend(values), timeline.blend(values.expand(-1, 1, 8, 8).repeat(1, 1, 2, 2))
+    assert torch.equal(small.repeat_interleave(2, 2).repeat_interleave(2, 3), large)
+
+
+def test_the_larger_of_two_levels_survives_infinity():
+    timeline = plan(CROSSFADE)
+    levels = torch.full((SEGMENT, 1, 16, 16), torch.inf)
+    levels[:5] = 1.0
+    merged = timeline.most(levels)
+    assert not merged.isnan().any()
+    assert (merged[:5] == 1).all() and (merged[timeline.share > 0.01].amax(dim=(1, 2, 3)) == torch.inf).all()
+
+
+def test_numbers_by_frame_are_blended_without_places():
+    scale = torch.linspace(1, 3, SEGMENT)
+    blended = plan(CROSSFADE).blend(scale)
+    assert torch.equal(blended[:19], scale[:19]) and 1 <= blended.min() and blended.max() <= 3
+
+
+def test_a_seed_draws_the_same_times():
+    first, again, other = (plan(CROSSFADE, seed=seed).later for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert (first[0] == 0).all()
+
+
+@pytest.mark.parametrize("changes, name", [({"joins": "glue"}, "joins"), ({"total_frames": 0}, "total_frames")])
+def test_what_is_out_of_range_is_refused_by_name(changes, name):
+    with pytest.raises(ValueError, match=f"{name}: got"):
+        plan(**{"joins": RESTART, **changes})
