@@ -11,7 +11,7 @@ from ..flow_tools.strength import strength_percent
 from ..flow_tools.warp import reference_video
 from ..sampling.denoiser import Conditioning, make_denoiser
 from ..sampling.dual_clock import held
-from ..sampling.guidance import guided
+from ..sampling.guidance import guided, guided_in_one_pass
 from . import memory
 from .animator import Animator, embed_image, encode_image, encode_motion
 
@@ -136,9 +136,31 @@ def denoisers(
         motion=conditioning.motion and tuple(map(place, conditioning.motion)),
     )
 
-    def denoiser(told: Conditioning) -> Callable:
-        return make_denoiser(network, told, count=lambda _: memory.check_cancel())
+    def check(_) -> None:
+        memory.check_cancel()
 
-    conditional = denoiser(placed)
-    steered = guided(conditional, denoiser(placed.unconditional()), guidance_scale.to(device))
+    conditional = make_denoiser(network, placed, count=check)
+    scale = guidance_scale.to(device)
+    steered = guided(conditional, make_denoiser(network, placed.unconditional(), count=check), scale)
+    if device.type == "cuda":
+        from ..networks.fast import accelerate  # here: diffusers takes seconds to import
+
+        accelerate(network)
+        together = guided_in_one_pass(network, placed, scale, count=check)
+        steered = where_it_fits(together, steered, activation_bytes(animator, conditioning.reference))
     return conditional, held(steered, conditioning.hold and conditioning.hold.to(device))
+
+
+def where_it_fits(together: Callable, apart: Callable, bytes_each: int) -> Callable:
+    """denoise(x, sigma): `together` has two passes of bytes_each for a segment in one, `apart` one after the other."""
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        both = 2 * len(x)
+
+        def run(batch: int) -> Tensor:
+            return (together if batch == both else apart)(x, sigma)
+
+        fits = memory.fitting(both, bytes_each) == both
+        return memory.once_smaller(run, both if fits else len(x), len(x), "batch of the guidance")
+
+    return denoise
