@@ -5,9 +5,9 @@ import sys
 
 import pytest
 import torch
+from extending import extended
 
 from driftfield.sampling.animate import animate, euler
-from driftfield.sampling.phased import extend
 from driftfield.sampling.schedule import karras_sigmas
 
 SIGMAS = karras_sigmas(25, sigma_min=0.002, sigma_max=700)
@@ -64,28 +64,15 @@ def test_our_euler_is_theirs(comfy_sampling, network, conditioning, noise):
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("joins", ["restart", "crossfade"])
 @pytest.mark.parametrize("name", ["sample_euler", "sample_heun", "sample_dpmpp_2m"])
-def test_second_phase_takes_any_sampler(comfy_sampling, gaussian, noise, prior, name):
+def test_second_phase_takes_any_sampler(comfy_sampling, gaussian, noise, prior, name, joins):
     sampler = getattr(comfy_sampling, name)
     trajectory = animate(gaussian(), noise, SIGMAS, sampler=sampler)
-    steps = []
     videos = [
-        extend(
-            gaussian(),
-            gaussian(),
-            trajectory,
-            prior,
-            segments=4,
-            gamma=0.6,
-            omega=0.2,
-            generator=torch.Generator().manual_seed(0),
-            batch_segments=batch_segments,
-            sampler=sampler,
-            on_step=lambda i, total, denoised: steps.append((i, total)),
-        )
-        for batch_segments in (None, 1)
+        extended(gaussian(), gaussian(), trajectory, prior, joins=joins, batch=batch, sampler=sampler)
+        for batch in (1, 9)
     ]
-    assert steps == [(i, 10) for i in range(10)] + [(i, 30) for i in range(30)]
     torch.testing.assert_close(*videos, atol=1e-5, rtol=0)
     assert 0.3 < videos[0].std() < 0.7
 

@@ -3,12 +3,12 @@
 import dataclasses
 
 import torch
+from extending import extended
 from tiny import tiny_unet
 
 from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.sampling.animate import animate
 from driftfield.sampling.denoiser import make_denoiser
-from driftfield.sampling.phased import extend
 from driftfield.sampling.schedule import karras_sigmas
 
 SIGMAS = karras_sigmas(4, sigma_min=0.002, sigma_max=700)
@@ -36,17 +36,6 @@ def test_motion_and_strength_reach_every_segment(conditioning, noise, prior, ran
         trajectory.latents, animate(make_denoiser(network, conditioning), noise, SIGMAS).latents, atol=1e-3
     )
     one_by_one, batched = (
-        extend(
-            denoise,
-            denoise,
-            trajectory,
-            prior,
-            segments=3,
-            gamma=0.5,
-            omega=0.2,
-            generator=torch.Generator().manual_seed(0),
-            batch_segments=batch_segments,
-        )
-        for batch_segments in (1, None)
+        extended(denoise, denoise, trajectory, prior, frames=15, gamma=0.5, batch=batch) for batch in (1, 2)
     )
     torch.testing.assert_close(batched, one_by_one, atol=1e-4, rtol=0)

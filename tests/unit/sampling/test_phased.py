@@ -9,37 +9,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from extending import FRAMES, extended, seeded, timeline_of
 
 from driftfield.sampling.animate import animate, euler
 from driftfield.sampling.denoiser import make_denoiser
 from driftfield.sampling.guidance import guidance_scales, guided
-from driftfield.sampling.joins import CROSSFADE, JOINS, OFFSET_WINDOWS, RESTART, plan_joins
-from driftfield.sampling.phased import evaluations, extend, share_noise
+from driftfield.sampling.joins import CROSSFADE, JOINS, OFFSET_WINDOWS, RESTART
+from driftfield.sampling.phased import evaluations, share_noise
 from driftfield.sampling.schedule import karras_sigmas
 
 SIGMAS = karras_sigmas(10, sigma_min=0.002, sigma_max=700)
-FRAMES = 5
-
-
-def seeded(seed=100):
-    return torch.Generator().manual_seed(seed)
-
-
-def timeline_of(joins, total_frames, segment=FRAMES):
-    return plan_joins(joins, segment=segment, total_frames=total_frames, change=torch.ones(8, 8), generator=seeded())
-
-
-def extended(
-    conditional, denoise, trajectory, prior, *, joins=RESTART, frames=4 * FRAMES, batch=1, seed=100, **changes
-):
-    """extend() over windows that `denoise` gets `batch` at a time."""
-
-    def denoise_windows(windows, sigma, starts):
-        chunks = torch.stack(windows).split(batch)
-        return [estimate for chunk in chunks for estimate in denoise(chunk, sigma)]
-
-    given = {"gamma": 0.6, "omega": 0.2, "generator": seeded(seed), **changes}
-    return extend(conditional, denoise_windows, trajectory, timeline_of(joins, frames), prior, **given)
 
 
 @pytest.fixture
