@@ -30,23 +30,6 @@ STILL = 0.0  # to the end: what the flow asks to stand still is the picture itse
 
 
 @dataclass(frozen=True)
-class Animation:
-    """A video in latents, with all that is needed to go on sampling it. Tensors lie in main memory."""
-
-    latents: Tensor  # [N, c, h, w], scaled
-    trajectory: Trajectory  # of the first segment, L frames
-    conditioning: Conditioning
-    guidance_scale: Tensor  # [L]
-    sampler: Callable  # of sampling.animate's kind
-    animator: Animator
-    padding: tuple[int, int, int, int]  # px: top, bottom, left, right
-
-    @property
-    def segment_frames(self) -> int:
-        return len(self.trajectory.latents)
-
-
-@dataclass(frozen=True)
 class Settings:
     """The widgets of Animate Image, with their defaults."""
 
@@ -76,6 +59,27 @@ class Plan:
     guidance_scale: Tensor  # [L]
     padding: tuple[int, int, int, int]  # px: top, bottom, left, right
     report: str  # what will be done, in words
+    image: Tensor  # what `plan` was asked for: [1, 3, H, W]
+    guidance: MotionGuidance | None
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A video in latents, with all that is needed to go on sampling it. Tensors lie in main memory."""
+
+    latents: Tensor  # [N, c, h, w], scaled
+    trajectory: Trajectory  # of the first segment, L frames
+    conditioning: Conditioning
+    guidance_scale: Tensor  # [L]
+    sampler: Callable  # of sampling.animate's kind
+    animator: Animator
+    padding: tuple[int, int, int, int]  # px: top, bottom, left, right
+    plan: Plan  # of the first segment
+
+    @property
+    def segment_frames(self) -> int:
+        return len(self.trajectory.latents)
 
 
 def plan(
@@ -90,7 +94,7 @@ def plan(
 
     Raises ValueError for settings that are out of range or do not go together, or a guidance that does not fit.
     """
-    frames, fps = settings.frames or animator.frames, settings.fps or animator.fps
+    asked, frames, fps = guidance, settings.frames or animator.frames, settings.fps or animator.fps
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 0 (the model's own) or 2 and more")
     control, said = choose_control(animator, guidance is not None, settings)
@@ -139,7 +143,7 @@ def plan(
         f"{len(sigmas) - 1} steps, {passes} a step; {said}{looping}; {note}"
     )
     noise = torch.randn(conditioning.reference.shape, generator=generator)
-    return Plan(conditioning, sigmas, noise, start, scale, padding, report)
+    return Plan(conditioning, sigmas, noise, start, scale, padding, report, image, asked, settings)
 
 
 def animate_planned(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_step=None) -> Animation:
@@ -155,7 +159,7 @@ def animate_planned(animator: Animator, plan: Plan, *, sampler: Callable = euler
         on_step=on_step,
     )
     return Animation(
-        trajectory.latents, trajectory, plan.conditioning, plan.guidance_scale, sampler, animator, plan.padding
+        trajectory.latents, trajectory, plan.conditioning, plan.guidance_scale, sampler, animator, plan.padding, plan
     )
 
 
