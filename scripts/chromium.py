@@ -58,19 +58,26 @@ class Page:
             time.sleep(0.1)
         raise RuntimeError(f"Chromium wrote no {file.name} within 60 s")
 
-    def _call(self, method: str, **parameters) -> dict:
+    def _send(self, method: str, **parameters) -> int:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session is not None:
             message["sessionId"] = self._session
         self._socket.send(json.dumps(message))
+        return self._number
+
+    def _call(self, method: str, **parameters) -> dict:
+        number = self._send(method, **parameters)
         while True:
             answer = json.loads(self._socket.recv())
-            if answer.get("id") == self._number:
+            if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return answer["result"]
-            self._note(answer)
+            if answer.get("method") == "Page.javascriptDialogOpening":  # leave, though something is not saved?
+                self._send("Page.handleJavaScriptDialog", accept=True)
+            elif "method" in answer:
+                self._note(answer)
 
     def _note(self, event: dict) -> None:
         parameters = event.get("params", {})

@@ -11,5 +11,20 @@ if [ "$(id -u)" = 0 ] && has apt-get && ! { has chromium || has chromium-browser
         say "no Chromium to be had: the browser tests will be skipped"
 fi
 
+# They run on the front end that ComfyUI pins, and on this one, the newest that they have passed on.
+newest="comfyui-frontend-package==1.58.1"
+folder="${DRIFTFIELD_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/driftfield}/frontend-${newest#*==}"
+fetch_front_end() {
+    rm -rf "$folder.download" "$folder.part"
+    "$DRIFTFIELD_PYTHON" -m pip download -q --no-deps --only-binary :all: --dest "$folder.download" "$newest" &&
+        "$DRIFTFIELD_PYTHON" -m zipfile -e "$folder.download"/*.whl "$folder.part" && mv "$folder.part" "$folder" &&
+        rm -rf "$folder.download"
+}
+if [ ! -d "$folder" ]; then
+    mkdir -p "$(dirname "$folder")"
+    setup_log="$DRIFTFIELD_BASE/front_end.log"
+    (stage "newest front end" fetch_front_end) || say "no newest front end to be had: its browser tests will be skipped"
+fi
+
 cd "$repo"
 exec "$DRIFTFIELD_PYTHON" -m pytest "$@"

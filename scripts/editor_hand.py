@@ -1,0 +1,158 @@
+"""A mouse and a keyboard over the arrow editor in ComfyUI's page, for the tests and the pictures."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from chromium import Page
+
+ALT, CTRL, SHIFT = 1, 2, 8
+MODULES = "/extensions/driftfield/js/editor"
+DRAW = "({ type }) => type === 'DriftfieldDrawMotionArrows'"
+KEY_CODES = {"Delete": 46, "ArrowRight": 39, "Escape": 27, "[": 219, "]": 221}
+
+STEADY = """new Promise((done) => {
+    let [last, same] = ["", 0];
+    const look = () => {
+        const rect = JSON.stringify(window.driftfield_canvas().getBoundingClientRect());
+        same = rect === last ? same + 1 : 0;
+        last = rect;
+        same > 4 ? done() : setTimeout(look, 40);
+    };
+    look();
+})"""
+
+
+class Hand:
+    """Works on the node `window.driftfield_node` (see `take`); places are 0..1 of its picture of `size` px."""
+
+    def __init__(self, page: Page, size: tuple[int, int] = (64, 64)):
+        self.page = page
+        self.size = size
+
+    def take(self, node: str = f"app.graph.nodes.find({DRAW})", scale: float = 1.0) -> None:
+        """Brings a node (JavaScript) into view at that zoom, and waits until its editor is drawn and lies still."""
+        self.page.evaluate(
+            f"""(() => {{
+                const node = window.driftfield_node = {node};
+                window.driftfield_canvas = () => node.widgets.find(({{ name }}) => name === "driftfield_arrow_editor")
+                    .element.querySelector("canvas");
+                app.canvas.ds.scale = {scale};
+                app.canvas.ds.offset = [300 / {scale} - node.pos[0], 150 / {scale} - node.pos[1]];
+                app.canvas.setDirty(true, true);
+            }})()"""
+        )
+        self.page.wait_for("window.driftfield_canvas()?.isConnected && window.driftfield_canvas().clientWidth > 100")
+        self.page.evaluate(STEADY)
+
+    def at(self, u: float, v: float) -> tuple[float, float]:
+        """Where that place of the picture lies in the window, px."""
+        x, y = self.page.evaluate(
+            f"""import("{MODULES}/geometry.js").then(({{ pictureBox, toScreen }}) => {{
+                const canvas = window.driftfield_canvas();
+                const rect = canvas.getBoundingClientRect();
+                const box = pictureBox([canvas.clientWidth, canvas.clientHeight], {list(self.size)});
+                const [x, y] = toScreen([{u}, {v}], box);
+                const scale = rect.width / canvas.clientWidth;
+                return [rect.left + x * scale, rect.top + y * scale];
+            }})"""
+        )
+        return x, y
+
+    def _mouse(self, kind: str, place: tuple[float, float], **more) -> None:
+        x, y = place
+        self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", pause_s: float = 0) -> None:
+        held = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}
+        points = [self.at(*place) for place in places]
+        self._mouse("mouseMoved", points[0], modifiers=modifiers)
+        self._mouse("mousePressed", points[0], clickCount=1, **held)
+        for point in points[1:]:
+            self._mouse("mouseMoved", point, **held)
+            time.sleep(pause_s)
+        self._mouse("mouseReleased", points[-1], clickCount=1, **{**held, "buttons": 0})
+
+    def click(self, place: tuple[float, float], modifiers: int = 0, *, apart: bool = True) -> None:
+        self.drag(place, modifiers=modifiers)
+        if apart:
+            time.sleep(0.4)  # or the next click is the second of a double-click
+
+    def wheel(self, place: tuple[float, float], notches: int) -> None:
+        for _ in range(abs(notches)):
+            self._mouse("mouseWheel", self.at(*place), deltaX=0, deltaY=-100 if notches > 0 else 100)
+
+    def touch(self, *paths: list[tuple[float, float]]) -> None:
+        """Fingers along those paths of equal length, all at once; with a single path of one place, a tap."""
+        steps = [[self.at(*place) for place in together] for together in zip(*paths, strict=True)]
+        kinds = ["touchStart", *["touchMove"] * (len(steps) - 1)]
+        for kind, places in zip(kinds, steps, strict=True):
+            points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+            self.page._call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        self.page._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def key(self, key: str, modifiers: int = 0) -> None:
+        code = KEY_CODES.get(key, ord(key[0].upper()))
+        for kind in ("rawKeyDown", "keyUp"):
+            self.page._call(
+                "Input.dispatchKeyEvent", type=kind, key=key, modifiers=modifiers, windowsVirtualKeyCode=code
+            )
+
+    def press(self, action: str) -> None:
+        """Clicks a button of the editor."""
+        root = "window.driftfield_canvas().closest('.driftfield-editor')"
+        self.page.evaluate(f"{root}.querySelector('[data-action={action}]').click()")
+
+    def clipboard(self, kind: str, text: str = "") -> str:
+        """What a copy or paste leaves on the clipboard; the event is made here, as headless Chromium has none."""
+        return self.page.evaluate(
+            f"""(() => {{
+                const clipboardData = new DataTransfer();
+                clipboardData.setData("text/plain", {json.dumps(text)});
+                document.activeElement.dispatchEvent(
+                    new ClipboardEvent("{kind}", {{ clipboardData, bubbles: true, cancelable: true }}));
+                return clipboardData.getData("text/plain");
+            }})()"""
+        )
+
+    def pixel(self, u: float = 0.5, v: float = 0.5) -> list[int]:
+        """[r, g, b, a] that the editor shows at a place of its picture."""
+        return self.page.evaluate(
+            f"""import("{MODULES}/geometry.js").then(({{ pictureBox, toScreen }}) => {{
+                const canvas = window.driftfield_canvas();
+                const box = pictureBox([canvas.clientWidth, canvas.clientHeight], {list(self.size)});
+                const [x, y] = toScreen([{u}, {v}], box).map((value) => (value * canvas.width) / canvas.clientWidth);
+                return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
+            }})"""
+        )
+
+    def wait_for_pixel(self, channel: int, low: int, high: int = 256, place=(0.5, 0.5), timeout_s: float = 10) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not low <= (seen := self.pixel(*place))[channel] < high:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"pixel {place} is {seen}, channel {channel} not within {low}..{high}")
+            time.sleep(0.1)
+
+    @property
+    def text(self) -> str:
+        return self.page.evaluate("window.driftfield_node.widgets.find(({ name }) => name === 'arrows').value")
+
+    @property
+    def drawn(self) -> dict:
+        """The text, read; empty where there is none."""
+        return json.loads(self.text or "{}")
+
+    @property
+    def arrows(self) -> list[dict]:
+        return self.drawn.get("arrows", [])
+
+    def paths(self) -> list[list[list[float]]]:
+        return [arrow["points"] for arrow in self.arrows]
+
+    def queued(self) -> str:
+        """The text in the prompt that ComfyUI would queue now."""
+        return self.page.evaluate(
+            """app.graphToPrompt().then(({ output }) => Object.values(output)
+                .find(({ class_type, inputs }) => class_type === "DriftfieldDrawMotionArrows").inputs.arrows)"""
+        )
