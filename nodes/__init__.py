@@ -7,6 +7,7 @@ from .arrows import ArrowsToSparseFlow, DrawMotionArrows
 from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
 from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
+from .other_methods import ExtendAnimationOtherMethods
 
 
 class DriftfieldExtension(ComfyExtension):
@@ -25,5 +26,6 @@ class DriftfieldExtension(ComfyExtension):
             EncodeMotion,
             AnimateImage,
             ExtendAnimation,
+            ExtendAnimationOtherMethods,
             DecodeAnimation,
         ]

@@ -1,0 +1,16 @@
+"""Gen-L-Video (Wang et al. 2023): in every step overlapping windows of the whole video are denoised and averaged."""
+
+import torch
+
+from .animate import euler, run
+from .windows import averaged
+
+
+@torch.no_grad()
+def gen_l_video(denoise_windows, states, sigmas, *, segment, overlap, sampler=euler):
+    """[N, c, h, w] from states [N, c, h, w] at sigmas[0], all on the CPU: T times the number of windows of L frames.
+
+    In each frame the mean of its windows, all weights equal, as in the paper's global denoising.
+    """
+    denoise = averaged(denoise_windows, total_frames=len(states), weights=torch.ones(segment), overlap=overlap)
+    return run(denoise, states[None], sigmas, 0, sampler=sampler, on_step=lambda i, denoised: None)[0]
