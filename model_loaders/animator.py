@@ -26,7 +26,9 @@ RHO = 7.0  # Karras et al.; diffusers has no key for it
 CLIP_SIZE = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-ENCODE_FRAMES = 8  # encoded side by side
+ENCODE_FRAMES = 8  # encoded side by side, at most
+ENCODE_BYTES = 4_000  # of activations per pixel that is encoded, in fp32
+DECODE_BYTES = 3_000  # per pixel that is decoded, in half precision
 OLD_CLIP_KEY = "vision_model.embeddings.position_ids"  # transformers < 4.31 saved it
 SAMPLING = {"prediction_type": "v_prediction", "timestep_type": "continuous", "use_karras_sigmas": True}
 
@@ -60,7 +62,7 @@ class Animator:
 
 
 def load_animator(model: str, adapter: str, dtype: str) -> Animator:
-    """model: a name from `locations.animation_models()`; adapter: from `locations.adapters()`; dtype: auto, fp32, ….
+    """model, adapter: of `locations.animation_models()` and `locations.adapters()`; dtype: of `memory.DTYPES`.
 
     Raises ValueError naming file and keys where a file is missing or does not fit.
     """
@@ -73,6 +75,24 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
         scheduler = read_scheduler(folder / "scheduler" / "scheduler_config.json")
         unet, vae = load_unet(folder / "unet", kind), load_vae(folder / "vae", kind)
         image_encoder = load_clip(folder, kind)
+    if adapter == locations.AUTO:
+        adapter = locations.BUILTIN if model == locations.BUILTIN else locations.NONE
+    path = None if adapter == locations.NONE else locations.resolve("adapter", adapter)
+    return put_together(unet, vae, image_encoder, scheduler, source=folder, name=model, dtype=dtype, adapter=path)
+
+
+def put_together(
+    unet: nn.Module,
+    vae: nn.Module,
+    image_encoder: nn.Module,
+    scheduler: dict[str, float],
+    *,
+    source: Path,
+    name: str,
+    dtype: str,
+    adapter: Path | None = None,
+) -> Animator:
+    """The animator of networks that lie in main memory; source/driftfield.json, where there is one, adds facts."""
     channels = vae.config.latent_channels
     wanted = {
         "in_channels": 2 * channels,
@@ -82,14 +102,15 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
     for key, allowed in wanted.items():
         if unet.config[key] != allowed:
             got = unet.config[key]
-            raise ValueError(f"{folder}: unet's {key} = {got}, allowed {allowed} beside this vae and image encoder")
+            raise ValueError(f"{source}: unet's {key} = {got}, allowed {allowed} beside this vae and image encoder")
 
-    if adapter == locations.AUTO:
-        adapter = locations.BUILTIN if model == locations.BUILTIN else locations.NONE
-    path = None if adapter == locations.NONE else locations.resolve("adapter", adapter)
-    network = join(unet, path, kind)
+    kind = memory.compute_dtype(dtype)
+    if dtype == memory.FP8 and kind != torch.float32:
+        from ..networks.fp8 import store_fp8
 
-    facts_file = folder / "driftfield.json"
+        store_fp8(unet)
+    network = join(unet, adapter, kind)
+    facts_file = source / "driftfield.json"
     facts = read_json(facts_file) if facts_file.is_file() else {}
     factors, bias = preview_colors(facts, channels, facts_file)
     latent_factor = 2 ** (len(vae.config.block_out_channels) - 1)
@@ -104,11 +125,11 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
         frames=facts.get("frames", unet.config.num_frames),
         size=facts.get("size", unet.config.sample_size * latent_factor),
         fps=facts.get("fps", SVD_FPS),
-        reference=network.adapter.config.reference if path else "repeated",
-        adapter=path.name if path else None,
+        reference=network.adapter.config.reference if adapter else "repeated",
+        adapter=adapter.name if adapter else None,
         preview_factors=factors,
         preview_bias=bias,
-        name=model,
+        name=name,
         dtype=kind,
     )
 
@@ -193,14 +214,16 @@ def _load(build: Callable[[dict], nn.Module], folder: Path, dtype_of, *, ignore:
 
 @torch.no_grad()
 def encode_image(animator: Animator, image: Tensor, *, on_step=None) -> Tensor:
-    """[B, 3, H, W] → the mode of the VAE's encoder, unscaled, [B, c, h, w]; B frames in chunks, always fp32.
+    """[B, 3, H, W] → the mode of the VAE's encoder, unscaled, [B, c, h, w]; always fp32, for fp16 can overflow.
 
-    on_step(i, total) after each chunk.
+    As many frames at once as fit; on_step(i, total) after each chunk.
     """
+    each = ENCODE_BYTES * image[0, 0].numel()
+    wanted = min(ENCODE_FRAMES, len(image))
 
     def run(chunk_frames: int) -> Tensor:
-        (vae,) = memory.load(animator.vae)
-        chunks = image.split(chunk_frames)
+        (vae,) = memory.load(animator.vae, memory_required=chunk_frames * each)
+        chunks = image.split(memory.held_by_free_memory(chunk_frames, each))
         latents = []
         for i, chunk in enumerate(chunks):
             memory.check_cancel()
@@ -209,7 +232,7 @@ def encode_image(animator: Animator, image: Tensor, *, on_step=None) -> Tensor:
                 on_step(i, len(chunks))
         return torch.cat(latents)
 
-    latents = memory.once_smaller(run, ENCODE_FRAMES, 1, "frames encoded at once")
+    latents = memory.once_smaller(run, wanted, 1, "frames encoded at once")
     if not latents.isfinite().all():
         raise ValueError(f"{animator.name}: NaN or infinity in the encoded image")
     return latents
@@ -261,12 +284,16 @@ def encode_motion(animator: Animator, flow: Tensor, *, on_step=None) -> tuple[Te
 def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None) -> Tensor:
     """Scaled latents [N, c, h, w] → frames [N, 3, H, W], about −1..1.
 
-    The decoder smooths over the frames of a chunk, so chunks are even and none crosses a join of segments of
-    segment_frames. on_step(i, total) after each chunk. ValueError where a frame is not finite.
+    At most chunk_frames at once, fewer where the free memory has no room. The decoder smooths over the frames of a
+    chunk, so chunks are even and none crosses a join of segments of segment_frames. on_step(i, total) after each
+    chunk. ValueError where a frame is not finite.
     """
+    pixels = latents[0, 0].numel() * animator.latent_factor**2
+    each = DECODE_BYTES * pixels * animator.dtype.itemsize // 2
 
-    def run(size: int) -> Tensor:
-        (vae,) = memory.load(animator.vae)
+    def run(most: int) -> Tensor:
+        (vae,) = memory.load(animator.vae, memory_required=most * each)
+        size = memory.held_by_free_memory(most, each)
         chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
         frames, first = [], 0
         for i, chunk in enumerate(chunks):
@@ -281,4 +308,6 @@ def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_fr
                 on_step(i, len(chunks))
         return torch.cat(frames)
 
-    return memory.once_smaller(run, chunk_frames, max(1, chunk_frames // 2), "frames decoded at once")
+    return memory.once_smaller(
+        run, min(chunk_frames, segment_frames), max(1, chunk_frames // 2), "frames decoded at once"
+    )

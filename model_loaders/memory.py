@@ -10,7 +10,8 @@ from comfy.model_patcher import ModelPatcher
 from torch import nn
 
 OutOfMemory = management.OOM_EXCEPTION
-DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+FP8 = "fp8"
+DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, FP8: torch.bfloat16}
 MEMORY_SHARE = 0.8  # of the free memory that one batch may fill
 Result = TypeVar("Result")
 
@@ -61,11 +62,14 @@ def free_bytes() -> int:
 
 
 def compute_dtype(choice: str) -> torch.dtype:
-    """ "auto", "fp32", "fp16" or "bf16" → torch dtype. A CPU always computes in fp32."""
+    """ "auto", "fp32", "fp16", "bf16" or "fp8" → torch dtype to compute in. A CPU always computes in fp32.
+
+    fp8 is a format to keep weights in; what is computed with them is bf16.
+    """
     if choice not in DTYPES:
         raise ValueError(f"dtype: got {choice!r}, allowed {', '.join(DTYPES)}")
     if management.is_device_cpu(device()):
-        if choice in ("fp16", "bf16"):
+        if choice not in ("auto", "fp32"):
             logging.info("Driftfield: dtype %s asked for, fp32 used: a CPU has no faster one", choice)
         return torch.float32
     if choice == "auto":
@@ -82,8 +86,11 @@ def check_cancel() -> None:
 
 def fitting(count: int, bytes_each: int) -> int:
     """How many of `count` equal pieces to compute side by side: what the free memory holds, and one on a CPU."""
-    if management.is_device_cpu(device()):
-        return 1
+    return 1 if management.is_device_cpu(device()) else held_by_free_memory(count, bytes_each)
+
+
+def held_by_free_memory(count: int, bytes_each: int) -> int:
+    """How many of `count` pieces, 1 or more, the device's free memory has room for."""
     return max(1, min(count, int(MEMORY_SHARE * free_bytes() // bytes_each)))
 
 
