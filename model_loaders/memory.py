@@ -1,6 +1,7 @@
 """Devices and memory, through ComfyUI alone: every module sits in a ModelPatcher, and comes and goes with it."""
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ OutOfMemory = management.OOM_EXCEPTION
 FP8 = "fp8"
 DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, FP8: torch.bfloat16}
 MEMORY_SHARE = 0.8  # of the free memory that one batch may fill
+LOADING = threading.Lock()  # ComfyUI's list of loaded models is not made for threads
 Result = TypeVar("Result")
 
 
@@ -39,7 +41,8 @@ def unwrap(patcher: ModelPatcher) -> nn.Module:
 
 def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[nn.Module]:
     """Brings modules to the device, whole, making room for them and for memory_required bytes; returns them."""
-    management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)
+    with LOADING:
+        management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)
     return [unwrap(patcher) for patcher in patchers]
 
 
