@@ -76,12 +76,12 @@ def measured(
     size = batch_size(models, shots, frames)
     if size > 1:
         cv2.setNumThreads(1)  # the pool's threads are enough
+    settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=frames)
     with ThreadPoolExecutor(size) as pool:
         for first in range(0, len(names), size):
             batch = names[first : first + size]
-            asked = [shots[name] for name in batch]
-            videos = animate_images(models, asked, frames=frames, steps=arguments.steps, seed=arguments.seed)
-            yield from pool.map(measure, batch, videos)
+            plans = pool.map(lambda name: planned(models.animator, shots[name], settings), batch)
+            yield from pool.map(measure, batch, animate_together(models.animator, list(plans)))
 
 
 def batch_size(models: Models, shots: dict[str, Shot], frames: int) -> int:
@@ -93,21 +93,6 @@ def batch_size(models: Models, shots: dict[str, Shot], frames: int) -> int:
     return memory.fitting(min(len(shots), LARGEST_BATCH), activation_bytes(animator, latents))
 
 
-def animate_images(models: Models, shots: Sequence[Shot], *, frames: int, steps: int, seed: int) -> list[Tensor]:
-    """Frames [frames, 3, H, W] -1..1 of each shot, all in one batch and from the same noise."""
-    animator, device = models.animator, memory.device()
-    plans = [planned(animator, shot, Settings(seed=seed, steps=steps, frames=frames)) for shot in shots]
-    first = plans[0]
-    told = stacked([plan.conditioning for plan in plans], device)
-    _, denoise = denoisers(animator, told, first.guidance_scale, segments=len(plans))
-    noise = torch.stack([plan.noise for plan in plans]).to(device)
-    start = None if first.start is None else torch.stack([plan.start for plan in plans]).to(device)
-    with torch.no_grad():
-        latents = run(denoise, first_state(noise, first.sigmas[0], start), first.sigmas, 0, sampler=euler)
-    videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
-    return [crop_padding(video, first.padding).clamp(-1, 1) for video in videos]
-
-
 def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
     guidance = None
     if shot.flow is not None:
@@ -117,6 +102,20 @@ def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
     if shot.tells_strength:
         return made
     return replace(made, conditioning=replace(made.conditioning, strength_percent=None))
+
+
+def animate_together(animator: Animator, plans: Sequence[Plan]) -> list[Tensor]:
+    """Frames [L, 3, H, W] -1..1 of each plan, all in one batch; their settings are the same."""
+    device, first = memory.device(), plans[0]
+    told = stacked([plan.conditioning for plan in plans], device)
+    _, denoise = denoisers(animator, told, first.guidance_scale, segments=len(plans))
+    noise = torch.stack([plan.noise for plan in plans]).to(device)
+    start = None if first.start is None else torch.stack([plan.start for plan in plans]).to(device)
+    with torch.no_grad():
+        latents = run(denoise, first_state(noise, first.sigmas[0], start), first.sigmas, 0, sampler=euler)
+    frames = latents.shape[1]
+    videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
+    return [crop_padding(video, first.padding).clamp(-1, 1) for video in videos]
 
 
 def stacked(told: Sequence[Conditioning], device: torch.device) -> Conditioning:

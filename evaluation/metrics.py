@@ -50,7 +50,7 @@ def end_point_error(flow: Tensor, true: Tensor) -> float:
 
 def mean_length(flow: Tensor, where: Tensor) -> float:
     """Mean |flow| of [N, 2, H, W] over all N at the pixels of the bool [H, W], px/frame; NaN where it has none."""
-    return float(flow.norm(dim=1)[:, where].mean())
+    return float(torch.hypot(*flow.unbind(1))[:, where].mean())
 
 
 def frame_change(frames: Tensor) -> float:

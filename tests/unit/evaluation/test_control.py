@@ -75,6 +75,7 @@ def test_turned_round_means_both_ways(control, drawn, opposite, turned):
 
 
 def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_adapters):
+    from driftfield.model_loaders.animation import Settings
     from driftfield.nodes import animate, arrows, extend, flow
     from driftfield.nodes import loaders as nodes
 
@@ -98,24 +99,24 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     picture = image.permute(0, 3, 1, 2) * 2 - 1
     asked = animations.flow_of(models, picture, drawn, frames=4)
     torch.testing.assert_close(asked, refined, atol=1e-6, rtol=0)
-    (video,) = animations.animate_images(models, [animations.Shot(picture, asked)], frames=4, steps=3, seed=5)
+    settings = Settings(frames=4, steps=3, seed=5)
+    made = animations.planned(models.animator, animations.Shot(picture, asked), settings)
+    (video,) = animations.animate_together(models.animator, [made])
     torch.testing.assert_close((video.permute(0, 2, 3, 1) + 1) / 2, expected, atol=1e-5, rtol=0)
 
 
-def test_a_batch_is_its_shots_one_by_one(animations, loaders, tiny_folder, tiny_adapters):
+def test_a_batch_is_its_shots_one_by_one(animations, loaders, tiny_folder, tiny_adapters, monkeypatch):
     models = animations.load_models("tiny", tiny_adapters["warped"])
     generator = torch.Generator().manual_seed(1)
     shots = {
         name: animations.Shot(torch.rand(1, 3, 64, 64, generator=generator) * 2 - 1, flow.expand(3, 2, 64, 64))
         for name, flow in (("a", torch.tensor([1.0, 0.5]).view(1, 2, 1, 1)), ("b", torch.zeros(1, 2, 1, 1)))
     }
-    together = animations.animate_images(models, list(shots.values()), frames=4, steps=2, seed=3)
     arguments = Namespace(frames=4, steps=2, seed=3)
-    alone = dict(
-        zip(shots, animations.measured(models, shots, lambda name, video: {name: video}, arguments), strict=True)
-    )
-    for name, video in zip(shots, together, strict=True):
-        torch.testing.assert_close(video, alone[name][name], atol=1e-3, rtol=0)
+    alone = list(animations.measured(models, shots, lambda name, video: video, arguments))
+    monkeypatch.setattr(animations.memory, "fitting", lambda count, bytes_each: count)
+    together = list(animations.measured(models, shots, lambda name, video: video, arguments))
+    torch.testing.assert_close(together, alone, atol=1e-3, rtol=0)
     assert not torch.allclose(*together)
 
 
@@ -127,13 +128,14 @@ def test_the_command(animations, monkeypatch, tmp_path, capsys):
     still = texture.repeat_interleave(8, 2).repeat_interleave(8, 3)
     calls = []
 
-    def standing_still(models, shots, *, frames, steps, seed):
+    def standing_still(animator, shots):
         calls.extend(shots)
-        return [shot.image.expand(frames, -1, -1, -1) for shot in shots]
+        return [shot.image.expand(5, -1, -1, -1) for shot in shots]
 
     (tmp_path / "index.json").touch()
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(animations, "animate_images", standing_still)
+    monkeypatch.setattr(animations, "planned", lambda animator, shot, settings: shot)
+    monkeypatch.setattr(animations, "animate_together", standing_still)
     monkeypatch.setattr(control, "held_out_stills", lambda arguments, size: [("x", still)])
     words = ["control", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--frames", "5", "--steps", "1"]
     assert builtin.main(words) == 0 and len(calls) == 7
@@ -154,6 +156,8 @@ def test_the_built_in_model_follows_an_arrow_and_its_negative(animations, contro
     arrow = MotionArrows((Arrow("a1", ((0.35, 0.3), (0.53, 0.3))),), SIZE, SIZE)
     for arrows in (arrow, negated(arrow)):
         flow = animations.flow_of(models, photo, arrows, frames=8)
-        (video,) = animations.animate_images(models, [animations.Shot(photo, flow)], frames=8, steps=4, seed=0)
+        shot = {"arrow": animations.Shot(photo, flow)}
+        arguments = Namespace(frames=8, steps=4, seed=0)
+        (video,) = animations.measured(models, shot, lambda name, video: video, arguments)
         figures = control.control_figures(estimate_flow(video), arrows, flow, frames=8)
         assert figures["cosine"] > 0.5, arrows
