@@ -8,6 +8,7 @@ from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
 from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
 from .other_methods import ExtendAnimationOtherMethods
+from .save import SaveAnimation
 
 
 class DriftfieldExtension(ComfyExtension):
@@ -28,4 +29,5 @@ class DriftfieldExtension(ComfyExtension):
             ExtendAnimation,
             ExtendAnimationOtherMethods,
             DecodeAnimation,
+            SaveAnimation,
         ]

@@ -4,17 +4,28 @@ import logging
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
+import torch
 from comfy_api.latest import io, ui
 
 from ..flow_tools.convention import crop_padding, tensor_to_image
 from ..model_loaders import memory
-from ..model_loaders.animator import decode
 from ..model_loaders.extension import extend_animation, plan_extension
+from ..model_loaders.video_file import decoded
 from ..sampling.joins import CROSSFADE, JOINS
 from ..sampling.phased import evaluations
 from ..sampling.schedule import phase_boundary
 from .progress import latent_progress, progress
 from .types import ADVANCED, ANIMATION_CATEGORY, LARGEST_SEED, SEED, AnimationSocket
+
+ANIMATION = "From Animate Image or Extend Animation."
+CHUNK = io.Int.Input(
+    "chunk_frames",
+    default=8,
+    min=1,
+    max=256,
+    tooltip="Frames decoded at once. More: smoother over time and more memory. 1 flickers.",
+    **ADVANCED,
+)
 
 # First segment -> (settings, what the network has answered so far) of a run that was stopped; gone with the segment.
 UNFINISHED = WeakKeyDictionary()
@@ -130,17 +141,7 @@ class DecodeAnimation(io.ComfyNode):
             display_name="Decode Animation",
             category=ANIMATION_CATEGORY,
             description="Frames of an animation, for Create Video, Video Combine, Save Image and others.",
-            inputs=[
-                AnimationSocket.Input("animation", tooltip="From Animate Image or Extend Animation."),
-                io.Int.Input(
-                    "chunk_frames",
-                    default=8,
-                    min=1,
-                    max=256,
-                    tooltip="Frames decoded at once. More: smoother over time and more memory. 1 flickers.",
-                    **ADVANCED,
-                ),
-            ],
+            inputs=[AnimationSocket.Input("animation", tooltip=ANIMATION), CHUNK],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="All frames, of the still's size."),
                 io.Latent.Output(
@@ -154,12 +155,22 @@ class DecodeAnimation(io.ComfyNode):
 
     @classmethod
     def execute(cls, animation, chunk_frames) -> io.NodeOutput:
-        frames = decode(
-            animation.animator,
-            animation.latents,
-            segment_frames=animation.segment_frames,
-            chunk_frames=chunk_frames,
-            on_step=progress(),
-        )
-        images = tensor_to_image(crop_padding(frames, animation.padding))
+        images, first = None, 0
+        for part in pictures(animation, chunk_frames, progress()):
+            if images is None:
+                images = torch.empty((len(animation.latents), *part.shape[1:]))
+            images[first : first + len(part)] = part
+            first += len(part)
         return io.NodeOutput(images, {"samples": animation.latents / animation.animator.scaling_factor})
+
+
+def pictures(animation, chunk_frames: int, on_step):
+    """IMAGE batches [n, H, W, 3] of the animation, one after the other."""
+    for part in decoded(
+        animation.animator,
+        animation.latents,
+        segment_frames=animation.segment_frames,
+        chunk_frames=chunk_frames,
+        on_step=on_step,
+    ):
+        yield tensor_to_image(crop_padding(part, animation.padding))

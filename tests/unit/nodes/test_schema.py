@@ -23,6 +23,7 @@ IDS = [
     "DriftfieldExtendAnimation",
     "DriftfieldExtendAnimationOtherMethods",
     "DriftfieldDecodeAnimation",
+    "DriftfieldSaveAnimation",
 ]
 
 

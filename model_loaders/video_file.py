@@ -1,0 +1,65 @@
+"""Frames of long videos as they are decoded, and video files that are written meanwhile."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .animator import Animator, decode
+
+CRF = 18  # x264's constant rate factor: 0 is lossless, 23 its default
+
+
+def decoded(
+    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None
+) -> Iterator[Tensor]:
+    """Scaled latents [N, c, h, w] → frames [n, 3, H, W], about −1..1, a segment at a time; see `decode`.
+
+    on_step(i, N) with the last frame that is done, after each chunk.
+    """
+    first = 0
+    for part in latents.split(segment_frames):
+
+        def report(i: int, chunks: int, first: int = first, count: int = len(part)) -> None:
+            if on_step is not None:
+                on_step(first + count * (i + 1) // chunks - 1, len(latents))
+
+        yield decode(animator, part, segment_frames=segment_frames, chunk_frames=chunk_frames, on_step=report)
+        first += len(part)
+
+
+@contextmanager
+def video_file(
+    path: Path, *, fps: float, width: int, height: int, crf: int = CRF, metadata: dict | None = None
+) -> Iterator[Callable[[Tensor], None]]:
+    """write(frames [n, H, W, 3] 0..1) into an H.264 .mp4, which appears under its name only when it is whole.
+
+    Where anything is raised inside, nothing is left of it. An odd width or height gets its last pixels once more.
+    """
+    part = path.with_suffix(".part")
+    try:
+        with av.open(str(part), mode="w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
+            for key, value in (metadata or {}).items():
+                container.metadata[key] = json.dumps(value)
+            stream = container.add_stream("h264", rate=Fraction(round(fps * 1000), 1000))
+            stream.width, stream.height = width + width % 2, height + height % 2
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": str(crf)}
+
+            def write(frames: Tensor) -> None:
+                pixels = (frames * 255).round().clamp(0, 255)
+                pixels = F.pad(pixels.movedim(-1, 1), (0, width % 2, 0, height % 2), mode="replicate")
+                for picture in pixels.to(torch.uint8).movedim(1, -1).contiguous().numpy():
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+
+            yield write
+            container.mux(stream.encode(None))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""An animation on its way to a file."""
+
+from pathlib import Path
+
+import folder_paths
+from comfy.cli_args import args
+from comfy_api.latest import io, ui
+
+from ..model_loaders.video_file import CRF, video_file
+from .extend import ANIMATION, CHUNK, pictures
+from .progress import progress
+from .types import ADVANCED, ANIMATION_CATEGORY, AnimationSocket
+
+
+class SaveAnimation(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldSaveAnimation",
+            display_name="Save Animation",
+            category=ANIMATION_CATEGORY,
+            description="Writes an animation to a video file while it is decoded: a video of any length takes no "
+            "more memory than a short one.",
+            inputs=[
+                AnimationSocket.Input("animation", tooltip=ANIMATION),
+                io.String.Input(
+                    "filename_prefix",
+                    default="video/driftfield",
+                    tooltip="Name in ComfyUI's output folder; may have subfolders, and %date:yyyy-MM-dd% and the like.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=120.0,
+                    step=0.5,
+                    tooltip="Frames per second of the file. 0: those that the model was told.",
+                ),
+                io.Int.Input(
+                    "crf",
+                    default=CRF,
+                    min=0,
+                    max=51,
+                    tooltip="Quality of the H.264 file: 0 loses nothing, 18 looks the same, 23 and more is smaller.",
+                    **ADVANCED,
+                ),
+                CHUNK,
+            ],
+            outputs=[],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, animation, filename_prefix, fps, crf, chunk_frames) -> io.NodeOutput:
+        top, bottom, left, right = animation.padding
+        factor = animation.animator.latent_factor
+        height, width = (side * factor for side in animation.latents.shape[-2:])
+        height, width = height - top - bottom, width - left - right
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory(), width, height
+        )
+        file = Path(folder) / f"{name}_{counter:05}_.mp4"
+        told = float(animation.conditioning.added_time_ids[0, 0]) + 1
+        with video_file(
+            file, fps=fps or told, width=width, height=height, crf=crf, metadata=workflow_of(cls.hidden)
+        ) as write:
+            for part in pictures(animation, chunk_frames, progress()):
+                write(part)
+        return io.NodeOutput(ui=ui.PreviewVideo([ui.SavedResult(file.name, subfolder, io.FolderType.output)]))
+
+
+def workflow_of(hidden) -> dict:
+    """What ComfyUI's own Save Video writes into a file, so that it can be dropped into the editor."""
+    if args.disable_metadata or hidden is None:
+        return {}
+    prompt = {} if hidden.prompt is None else {"prompt": hidden.prompt}
+    return {**(hidden.extra_pnginfo or {}), **prompt}
