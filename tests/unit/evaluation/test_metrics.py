@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from driftfield.evaluation.metrics import (
+    colour_drift,
     commanded_velocity,
     cosine,
+    end_point_error,
     frame_change,
     mean_length,
     psnr,
@@ -103,3 +105,13 @@ def test_ssim_is_scikit_images(noise):
         for a, b in zip(noise.double(), other.double(), strict=True)
     ]
     assert ssim(noise, other) == pytest.approx(sum(expected) / 2, abs=1e-6)
+
+
+def test_end_point_error_and_colour_drift():
+    flow, true = torch.zeros(2, 2, 4, 4), torch.zeros(2, 2, 4, 4)
+    true[0, 0], true[0, 1] = 3, 4
+    assert end_point_error(flow, true) == pytest.approx(2.5)
+    frames = torch.zeros(3, 3, 4, 4)
+    frames[2, 1] = -2 / 127.5
+    frames[1, 0, 0, 0], frames[1, 0, 1, 1] = 1, -1  # the mean stays
+    assert colour_drift(frames) == pytest.approx(2)
