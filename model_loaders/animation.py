@@ -25,7 +25,7 @@ AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH = (
 )
 CONTROLS = [AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH]
 AUTOMATIC = -1.0  # a noise level
-WEAK, STRONG = 75.0, 31.0  # of SVD: steps 16 and 21 of 50, the choice of Time-to-Move
+STEPS, WEAK_STEP, STRONG_STEP = 50, 16, 21  # Time-to-Move's choice; of SVD's own schedule: noise 75 and 31
 STILL = 0.0  # to the end: what the flow asks to stand still is the picture itself
 
 
@@ -184,7 +184,8 @@ def choose_control(animator: Animator, has_flow: bool, settings: Settings) -> tu
         return Control(warped=False), "reference repeated"
     dual = mode in (DUAL_CLOCK, BOTH) or (mode == AUTO and not animator.has_adapter)
     warped = mode in (WARPED, BOTH) or animator.reference == "warped"
-    levels = {"weak_noise": WEAK, "strong_noise": STRONG, "still_noise": None if mode == AS_TRAINED else STILL}
+    weak, strong = own_levels(animator)
+    levels = {"weak_noise": weak, "strong_noise": strong, "still_noise": None if mode == AS_TRAINED else STILL}
     for name in levels:
         got = getattr(settings, name)
         if got != AUTOMATIC:
@@ -199,13 +200,19 @@ def choose_control(animator: Animator, has_flow: bool, settings: Settings) -> tu
         weak = min(weak, animator.sigma_max)
         if not animator.sigma_min < weak >= strong:
             raise ValueError(
-                f"weak_noise, strong_noise: got {weak:g} and {strong:g}, allowed: weak above the model's "
+                f"weak_noise, strong_noise: got {weak:.3g} and {strong:.3g}, allowed: weak above the model's "
                 f"{animator.sigma_min:g}, strong not above weak"
             )
         said += f", dual clock from noise {weak:.3g}, what moves held to {strong:.3g}"
     if still is not None:
         said += f", what stands still held to noise {still:.3g}"
     return Control(warped, weak if dual else None, strong if dual else None, still), said
+
+
+def own_levels(animator: Animator) -> tuple[float, float]:
+    """(weak, strong): the dual clock's noise levels on the model's own schedule."""
+    sigmas = karras_sigmas(STEPS, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, rho=animator.rho)
+    return float(sigmas[WEAK_STEP]), float(sigmas[STRONG_STEP])
 
 
 def begin_at(sigmas: Tensor, weak: float) -> Tensor:

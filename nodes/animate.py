@@ -5,7 +5,7 @@ import logging
 from comfy_api.latest import io, ui
 
 from ..flow_tools.convention import check_flow, image_to_tensor, pad_to_multiple
-from ..model_loaders.animation import AUTO, AUTOMATIC, CONTROLS, STRONG, WEAK, Settings, animate_planned, plan
+from ..model_loaders.animation import AUTO, AUTOMATIC, CONTROLS, Settings, animate_planned, plan
 from ..model_loaders.animator import encode_motion
 from ..model_loaders.conditioning import PAD, MotionGuidance
 from .progress import latent_progress, progress
@@ -169,7 +169,7 @@ class AnimateImage(io.ComfyNode):
                     step=0.1,
                     optional=True,
                     tooltip="Dual clock: the noise level at which sampling starts from the warped still. Lower: "
-                    f"closer to it everywhere. -1: automatic ({WEAK:g} for SVD).",
+                    "closer to it everywhere. -1: automatic (75 for SVD, step 16 of 50 of the model's schedule).",
                     **ADVANCED,
                 ),
                 io.Float.Input(
@@ -180,7 +180,7 @@ class AnimateImage(io.ComfyNode):
                     step=0.1,
                     optional=True,
                     tooltip="Dual clock: what moves is held to the warped still down to this noise level. Lower: "
-                    f"obeys the arrows more, looks more like a cut-out. -1: automatic ({STRONG:g} for SVD).",
+                    "obeys the arrows more, looks more like a cut-out. -1: automatic (31 for SVD, step 21 of 50).",
                     **ADVANCED,
                 ),
                 io.Float.Input(
