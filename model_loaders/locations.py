@@ -46,6 +46,11 @@ def loras() -> list[str]:
     return [BUILTIN, *_files("lora")]
 
 
+def metrics() -> list[Path]:
+    """The folders that the evaluation looks for networks of metrics in."""
+    return _roots([("driftfield", "metrics")])
+
+
 def resolve(kind: str, name: str) -> Path:
     """The file ("adapter", "refiner", "lora", "raft", "checkpoint") that a name from a graph means.
 
