@@ -55,11 +55,16 @@ def settings_of(arguments: Namespace) -> dict:
     return {**settings, "weights": digest(locations.WEIGHTS)}
 
 
-def flow_of(models: Models, image: Tensor, arrows: MotionArrows, *, frames: int) -> Tensor:
-    """The refined flow [1, 2, H, W] px/frame that arrows on image [1, 3, H, W] -1..1 ask for; none: zeros."""
+def flow_of(
+    models: Models, image: Tensor, arrows: MotionArrows, *, frames: int, region: Tensor | None = None
+) -> Tensor:
+    """The refined flow [1, 2, H, W] px/frame that arrows on image [1, 3, H, W] -1..1 ask for; none: zeros.
+
+    region: [1, 1, H, W] 0..1, of Densify Flow.
+    """
     height, width = image.shape[-2:]
     sparse, hints = sparse_flow(arrows, height=height, width=width, frames=frames)
-    dense = densify(sparse, hints, sigma_px=default_sigma_px(height, width), threshold=THRESHOLD)
+    dense = densify(sparse, hints, sigma_px=default_sigma_px(height, width), threshold=THRESHOLD, region=region)
     return refine(models.refiner, dense, image)
 
 

@@ -5,14 +5,16 @@ import zlib
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..flow_tools.arrows import Arrow, MotionArrows
+from ..flow_tools.arrows import Arrow, MotionArrows, path_px
 
 LENGTHS = (0.12, 0.20)  # of the frame's side
 MARGIN = 0.06  # from the border, of the side; for tails, heads, mirrored heads and pins
 APART = 0.35  # between two arrows' tails, of the side
 FAR = 0.45  # from an arrow's tail to its pin
+ROOM = 0.08  # of a region, beyond the arrow's length
 PLACES = 60  # corners to choose from
 DIRECTIONS = 64  # tried for each place
 
@@ -40,6 +42,15 @@ def arrow_sets(image: Tensor, name: str) -> dict[str, MotionArrows]:
     two = arrows((tail, tail + vector), (other, other + vector))
     tail, vector = draw_arrow(places, rng)
     return {"one": one, "two": two, "pin": arrows((tail, tail + vector), (distant(places, tail, FAR, rng),))}
+
+
+def region_around(arrow: Arrow, *, height: int, width: int) -> Tensor:
+    """The mask [1, 1, H, W] of 0 or 1 that a person would paint for an arrow: a disc about its tail, past its head."""
+    path = path_px(arrow.points, width=width, height=height)
+    radius = np.linalg.norm(path[-1] - path[0]) + ROOM * max(height, width)
+    y, x = np.mgrid[:height, :width] + 0.5
+    inside = np.hypot(x - path[0][0], y - path[0][1]) <= radius
+    return torch.from_numpy(inside).float()[None, None]
 
 
 def textured_places(image: Tensor) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Does the picture go where the arrows point? Three arrow sets a still, the same negated, and no arrows."""
+"""Does the picture go where the arrows point? Three arrow sets a still, the same negated, and no arrows.
+
+One arrow moves a region that was painted around it, the other sets all that they reach.
+"""
 
 import math
 import statistics
@@ -13,7 +16,7 @@ from ..flow_tools.color import draw_arrows
 from ..flow_tools.estimate import estimate_flow
 from ..flow_tools.warp import reference_video
 from .animations import Shot, flow_of, load_models, measured, settings_of
-from .arrow_sets import arrow_sets, negated
+from .arrow_sets import arrow_sets, negated, region_around
 from .contact_sheet import shown_frames, write_large_sheet, write_sheet, write_strip
 from .held_out import held_out_stills, spread
 from .metrics import (
@@ -28,7 +31,8 @@ from .metrics import (
 from .report import Bar, Results, table
 
 RADIUS_PX = 8  # around an arrow's line, at 256 px
-RESTING_PX = 0.1  # px/frame; where the flow asks for less, nothing is meant to move
+RESTING_PX = 0.1  # px/frame; where a flow without a region asks for less, nothing is meant to move
+ONE = "one"
 NEGATED = "negated "
 STILL = "no arrows"
 LEAST_COSINE = 0.9
@@ -43,7 +47,7 @@ HEADER = ("still, arrows", "cosine", "error", "ceiling", "error", "flow", "error
 
 def run(arguments: Namespace) -> list[Bar]:
     """Prints the table, writes control.json and control.png, returns the bars."""
-    models = load_models()
+    models, frames = load_models(), arguments.frames
     results = Results(arguments.out / "control.json", settings_of(arguments))
     asked, blocks = {}, []
     for name, image in held_out_stills(arguments, models.animator.size):
@@ -52,10 +56,13 @@ def run(arguments: Namespace) -> list[Bar]:
         asked |= named
 
     def compute(keys: list[str]):
-        shots = {key: Shot(asked[key][0], flow_of(models, *asked[key], frames=arguments.frames)) for key in keys}
+        regions = {key: region_of(key, *asked[key]) for key in keys}
+        flows = {key: flow_of(models, *asked[key], frames=frames, region=regions[key]) for key in keys}
+        shots = {key: Shot(asked[key][0], flow) for key, flow in flows.items()}
 
         def measure(key: str, video: Tensor) -> dict:
-            return one_case(shots[key], asked[key][1], video, arguments.out / "control" / f"{key}.png")
+            strip = arguments.out / "control" / f"{key}.png"
+            return one_case(shots[key], asked[key][1], regions[key], video, strip)
 
         return measured(models, shots, measure, arguments)
 
@@ -76,25 +83,33 @@ def cases(image: Tensor, name: str) -> dict[str, MotionArrows]:
     return {**sets, **{NEGATED + case: negated(arrows) for case, arrows in sets.items()}, STILL: empty}
 
 
-def one_case(shot: Shot, arrows: MotionArrows, video: Tensor, strip: Path) -> dict:
+def region_of(key: str, image: Tensor, arrows: MotionArrows) -> Tensor | None:
+    """The mask of the set with one arrow."""
+    if key.rpartition(", ")[2].removeprefix(NEGATED) != ONE:
+        return None
+    return region_around(arrows.arrows[0], height=image.shape[-2], width=image.shape[-1])
+
+
+def one_case(shot: Shot, arrows: MotionArrows, region: Tensor | None, video: Tensor, strip: Path) -> dict:
     """Figures of an animation; the strip shows arrows, frames of it, and the last of the warped reference."""
     image, flow, frames = shot.image, shot.flow, len(video)
     reference = reference_video(image, flow, frames)
+    outside = flow[0].norm(dim=0) < RESTING_PX if region is None else region[0, 0] == 0
     row = {"change": frame_change(video), "colour": colour_drift(video), "ceiling colour": colour_drift(reference)}
     for what, motion in (("model", estimate_flow(video)), ("ceiling", estimate_flow(reference)), ("flow", flow)):
-        row[what] = control_figures(motion, arrows, flow, frames=frames)
+        row[what] = control_figures(motion, arrows, outside, frames=frames)
     drawn = draw_arrows((image + 1) / 2, arrows)
     label = f"{strip.stem[:70]}: {in_words(row)}"
     write_strip(strip, label, [drawn, *shown_frames(video), (reference[-1] + 1) / 2])
     return row
 
 
-def control_figures(motion: Tensor, arrows: MotionArrows, flow: Tensor, *, frames: int) -> dict:
-    """How motion [N, 2, H, W] px/frame obeys, and moves elsewhere.
+def control_figures(motion: Tensor, arrows: MotionArrows, outside: Tensor, *, frames: int) -> dict:
+    """How motion [N, 2, H, W] px/frame obeys, and moves `outside`, bool [H, W], where nothing is meant to.
 
     cosine and error (relative): of its mean over N and the place under an arrow, mean of the arrows. Mean lengths,
-    px/frame: outside_px where flow [1, 2, H, W] asks for none, pin_px under the pins, mean_px everywhere, drift_px of
-    the mean over N, without what trembles. None where there is no such place.
+    px/frame: outside_px, pin_px under the pins, mean_px everywhere, drift_px of the mean over N, without what
+    trembles. None where there is no such place.
     """
     height, width = motion.shape[-2:]
     everywhere = torch.ones(height, width, dtype=torch.bool)
@@ -108,11 +123,11 @@ def control_figures(motion: Tensor, arrows: MotionArrows, flow: Tensor, *, frame
             errors.append(relative_error(measured, commanded))
         else:
             pins.append(mean_length(motion, place))
-    outside = mean_length(motion, flow[0].norm(dim=0) < RESTING_PX)
+    outside_px = mean_length(motion, outside)
     return {
         "cosine": statistics.fmean(cosines) if cosines else None,
         "error": statistics.fmean(errors) if errors else None,
-        "outside_px": None if math.isnan(outside) else outside,
+        "outside_px": None if math.isnan(outside_px) else outside_px,
         "pin_px": statistics.fmean(pins) if pins else None,
         "mean_px": mean_length(motion, everywhere),
         "drift_px": mean_length(motion.mean(0, keepdim=True), everywhere),
@@ -138,7 +153,7 @@ def summary(rows: dict[str, dict]) -> dict[str, float]:
         # A negated set's cosine is with its own command, the opposite of the original one.
         "negated cosine": -statistics.fmean(opposite(key)["cosine"] for key in drawn),
         "turned": statistics.fmean(rows[key]["model"]["cosine"] > 0 < opposite(key)["cosine"] for key in drawn),
-        "outside px": statistics.fmean(px for key in drawn if (px := rows[key]["model"]["outside_px"]) is not None),
+        "outside px": statistics.fmean(rows[key]["model"]["outside_px"] for key in drawn if cases_of[key] == ONE),
         "still motion px": statistics.fmean(row["model"]["mean_px"] for row in still),
         "still drift px": statistics.fmean(row["model"]["drift_px"] for row in still),
         "still colour": max(row["colour"] for row in still),

@@ -1,10 +1,22 @@
 """Arrows on textured places: deterministic, inside with their mirror images, of the lengths and distances stated."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from driftfield.evaluation.arrow_sets import APART, FAR, LENGTHS, MARGIN, arrow_sets, negated, textured_places
+from driftfield.evaluation.arrow_sets import (
+    APART,
+    FAR,
+    LENGTHS,
+    MARGIN,
+    arrow_sets,
+    negated,
+    region_around,
+    textured_places,
+)
+from driftfield.flow_tools.arrows import Arrow, MotionArrows
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +67,13 @@ def test_negated_is_mirrored_about_the_tail(sets):
 def test_a_flat_picture_is_refused():
     with pytest.raises(ValueError, match="picture blank: 0 places with texture"):
         arrow_sets(torch.zeros(1, 3, 64, 64), "blank")
+
+
+def test_a_region_holds_its_arrow_and_the_negated_one():
+    arrow = Arrow("a1", ((0.5, 0.4), (0.65, 0.4)))
+    region = region_around(arrow, height=100, width=200)
+    assert region.shape == (1, 1, 100, 200) and set(region.unique().tolist()) == {0, 1}
+    assert float(region.sum()) == pytest.approx(math.pi * (30 + 16) ** 2, rel=0.1)  # 0.15 * 200 long, 0.08 * 200 more
+    assert region[0, 0, 40, 130] == region[0, 0, 40, 70] == 1 and region[0, 0, 40, 150] == 0
+    (opposite,) = negated(MotionArrows((arrow,), 200, 100)).arrows
+    assert torch.equal(region, region_around(opposite, height=100, width=200))
