@@ -288,11 +288,14 @@ def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_fr
     chunk, so chunks are even and none crosses a join of segments of segment_frames. on_step(i, total) after each
     chunk. ValueError where a frame is not finite.
     """
+    from ..networks.fast import accelerate  # here: diffusers takes seconds to import
+
     pixels = latents[0, 0].numel() * animator.latent_factor**2
     each = DECODE_BYTES * pixels * animator.dtype.itemsize // 2
 
     def run(most: int) -> Tensor:
         (vae,) = memory.load(animator.vae, memory_required=most * each)
+        accelerate(vae.decoder)
         size = memory.held_by_free_memory(most, each)
         chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
         frames, first = [], 0

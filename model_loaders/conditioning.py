@@ -121,8 +121,11 @@ def denoisers(
     animator: Animator, conditioning: Conditioning, guidance_scale: Tensor, *, segments: int = 1
 ) -> tuple[Callable, Callable]:
     """(conditional, guided and held) over the animator's UNet, loaded onto the device. Each pass looks for Cancel."""
+    from ..networks.fast import accelerate  # here: diffusers takes seconds to import
+
     needed = segments * activation_bytes(animator, conditioning.reference)
     (network,) = memory.load(animator.unet, memory_required=needed)
+    accelerate(network)
     device, dtype = animator.unet.load_device, animator.dtype
 
     def place(tensor: Tensor) -> Tensor:
@@ -143,9 +146,6 @@ def denoisers(
     scale = guidance_scale.to(device)
     steered = guided(conditional, make_denoiser(network, placed.unconditional(), count=check), scale)
     if device.type == "cuda":
-        from ..networks.fast import accelerate  # here: diffusers takes seconds to import
-
-        accelerate(network)
         together = guided_in_one_pass(network, placed, scale, count=check)
         steered = where_it_fits(together, steered, activation_bytes(animator, conditioning.reference))
     return conditional, held(steered, conditioning.hold and conditioning.hold.to(device))

@@ -16,7 +16,7 @@ from diffusers.models.transformers.transformer_temporal import TransformerSpatio
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from .fused import add_layer_norm, attend_over_frames, gated_gelu, group_norm, mix
+from .fused import add_layer_norm, attend_over_frames, fused, gated_gelu, group_norm, mix
 from .motion_attention import MotionAttention
 from .single_token import SingleTokenAttention, attend_to_token
 
@@ -49,22 +49,30 @@ def image(tokens: Tensor) -> Tensor:
     return tokens.permute(0, 3, 1, 2)
 
 
-def convolve(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """[N, H, W, C] → [N, H', W', C'], without the bias, which the next pass adds."""
-    return tokens(F.conv2d(image(x), conv.weight.to(x.dtype), None, conv.stride, conv.padding))
+def convolve(x: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor | None]:
+    """[N, H, W, C] → [N, H', W', C'], and the bias where it is left to the kernel that comes next."""
+    left = fused(x) is not None
+    out = F.conv2d(image(x), conv.weight.to(x.dtype), None if left else conv.bias, conv.stride, conv.padding)
+    return tokens(out), conv.bias if left else None
 
 
-def convolve_frames(x: Tensor, conv: nn.Conv3d) -> Tensor:
-    """[B, frames, pixels, C] → the same of C' channels, without the bias; the kernel is (3, 1, 1)."""
-    return tokens(F.conv2d(image(x), conv.weight.to(x.dtype).squeeze(-1), None, 1, (conv.padding[0], 0)))
+def convolve_frames(x: Tensor, conv: nn.Conv3d) -> tuple[Tensor, Tensor | None]:
+    """[B, frames, pixels, C] → the same of C' channels, and the bias as above; the kernel is (3, 1, 1)."""
+    left = fused(x) is not None
+    weight = conv.weight.to(x.dtype).squeeze(-1)
+    return tokens(F.conv2d(image(x), weight, None if left else conv.bias, 1, (conv.padding[0], 0))), (
+        conv.bias if left else None
+    )
 
 
-def transform(x: Tensor, block: nn.Module, temb: Tensor | None, convolution) -> Tensor:
-    """A residual block's branch but its last bias. x [N, …, C], temb [M, T] where N / M samples share a row."""
-    h = convolution(group_norm(x, block.norm1, silu=True), block.conv1)
-    shift = block.conv1.bias[None]
+def transform(x: Tensor, block: nn.Module, temb: Tensor | None, convolution) -> tuple[Tensor, Tensor | None]:
+    """A residual block's branch, and its last bias as above. x [N, …, C], temb [M, T]: N / M samples share a row."""
+    h, shift = convolution(group_norm(x, block.norm1, silu=True), block.conv1)
     if block.time_emb_proj is not None:
-        shift = shift + block.time_emb_proj(F.silu(temb))
+        time = block.time_emb_proj(F.silu(temb))
+        shift = time if shift is None else time + shift
+    elif shift is not None:
+        shift = shift[None]
     return convolution(group_norm(h, block.norm2, shift=shift, silu=True), block.conv2)
 
 
@@ -83,15 +91,15 @@ class FastResBlock(SpatioTemporalResBlock):
         spatial, temporal = self.spatial_res_block, self.temporal_res_block
         temb = None if temb is None else temb[::frames]  # the frames of a clip have one
         x = tokens(hidden_states)
-        h = transform(x, spatial, temb, convolve)
-        bias = spatial.conv2.bias
+        h, bias = transform(x, spatial, temb, convolve)
         if spatial.conv_shortcut is not None:
-            x, bias = convolve(x, spatial.conv_shortcut), bias + spatial.conv_shortcut.bias
+            x, other = convolve(x, spatial.conv_shortcut)
+            bias = None if bias is None else bias + other
         x = mix(x, h, bias=bias)
         clips = x.view(batch, frames, -1, x.shape[-1])
-        h = transform(clips, temporal, temb, convolve_frames)
+        h, bias = transform(clips, temporal, temb, convolve_frames)
         # alpha x + (1 − alpha)(x + h) = x + (1 − alpha) h
-        return image(mix(x, h.view_as(x), bias=temporal.conv2.bias, **temporal_share(self.time_mixer)))
+        return image(mix(x, h.view_as(x), bias=bias, **temporal_share(self.time_mixer)))
 
 
 def feed_forward(ff: FeedForward, x: Tensor) -> Tensor:

@@ -51,8 +51,7 @@ def group_norm(x: Tensor, norm: nn.GroupNorm, *, shift: Tensor | None = None, si
     if module is None:
         if shift is not None:
             x = x + shift.repeat_interleave(len(x) // len(shift), 0).view(len(x), *[1] * (x.ndim - 2), -1)
-        y = F.group_norm(x.flatten(1, -2).mT[..., None], norm.num_groups, norm.weight, norm.bias, norm.eps)
-        y = y[..., 0].mT.reshape(x.shape)
+        y = F.group_norm(x.movedim(-1, 1), norm.num_groups, norm.weight, norm.bias, norm.eps).movedim(1, -1)
         return F.silu(y, inplace=not y.requires_grad) if silu else y
     x = x.contiguous()
     samples, channels = len(x), x.shape[-1]
