@@ -46,7 +46,7 @@ The options of every run, as they were:
 {evaluation}"""
 PARTS = ("autoencoder", "decoder", "animator", "refiner", "camera_lora")
 FIXED = {"steps", "minutes", "processes", "options", "part", "device"}  # of a report; the others are figures
-FOLDERS = {"data", "out", "autoencoder", "animator", "start", "resume", "device", "raft"}  # options that name places
+PLACES = {"data", "out", "autoencoder", "animator", "start", "resume", "device", "raft", "model"}  # among the options
 
 
 def install(part: str, run: Path, out: Path) -> None:
@@ -66,7 +66,7 @@ def install(part: str, run: Path, out: Path) -> None:
 
 def continued(reports: list[dict], part: str, report: dict, device: str) -> list[dict]:
     """The reports with a new one of this part: after the part's earlier ones if it went on from them, else in place."""
-    options = {key: value for key, value in report["options"].items() if key not in FOLDERS}
+    options = {key: value for key, value in report["options"].items() if key not in PLACES}
     kept = [r for r in reports if r["part"] != part or report["options"].get("start")]
     added = kept + [{"part": part, "device": device, "processes": 1} | report | {"options": options}]
     return sorted(added, key=lambda r: PARTS.index(r["part"]))

@@ -1,18 +1,19 @@
 """Train the built-in model's video autoencoder: `python -m driftfield.training.autoencoder --data DIR --out DIR`.
 
-With `--resume DIR` it starts from that autoencoder's weights. With `--autoencoder DIR` too, but the encoder stays as it
-is: the decoder goes on training with an adversarial loss, while others may already train on the latents.
+With `--start DIR` it starts from that autoencoder's weights. With `--autoencoder DIR` too, but the encoder stays as it
+is: the decoder alone goes on training, while others may already train on the latents. `--resume DIR` goes on with the
+run that wrote DIR.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLTemporalDecoder
 from diffusers.models.resnet import TemporalResnetBlock
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from ..networks.temporal_convolution import flatten_temporal_convolutions
 from .common import (
@@ -25,10 +26,11 @@ from .common import (
     learning_rate_factor,
     make_accelerator,
     parse_arguments,
-    replacing,
     write_report,
 )
 from .data import load, to_unit
+from .run import Run
+from .samples import grid
 
 
 class GroupSampler:
@@ -72,15 +74,17 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.vae, self.train_encoder, self.latent_noise = vae, train_encoder, latent_noise
 
-    def forward(self, pictures: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """[B·frames, 3, H, W] → reconstruction, mean KL divergence."""
+    def forward(self, pictures: Tensor, frames: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """[B·frames, 3, H, W] → reconstruction, mean KL divergence. The latents' noise comes from the generator."""
         with torch.set_grad_enabled(self.train_encoder):
             posterior = self.vae.encode(pictures).latent_dist
+        mean = posterior.mean
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
         if self.train_encoder:
-            latents = posterior.mean + posterior.std * torch.randn_like(posterior.mean)
+            latents = mean + posterior.std * noise
             divergence = posterior.kl().mean()
         else:  # the sampler's latents are never perfect
-            latents = posterior.mean + self.latent_noise * torch.randn_like(posterior.mean)
+            latents = mean + self.latent_noise * noise
             divergence = latents.new_zeros(())
         return self.vae.decode(latents, num_frames=frames).sample, divergence
 
@@ -142,11 +146,22 @@ def evaluate(vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], frames: int
     return {"psnr": sum(scores) / len(scores), "flicker": sum(flicker) / len(flicker)}
 
 
+@torch.no_grad()
+def sheet(vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], frames: int = 6) -> Tensor:
+    """A picture [3, H, W], 0..1: the first frames of four clips, each row over what comes back of it."""
+    rows = []
+    for clip in clips[:4]:
+        pictures = to_unit(clip[:frames].to(vae.device))
+        output = vae.decode(vae.encode(pictures).latent_dist.mean, num_frames=len(pictures)).sample
+        rows += [pictures, output]
+    return grid(((torch.stack(rows) + 1) / 2).clamp(0, 1))
+
+
 def build_vae(options) -> AutoencoderKLTemporalDecoder:
     """A new one by the preset, or the one to go on with."""
-    if options.autoencoder and options.resume:
-        raise ValueError("--autoencoder and --resume: both name the weights to start from, allowed: one of them")
-    if folder := options.autoencoder or options.resume:
+    if options.autoencoder and options.start:
+        raise ValueError("--autoencoder and --start: both name the weights to start from, allowed: one of them")
+    if folder := options.autoencoder or options.start:
         return AutoencoderKLTemporalDecoder.from_pretrained(folder).float()
     vae = AutoencoderKLTemporalDecoder(
         block_out_channels=options.block_out_channels,
@@ -177,12 +192,11 @@ def main(arguments: list[str] | None = None) -> None:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     clips, stills = load(options.data, "clips", "train")[1], load(options.data, "stills", "train")[1]
-    generator = torch.Generator().manual_seed(options.seed + accelerator.process_index)
-    sampler = GroupSampler(clips, stills, device, generator)
+    held_out = load(options.data, "clips", "held_out")[1] if accelerator.is_main_process else []
     picks = torch.randperm(len(clips), generator=torch.Generator().manual_seed(options.seed))[:256].tolist()
     typical = [clips[i][0] for i in picks]
     flatten_temporal_convolutions(vae)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    fused, dtype = device.type == "cuda", torch.bfloat16 if device.type == "cuda" else torch.float32
     masters = MasterWeights(vae, dtype)
     average = Average(vae, source=masters.values)
 
@@ -191,13 +205,13 @@ def main(arguments: list[str] | None = None) -> None:
         vae.decoder.compile(dynamic=False)
     reconstruct = Reconstruction(vae, train_encoder=not refine_decoder)
     trained = [value for value in masters.values if value.requires_grad]
-    optimizers = Optimizers(trained, learning_rate=options.learning_rate, weight_decay=1e-4)
-    torch.manual_seed(options.seed + accelerator.process_index)
-    fused = device.type == "cuda"
+    optimizers = Optimizers(trained, kind=options.optimizer, learning_rate=options.learning_rate, weight_decay=1e-4)
+    parts = {"masters": masters, "average": average, "optimizers": optimizers}
     adversarial = refine_decoder and options.adversarial_weight > 0
     critic = channels_last(Discriminator().to(device)) if adversarial else None
     if critic:
         critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=2e-4, betas=(0.5, 0.99), fused=fused)
+        parts |= {"critic": critic, "critic_optimizer": critic_optimizer}
 
     @contextmanager
     def result() -> Iterator[None]:
@@ -207,24 +221,30 @@ def main(arguments: list[str] | None = None) -> None:
                 whiten(vae, to_unit(torch.stack(typical).to(device)))
             yield
 
-    def save() -> None:
-        halve(vae)
-        with replacing(options.out) as folder:
+    def save(folder: Path) -> None:
+        with result():
+            halve(vae)
             vae.save_pretrained(folder)
 
-    writer = SummaryWriter(options.out / "logs") if accelerator.is_main_process else None
-    clock = Clock(options.steps, options.minutes, device, checkpoint_minutes=options.checkpoint_minutes)
-    step = 0
-    while (progress := clock.progress(step)) < 1:
-        frames = options.frames[step % len(options.frames)]
+    def draw_sheet() -> Tensor:
+        with result():
+            return sheet(vae, held_out or clips)
+
+    clock = Clock(options.steps, options.minutes, device)
+    run = Run(options, accelerator, clock, parts=parts, save=save, sheet=draw_sheet)
+    process = accelerator.process_index
+    sampler = GroupSampler(clips, stills, device, run.generator("cpu", process=process))
+    noise = run.generator(device, process=process)
+    for progress in run.steps():
+        frames = options.frames[run.step % len(options.frames)]
         pictures = sampler.batch(options.pictures, frames, options.crop)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
-        output, divergence = reconstruct(pictures.to(dtype), frames)
+        output, divergence = reconstruct(pictures.to(dtype), frames, noise)
         output = output.float()
         loss = reconstruction_loss(output, pictures, frames, still_weight=options.still_weight)
         loss = loss + options.kl_weight * divergence.float()
         if critic and progress > 0.25:
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with torch.autocast(device.type, torch.bfloat16, enabled=fused):
                 critic.requires_grad_(False)
                 loss = loss - options.adversarial_weight * critic(output).float().mean()
                 critic.requires_grad_(True)
@@ -232,35 +252,29 @@ def main(arguments: list[str] | None = None) -> None:
         loss.backward()
         masters.take_gradients(accelerator)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizers.step(learning_rate_factor(step, progress))
+        optimizers.step(learning_rate_factor(run.step, progress, floor=options.learning_rate_floor))
         masters.give_values()
         average.update()
         if critic and progress > 0.15:
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with torch.autocast(device.type, torch.bfloat16, enabled=fused):
                 real, fake = critic(pictures), critic(output.detach())
             critic_loss = F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
             critic_optimizer.zero_grad(set_to_none=True)
             critic_loss.backward()
             critic_optimizer.step()
-        if writer and step % 100 == 0:
-            psnr = -10 * ((output.detach() - pictures) / 2).square().mean().log10().item()
-            writer.add_scalar("loss", loss.item(), step)
-            writer.add_scalar("psnr", psnr, step)
-            print(f"step {step} {clock.elapsed_minutes:.2f} min loss {loss.item():.4f} psnr {psnr:.2f}", flush=True)
-        step += 1
-        if writer and clock.checkpoint_due():
-            with result():
-                save()
+        with torch.no_grad():
+            run.record(loss=loss, psnr=-10 * ((output - pictures) / 2).square().mean().log10())
 
     if not accelerator.is_main_process:
         return
-    with result():
-        figures = evaluate(vae, load(options.data, "clips", "held_out")[1])
-        save()
-    minutes, processes = clock.elapsed_minutes, accelerator.num_processes
-    figures |= {"steps": step, "minutes": minutes, "processes": processes, "options": vars(options)}
-    write_report(options.out, "report", **figures)
-    print(f"done: {step} steps, {minutes:.1f} min on {processes} device(s), held-out {figures}", flush=True)
+    run.checkpoint()
+    run.draw()
+    figures = {"steps": run.step, "minutes": clock.elapsed_minutes, "processes": accelerator.num_processes}
+    if held_out:
+        with result():
+            figures |= evaluate(vae, held_out)
+    write_report(options.out, "report", **figures, options=vars(options))
+    print(f"done: {figures}", flush=True)
 
 
 if __name__ == "__main__":

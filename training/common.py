@@ -23,28 +23,46 @@ except ImportError:  # Python 3.10
 PRESETS = Path(__file__).parent / "presets"
 
 
-def parse_arguments(section: str, description: str, arguments: list[str] | None = None) -> SimpleNamespace:
+def parse_arguments(
+    section: str,
+    description: str,
+    arguments: list[str] | None = None,
+    *,
+    preset: str = "mini",
+    data: bool = True,
+) -> SimpleNamespace:
     """Command line of a training command: `--preset NAME|FILE --data DIR --out DIR --minutes M --set key=value`.
 
     Returns the preset's section with the overrides, plus everything else on the command line. `arguments` stands for
-    the process's own.
+    the process's own; `data` says whether --data and --out must be given.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--preset", default="mini", help="a name in training/presets or a TOML file (default: mini)")
-    parser.add_argument("--data", type=Path, required=True, help="folder written by driftfield.training.prepare")
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights, samples and logs")
+    parser.add_argument("--preset", default=preset, help=f"name in training/presets, or TOML file (default: {preset})")
+    parser.add_argument("--data", type=Path, required=data, help="folder written by driftfield.training.prepare")
+    parser.add_argument("--out", type=Path, required=data, help="folder for weights, samples and logs")
     parser.add_argument("--autoencoder", type=Path, help="folder of the trained autoencoder (animator, autoencoder)")
     parser.add_argument("--animator", type=Path, help="folder of the trained animator (camera_lora)")
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="start from the weights that a run wrote to DIR")
+    parser.add_argument("--model", type=Path, help="SVD to start from: a diffusers folder or its single file (svd-xt)")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="start from the weights that a run wrote to DIR")
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR", help="go on with the run that wrote DIR, where it stopped"
+    )
+    parser.add_argument("--raft", type=Path, metavar="FILE", help="flow by RAFT with these raft_large weights, not DIS")
     parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after this time if it comes first")
-    parser.add_argument("--checkpoint-minutes", type=float, default=2, help="write the averaged weights this often")
+    parser.add_argument("--checkpoint-minutes", type=float, default=2, help="write weights and state this often")
+    parser.add_argument(
+        "--sample-minutes", type=float, default=10, help="draw a contact sheet for TensorBoard this often"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cuda:1, cpu, … (default: what accelerate chooses)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the networks")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override preset values")
     arguments = parser.parse_args(arguments)
     file = Path(arguments.preset) if arguments.preset.endswith(".toml") else PRESETS / f"{arguments.preset}.toml"
-    values = tomllib.loads(file.read_text())[section]
+    sections = tomllib.loads(file.read_text())
+    if section not in sections:
+        parser.error(f"--preset {arguments.preset}: it has no section [{section}], only {sorted(sections)}")
+    values = sections[section]
     for item in arguments.set:
         key, _, value = item.partition("=")
         if key not in values:
@@ -58,7 +76,7 @@ def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.devic
     accelerator = Accelerator(mixed_precision="no", cpu=options.device == "cpu")
     device = torch.device(options.device) if options.device else accelerator.device
     if device.type == "cuda":
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(device.index or 0)
     return accelerator, device
 
 
@@ -70,9 +88,8 @@ class Clock:
 
     EVERY = 20  # steps between two looks at the first process's clock
 
-    def __init__(self, steps: int, minutes: float, device: torch.device, *, checkpoint_minutes: float = math.inf):
+    def __init__(self, steps: int, minutes: float, device: torch.device):
         self.steps, self.minutes, self.device, self.start = steps, minutes, device, time.monotonic()
-        self.checkpoint_minutes, self.checkpointed = checkpoint_minutes, 0.0
         self.shared = 0.0
 
     @property
@@ -81,7 +98,7 @@ class Clock:
 
     def progress(self, step: int) -> float:
         own = min(1.0, max(step / self.steps, self.elapsed_minutes / self.minutes))
-        if not torch.distributed.is_initialized():
+        if self.minutes == math.inf or not torch.distributed.is_initialized():
             return own
         if step % self.EVERY == 0:
             value = torch.tensor(own, device=self.device)
@@ -89,26 +106,37 @@ class Clock:
             self.shared = value.item()
         return self.shared
 
-    def checkpoint_due(self) -> bool:
-        """True once every `checkpoint_minutes`."""
-        due = self.elapsed_minutes - self.checkpointed >= self.checkpoint_minutes
+
+class Alarm:
+    """Goes off once every so many of a clock's minutes."""
+
+    def __init__(self, clock: Clock, minutes: float):
+        self.clock, self.minutes, self.last = clock, minutes, clock.elapsed_minutes
+
+    def due(self) -> bool:
+        due = self.clock.elapsed_minutes - self.last >= self.minutes
         if due:
-            self.checkpointed = self.elapsed_minutes
+            self.last = self.clock.elapsed_minutes
         return due
 
 
 class Optimizers:
-    """Muon for what is a matrix, AdamW for the rest, with one learning rate."""
+    """Muon for what is a matrix and AdamW for the rest, or AdamW for all, with one learning rate."""
 
-    def __init__(self, parameters: list[torch.Tensor], *, learning_rate: float, weight_decay: float):
+    def __init__(self, parameters: list[torch.Tensor], *, kind: str, learning_rate: float, weight_decay: float):
+        """kind: "muon" or "adamw"; parameters that need no gradient are left out."""
+        if kind not in ("muon", "adamw"):
+            raise ValueError(f"optimizer: got {kind!r}, allowed 'muon' or 'adamw'")
+        parameters = [p for p in parameters if p.requires_grad]
         matrices = [p for p in parameters if p.ndim > 1]
         vectors = [p for p in parameters if p.ndim <= 1]
-        fused = parameters[0].device.type == "cuda"
         self.learning_rate = learning_rate
-        self.all = [
-            Muon(matrices, learning_rate, weight_decay=weight_decay),
-            torch.optim.AdamW(vectors, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=fused),
-        ]
+        adamw = {"lr": learning_rate, "betas": (0.9, 0.99), "fused": parameters[0].device.type == "cuda"}
+        if kind == "muon":
+            first = Muon(matrices, learning_rate, weight_decay=weight_decay)
+        else:
+            first = torch.optim.AdamW(matrices, weight_decay=weight_decay, **adamw)
+        self.all = [first, torch.optim.AdamW(vectors, weight_decay=0.0, **adamw)] if vectors else [first]
 
     def step(self, factor: float) -> None:
         """factor: what the learning rate is multiplied with."""
@@ -117,9 +145,16 @@ class Optimizers:
                 group["lr"] = self.learning_rate * factor
             optimizer.step()
 
+    def state_dict(self) -> dict:
+        return {"all": [optimizer.state_dict() for optimizer in self.all]}
 
-def learning_rate_factor(step: int, progress: float, *, warmup: int = 200, floor: float = 0.02) -> float:
-    """Linear warm-up over steps, then half a cosine over the run's progress down to `floor`."""
+    def load_state_dict(self, state: dict) -> None:
+        for optimizer, own in zip(self.all, state["all"], strict=True):
+            optimizer.load_state_dict(own)
+
+
+def learning_rate_factor(step: int, progress: float, *, floor: float, warmup: int = 200) -> float:
+    """Linear warm-up over steps, then half a cosine over the run's progress down to `floor`; 1 keeps it constant."""
     return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
@@ -152,15 +187,26 @@ class MasterWeights:
     @torch.no_grad()
     def give_values(self) -> None:
         """Rounds the values into the module."""
-        torch._foreach_copy_([p.data for p in self.own], self.values)
+        pairs = [(p.data, v) for p, v in zip(self.own, self.values, strict=True) if v.requires_grad]
+        own, values = zip(*pairs, strict=True)
+        torch._foreach_copy_(own, values)
+
+    def state_dict(self) -> dict:
+        return {"values": [v.detach() for v in self.values if v.requires_grad]}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict) -> None:
+        torch._foreach_copy_([v for v in self.values if v.requires_grad], state["values"])
+        self.give_values()
 
 
 class Step:
     """Mean loss and gradients of a module on batches of one shape; one CUDA graph on a GPU, for SVD's many layers."""
 
-    def __init__(self, module: torch.nn.Module, batch: dict[str, torch.Tensor]):
+    def __init__(self, module: torch.nn.Module, batch: dict[str, torch.Tensor], *, graph: bool):
+        """graph: whether a GPU is to record its kernels once and repeat them, which pays for small networks."""
         self.module, self.graph = module, None
-        if next(module.parameters()).device.type != "cuda":
+        if not graph or next(module.parameters()).device.type != "cuda":
             return
         self.batch = {name: value.clone() for name, value in batch.items()}
         stream = torch.cuda.Stream()
@@ -198,13 +244,22 @@ class Average:
     def __init__(self, module: torch.nn.Module, decay: float = 0.999, *, source: list[torch.Tensor] | None = None):
         self.module, self.decay, self.count = module, decay, 0
         self.source = list(module.parameters()) if source is None else source
-        self.values = [p.detach().clone() for p in self.source]
+        self.values = [p.detach().clone() if p.requires_grad else p.detach() for p in self.source]
+        self.moving = [(v, p.detach()) for v, p in zip(self.values, self.source, strict=True) if p.requires_grad]
 
     @torch.no_grad()
     def update(self) -> None:
         self.count += 1
         weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
-        torch._foreach_lerp_(self.values, [p.detach() for p in self.source], weight)
+        values, sources = zip(*self.moving, strict=True)
+        torch._foreach_lerp_(values, sources, weight)
+
+    def state_dict(self) -> dict:
+        return {"count": self.count, "values": [value for value, _ in self.moving]}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.count = state["count"]
+        torch._foreach_copy_([value for value, _ in self.moving], state["values"])
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The prepared set in memory: clips and stills as uint8 tensors."""
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,18 +16,18 @@ from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
 from ..flow_tools.flo import read_flo
 
 
-def read_clip(path: Path) -> Tensor:
-    """All frames of a video file: uint8 [F, 3, H, W] RGB."""
+def read_clip(path: Path, *, frames: float = math.inf) -> Tensor:
+    """All frames of a video file, or its first: uint8 [F, 3, H, W] RGB."""
     capture = cv2.VideoCapture(str(path))
-    frames = []
-    while True:
-        ok, frame = capture.read()
+    pictures = []
+    while len(pictures) < frames:
+        ok, picture = capture.read()
         if not ok:
             break
-        frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    if not frames:
+        pictures.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+    if not pictures:
         raise ValueError(f"{path}: no frame could be decoded")
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
 def read_still(path: Path) -> Tensor:

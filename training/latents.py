@@ -12,8 +12,10 @@ from ..flow_tools.warp import accumulate_backward, backward_warp
 from .data import to_unit
 from .scenes import render_scenes
 
-FLOW_SHARE = 2  # flows are kept at 1/2 of the frames' size
-BATCH = 16  # clips encoded together
+FLOW_SHARE = 2  # flows are kept at 1/2 of the frames' size, or less:
+FLOW_SIZE = 128  # px, of the flows of frames of twice that size and more
+BATCH = 16  # clips encoded together,
+ENCODED_PIXELS = 64 * 256**2  # so many at once
 
 
 @dataclass
@@ -22,18 +24,24 @@ class LatentClips:
 
     latents: Tensor  # [S, L, c, h, w] half
     warped: Tensor  # [S, L, c, h, w] half: frame 0 warped by the accumulated flow, then encoded
-    flow: Tensor  # [S, L − 1, 2, H/2, W/2] half, px/frame on this grid
+    flow: Tensor  # [S, L − 1, 2, H/n, W/n] half, px/frame on this grid
     images: Tensor  # [S, 3, H, W] uint8: frame 0
     strength_percent: Tensor  # [S] float: eq. 8
 
     def __len__(self) -> int:
         return len(self.latents)
 
+    def take(self, index: Tensor, device: torch.device) -> "LatentClips":
+        """The clips of these numbers, on the device."""
+        index = index.to(self.latents.device)
+        return LatentClips(*(getattr(self, name)[index].to(device) for name in self.__dataclass_fields__))
+
 
 @torch.no_grad()
-def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor, chunk: int = 64) -> Tensor:
+def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> Tensor:
     """[N, 3, H, W] −1..1 → [N, c, h, w] half."""
     pictures = pictures.to(vae.dtype)
+    chunk = max(1, ENCODED_PIXELS // (pictures.shape[-2] * pictures.shape[-1]))
     parts = [vae.encode(part.contiguous(memory_format=torch.channels_last)) for part in pictures.split(chunk)]
     return torch.cat([part.latent_dist.mean.half() for part in parts])
 
@@ -45,10 +53,11 @@ def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor)
     displacement = accumulate_backward(flow, frames).flatten(0, 1)
     warped = backward_warp(video[:, :1].expand(-1, frames, -1, -1, -1).flatten(0, 1), displacement)
     strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
+    share = max(FLOW_SHARE, flow.shape[-1] // FLOW_SIZE)
     return LatentClips(
         latents=encode(vae, video.flatten(0, 1)).unflatten(0, (batch, frames)),
         warped=encode(vae, warped).unflatten(0, (batch, frames)),
-        flow=(F.avg_pool2d(flow.flatten(0, 1), FLOW_SHARE) / FLOW_SHARE).unflatten(0, flow.shape[:2]).half(),
+        flow=(F.avg_pool2d(flow.flatten(0, 1), share) / share).unflatten(0, flow.shape[:2]).half(),
         images=((video[:, 0] + 1) * 127.5).round().clamp(0, 255).byte(),
         strength_percent=strength,
     )
@@ -60,10 +69,13 @@ def join(parts: list[LatentClips]) -> LatentClips:
 
 
 def from_clips(
-    vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], flows: list[Tensor], backward_flows: list[Tensor],
+    vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], flows: list[Tensor], backward_flows: list[Tensor] | None,
     *, frames: int, stride: int,
 ) -> list[LatentClips]:  # fmt: skip
-    """Windows of every clip, each as it is, mirrored, and played backwards (with the flow of the reversed clip)."""
+    """Windows of every clip, each as it is, mirrored, and played backwards; as it is alone without backward_flows.
+
+    backward_flows: those of the reversed clips.
+    """
     device, parts, batch = vae.device, [], []
 
     def flush() -> None:
@@ -71,12 +83,17 @@ def from_clips(
             parts.append(encode_batch(vae, *(torch.stack(items) for items in zip(*batch, strict=True))))
             batch.clear()
 
-    for clip, flow, backward in zip(clips, flows, backward_flows, strict=True):
+    for number, (clip, flow) in enumerate(zip(clips, flows, strict=True)):
         video = to_unit(clip.to(device))
-        for pictures, motion in ((video, flow.to(device)), (video.flip(0), backward.to(device))):
+        ways = [(video, flow.to(device))]
+        if backward_flows is not None:
+            ways.append((video.flip(0), backward_flows[number].to(device)))
+        for pictures, motion in ways:
             for start in range(0, len(clip) - frames + 1, stride):
                 window, steps = pictures[start : start + frames], motion[start : start + frames - 1]
-                batch += [(window, steps), (window.flip(-1), flip_flow(steps))]
+                batch.append((window, steps))
+                if backward_flows is not None:
+                    batch.append((window.flip(-1), flip_flow(steps)))
                 if len(batch) >= BATCH:
                     flush()
     flush()

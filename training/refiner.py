@@ -1,6 +1,8 @@
 """Train the flow refiner T (pix2pix, paper 3.2): `python -m driftfield.training.refiner --data DIR --out DIR`.
 
-`--resume DIR` starts from an earlier run's refiner (with a new discriminator).
+On a set of `prepare holynski` the targets are its annotated fields; on others the mean of the estimated flow over a few
+frames, and synthetic scenes. `--start DIR` starts from an earlier run's refiner (with a new discriminator), `--resume
+DIR` goes on with that run itself.
 """
 
 import json
@@ -11,25 +13,44 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
+from torch import Tensor, nn
 
+from ..flow_tools.color import flow_to_color
 from ..flow_tools.convention import REFERENCE_SIZE, flip_flow
 from ..flow_tools.dense import default_sigma_px, densify
 from ..model_loaders.files import load_network
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
-from .common import Average, Clock, Optimizers, learning_rate_factor, parse_arguments, replacing, write_report
-from .data import estimate_flows, load, to_unit
+from .common import (
+    Average,
+    Clock,
+    Optimizers,
+    learning_rate_factor,
+    make_accelerator,
+    parse_arguments,
+    write_report,
+)
+from .data import estimate_flows, list_names, load, load_fields, load_raft, read_clip, to_unit
+from .run import Run
+from .samples import grid
 from .scenes import render_scenes
 
 FORMAT = "driftfield.refiner.v1"
 WINDOW = 8  # frames over which a clip's flow is averaged: the static field that arrows describe
 
 
-def clip_fields(clips: list[Tensor]) -> tuple[Tensor, Tensor]:
+def load_pairs(folder: Path, split: str, raft: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+    """Frames uint8 [S, 3, H, W] with their true flow [S, 2, H, W] px/frame: annotated, or else estimated."""
+    if (folder / "fields").is_dir():
+        names = list_names(folder, "clips", split)
+        first = [read_clip(folder / "clips" / f"{name}.mp4", frames=1) for name in names]
+        return torch.cat(first), torch.cat(load_fields(folder, names))
+    return clip_fields(load(folder, "clips", split)[1], raft)
+
+
+def clip_fields(clips: list[Tensor], raft: nn.Module | None = None) -> tuple[Tensor, Tensor]:
     """Frames uint8 [S, 3, H, W] with the mean flow [S, 2, H, W] px/frame of the frames that follow."""
     images, fields_ = [], []
-    for clip, flow in zip(clips, estimate_flows(clips), strict=True):
+    for clip, flow in zip(clips, estimate_flows(clips, raft), strict=True):
         for start in range(0, len(flow) - WINDOW + 1, WINDOW):
             images.append(clip[start])
             fields_.append(flow[start : start + WINDOW].mean(dim=0))
@@ -99,49 +120,74 @@ def endpoint_errors(refiner: FlowRefiner, images: Tensor, flow: Tensor, device: 
 
 def build_refiner(options) -> FlowRefiner:
     """A new one by the preset, or the one that an earlier run wrote."""
-    if options.resume is None:
+    if options.start is None:
         names = {field.name for field in fields(RefinerConfig)}
         return FlowRefiner(RefinerConfig(**{name: value for name, value in vars(options).items() if name in names}))
-    path = options.resume / "refiner.safetensors"
+    path = options.start / "refiner.safetensors"
     return load_network(path, FORMAT, RefinerConfig, FlowRefiner).requires_grad_(True)
 
 
-def save(out: Path, refiner: FlowRefiner) -> None:
+def save(folder: Path, refiner: FlowRefiner) -> None:
     metadata = {"format": FORMAT, "config": json.dumps(refiner.config.to_dict())}
     tensors = {k: v.half().contiguous() for k, v in refiner.state_dict().items()}
-    with replacing(out) as folder:
-        save_file(tensors, folder / "refiner.safetensors", metadata=metadata)
+    save_file(tensors, folder / "refiner.safetensors", metadata=metadata)
+
+
+@torch.no_grad()
+def sheet(refiner: FlowRefiner, images: Tensor, flow: Tensor) -> Tensor:
+    """A picture [3, H, W], 0..1: for a few frames [S, 3, H, W] the frame, what hints give, refined, and the truth."""
+    device = next(refiner.parameters()).device
+    every = -(-len(images) // 6)
+    images, true = images[::every].to(device), flow[::every].to(device)
+    dense = densified(true.cpu(), seed=0).float().to(device)
+    refined = refiner(dense, to_unit(images) if refiner.config.image_conditioned else None)
+    colors = torch.stack([flow_to_color(torch.stack(fields)) for fields in zip(dense, refined, true, strict=True)])
+    return grid(torch.cat([images[:, None] / 255, colors], dim=1))
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("refiner", __doc__, arguments)
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    accelerator, device = make_accelerator(options)
     torch.manual_seed(options.seed)
     refiner = build_refiner(options).to(device)
     config = refiner.config
     critic = PatchDiscriminator(config).to(device)
-    images, flow = clip_fields(load(options.data, "clips", "train")[1])
-    stills = load(options.data, "stills", "train")[1]
-    scenes = scene_fields(stills, images.shape[-1], options.scenes_per_still, device)
-    images, flow = torch.cat([images, scenes[0]]), torch.cat([flow, scenes[1]])
+    clock = Clock(options.steps, options.minutes, device)
+    raft = load_raft(options.raft, device) if options.raft else None
+    images, flow = load_pairs(options.data, "train", raft)
+    if options.scenes_per_still:
+        stills = load(options.data, "stills", "train")[1]
+        scenes = scene_fields(stills, images.shape[-1], options.scenes_per_still, device)
+        images, flow = torch.cat([images, scenes[0]]), torch.cat([flow, scenes[1]])
     dense_sets = [densified(flow, seed=draw * len(flow)).to(device) for draw in range(options.hint_draws)]
     images, flow = images.to(device), flow.to(device)
+    held_out = load_pairs(options.data, "held_out", raft)
     average = Average(refiner)
-    optimizers = Optimizers(list(refiner.parameters()), learning_rate=options.learning_rate, weight_decay=0.0)
+    rates = {"kind": options.optimizer, "learning_rate": options.learning_rate}
+    optimizers = Optimizers(list(refiner.parameters()), **rates, weight_decay=0.0)
     critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.critic_learning_rate, betas=(0.5, 0.999))
-    generator = torch.Generator().manual_seed(options.seed)
-    writer = SummaryWriter(options.out / "logs")
+    parts = {"refiner": refiner, "average": average, "optimizers": optimizers}
+    parts |= {"critic": critic, "critic_optimizer": critic_optimizer}
+
+    def save_weights(folder: Path) -> None:
+        with average.applied():
+            save(folder, refiner)
+
+    def draw_sheet() -> Tensor:
+        with average.applied():
+            return sheet(refiner, *held_out)
+
+    run = Run(options, accelerator, clock, parts=parts, save=save_weights, sheet=draw_sheet)
+    generator = run.generator("cpu")
     unit = config.flow_scale_px * max(flow.shape[-2:]) / REFERENCE_SIZE
-    clock = Clock(options.steps, options.minutes, device, checkpoint_minutes=options.checkpoint_minutes)
-    step = 0
-    while (progress := clock.progress(step)) < 1:
-        factor = learning_rate_factor(step, progress)
+    for progress in run.steps():
+        factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
         for group in critic_optimizer.param_groups:
             group["lr"] = options.critic_learning_rate * factor
         index = torch.randint(len(flow), (options.batch,), generator=generator).to(device)
         true, image = flow[index], to_unit(images[index])
-        dense = dense_sets[step % len(dense_sets)][index].float()
-        if step // len(dense_sets) % 2:
+        dense = dense_sets[run.step % len(dense_sets)][index].float()
+        if run.step // len(dense_sets) % 2:
             true, dense, image = flip_flow(true), flip_flow(dense), image.flip(-1)
         condition = torch.cat([dense / unit, image], dim=1) if config.image_conditioned else dense / unit
         refined = refiner(dense, image if config.image_conditioned else None)
@@ -161,21 +207,15 @@ def main(arguments: list[str] | None = None) -> None:
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 10.0)
         optimizers.step(factor)
         average.update()
-        if step % 200 == 0:
-            writer.add_scalar("l1", l1.item(), step)
-            losses = f"l1 {l1.item():.4f} critic {critic_loss.item():.3f}"
-            print(f"step {step} {clock.elapsed_minutes:.2f} min {losses}", flush=True)
-        step += 1
-        if clock.checkpoint_due():
-            with average.applied():
-                save(options.out, refiner)
+        run.record(l1=l1, critic=critic_loss)
 
+    run.checkpoint()
+    run.draw()
+    figures = {"steps": run.step, "minutes": clock.elapsed_minutes}
     with average.applied():
-        errors = endpoint_errors(refiner, *clip_fields(load(options.data, "clips", "held_out")[1]), device)
-        save(options.out, refiner)
-    minutes = clock.elapsed_minutes
-    write_report(options.out, "report", steps=step, minutes=minutes, held_out_epe=errors, options=vars(options))
-    print(f"done: {step} steps, {clock.elapsed_minutes:.1f} min, held-out end-point error {errors}", flush=True)
+        figures["held_out_epe"] = endpoint_errors(refiner, *held_out, device)
+    write_report(options.out, "report", **figures, options=vars(options))
+    print(f"done: {figures}", flush=True)
 
 
 if __name__ == "__main__":

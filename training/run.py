@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from .common import Clock, replacing
+from .common import Alarm, Clock, replacing
 
 STATE = "state.pt"
 REPORT_STEPS = 100
@@ -57,6 +57,7 @@ class Run:
         self.generators: list[tuple[torch.Generator, int]] = []
         if options.resume is not None:
             self.load(options.resume / STATE)
+        self.saving, self.drawing = (Alarm(clock, m) for m in (options.checkpoint_minutes, options.sample_minutes))
         self.writer = SummaryWriter(options.out / "logs", purge_step=self.step) if self.main_process else None
 
     @property
@@ -81,8 +82,10 @@ class Run:
                 bar.update()
                 if self.step % REPORT_STEPS == 0 or self.step == resumed + 1:
                     self.report(bar)
-                if self.main_process and self.clock.checkpoint_due():
+                if self.main_process and self.saving.due():
                     self.checkpoint()
+                if self.main_process and self.drawing.due():
+                    self.draw()
         if self.recorded:
             self.report(bar)
 
@@ -106,11 +109,14 @@ class Run:
         sys.stdout.flush()
 
     def checkpoint(self) -> None:
-        """Weights and state take their places in the output folder together; then samples are drawn."""
+        """Weights and state take their places in the output folder together."""
         with replacing(self.options.out) as folder:
             self.save(folder)
             parts = {name: part.state_dict() for name, part in self.parts.items()}
             torch.save({"step": self.step, "minutes": self.clock.elapsed_minutes, "parts": parts}, folder / STATE)
+
+    def draw(self) -> None:
+        """A sheet of samples goes to TensorBoard."""
         if self.sheet is not None:
             self.writer.add_image("samples", self.sheet(), self.step)
             self.writer.flush()
@@ -125,7 +131,6 @@ class Run:
             part.load_state_dict(state["parts"][name])
         self.step = state["step"]
         self.clock.start -= 60 * state["minutes"]
-        self.clock.checkpointed = state["minutes"]
 
 
 def step_seed(seed: int, step: int, process: int) -> int:

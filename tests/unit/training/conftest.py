@@ -35,11 +35,34 @@ def toy_data(tmp_path_factory):
 
 
 @pytest.fixture
-def run_command():
-    """run_command(module, data, out, *arguments): the command's main on the CPU, global random state as it was."""
+def run_command(monkeypatch):
+    """run_command(module, data, out, *arguments): the command's main on the CPU, global random state as it was.
+
+    Its contact sheets are drawn with one step.
+    """
+    from driftfield.training import samples
+
+    monkeypatch.setattr(samples, "STEPS", 1)
 
     def run(module, data, out, *arguments):
         with torch.random.fork_rng(devices=[]):
             module.main(["--data", str(data), "--out", str(out), "--device", "cpu", *arguments])
 
     return run
+
+
+@pytest.fixture
+def kill_at(monkeypatch):
+    """kill_at(step): the next run of a command is interrupted at the end of that step."""
+    from driftfield.training.run import Run
+
+    def kill(step):
+        def record(run, **values):
+            if run.step == step:
+                monkeypatch.setattr(Run, "record", original)
+                raise KeyboardInterrupt
+
+        original = Run.record
+        monkeypatch.setattr(Run, "record", record)
+
+    return kill

@@ -1,199 +1,98 @@
-"""Training of the animator: the denoising loss, what its modes leave out, batches, and the command on a toy set."""
+"""The animator's training command on a toy set: from nothing, onwards, after being killed, and from SVD's weights."""
 
-import copy
 import json
 from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers.models.attention_processor import AttnProcessor2_0
+from diffusers import StableVideoDiffusionPipeline
 from safetensors import safe_open
-from tiny import seeded, tiny_image_encoder, tiny_unet, tiny_vae
+from safetensors.torch import load_file
+from tiny import tiny_pipeline_folder, tiny_unet, tiny_vae
 
-from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.training import animator as training
-from driftfield.training.animator import BARE, FULL, STRENGTH_ALONE, UNCONDITIONAL, DenoisingLoss, draw_batch
-from driftfield.training.latents import LatentClips
+from driftfield.training.animator_models import build_models
 
-SIZE, FRAMES, CLIPS, CHANNELS = 64, 5, 4, 4
-OPTIONS = SimpleNamespace(log_sigma_mean=0.3, log_sigma_std=1.2, batch=CLIPS)
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+TOY = ["block_out_channels=[32,64]", "cross_attention_dim=16", "frames=5", "batch=2", "motion_channels=8", "steps=4",
+       "scenes_per_still=1", "size=64"]  # fmt: skip
+ADAPTER = "motion_adapter.safetensors"
 
 
 @pytest.fixture(scope="module")
-def loss():
-    unet = tiny_unet(latent_channels=CHANNELS)
-    adapter = seeded(lambda: MotionAdapter(AdapterConfig.for_unet(unet, base_channels=8)), 3)
-    for i, linear in enumerate((*adapter.outputs, adapter.strength)):
-        linear.weight.copy_(0.1 * randn(*linear.weight.shape, seed=i))
-    return DenoisingLoss(MotionUNet(unet, adapter), tiny_image_encoder(), OPTIONS).requires_grad_(False)
+def vae(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vae")
+    tiny_vae().save_pretrained(folder)
+    return folder
 
 
-def make_batch(mode: int) -> dict[str, torch.Tensor]:
-    side = SIZE // 8
-    return {
-        "latents": randn(CLIPS, FRAMES, CHANNELS, side, side),
-        "warped": randn(CLIPS, FRAMES, CHANNELS, side, side, seed=1),
-        "flow": 2 * randn(CLIPS, FRAMES - 1, 2, SIZE, SIZE, seed=2),
-        "pixels": randn(CLIPS, 3, 224, 224, seed=3),
-        "strength": torch.tensor([20.0, 60.0, 100.0, 300.0]),
-        "mode": torch.full((CLIPS,), mode),
-        "log_sigma": torch.linspace(-2, 2, CLIPS),
-        "noise": randn(CLIPS, FRAMES, CHANNELS, side, side, seed=4),
-        "augmentation": torch.tensor([0.0, 0.02, 0.05, 0.1]),
-        "reference_noise": randn(CLIPS, 1, CHANNELS, side, side, seed=5),
-    }
-
-
-def predict(loss: DenoisingLoss, batch: dict) -> tuple[torch.Tensor, torch.Tensor, tuple]:
-    """The losses, the UNet's prediction and what the UNet was given."""
-    seen = []
-    hook = loss.animator.unet.register_forward_hook(lambda module, args, output: seen.append((args, output.sample)))
-    losses = loss(**batch)
-    hook.remove()
-    ((args, prediction),) = seen
-    return losses, prediction, args
-
-
-def test_it_is_the_edm_loss(loss):
-    """λ(σ)‖D − x0‖² with D = c_skip·x + c_out·v and λ = 1/c_out²: equally, v against (x0 − c_skip·x)/c_out."""
-    batch = make_batch(FULL)
-    losses, v, (sample, timestep, *_) = predict(loss, batch)
-    for i, sigma in enumerate(batch["log_sigma"].exp()):
-        x0 = batch["latents"][i]
-        x = x0 + sigma * batch["noise"][i]
-        c_skip, c_out, c_in = 1 / (sigma**2 + 1), -sigma / (sigma**2 + 1).sqrt(), 1 / (sigma**2 + 1).sqrt()
-        torch.testing.assert_close(sample[i, :, :CHANNELS], c_in * x)
-        assert timestep[i] == pytest.approx(0.25 * sigma.log().item())
-        denoised = c_skip * x + c_out * v[i]
-        torch.testing.assert_close(losses[i], ((denoised - x0) / c_out).square().mean(), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(losses[i], (v[i] - (x0 - c_skip * x) / c_out).square().mean(), rtol=1e-4, atol=1e-5)
-
-
-def change(batch: dict, *names: str) -> dict:
-    return batch | {name: batch[name].flip(0) + 0.5 for name in names}
-
-
-@pytest.mark.parametrize("mode", [FULL, STRENGTH_ALONE, BARE, UNCONDITIONAL])
-def test_what_a_mode_sees(loss, mode):
-    batch = make_batch(mode)
-    _, base, (sample, _, _, ids) = predict(loss, batch)
-
-    def depends_on(name: str) -> bool:
-        return not torch.equal(predict(loss, change(batch, name))[1], base)
-
-    assert depends_on("flow") == (mode == FULL)
-    assert depends_on("warped") == (mode == FULL)
-    assert depends_on("pixels") == depends_on("reference_noise") == (mode != UNCONDITIONAL)
-    assert depends_on("strength")  # the bare UNet reads it in its motion bucket, the others in their columns:
-    assert torch.equal(ids[:, 1], torch.tensor([20.0, 60, 100, 255]) if mode == BARE else torch.full((CLIPS,), 127.0))
-    reference = sample[:, :, CHANNELS:]
-    if mode == UNCONDITIONAL:
-        assert not reference.any()
-    else:
-        source = batch["warped"] if mode == FULL else batch["latents"][:, :1].expand_as(batch["latents"])
-        noise = batch["augmentation"].view(-1, 1, 1, 1, 1) * batch["reference_noise"]
-        torch.testing.assert_close(reference, source + noise)
-
-
-def test_the_bare_mode_is_the_unet_alone(loss):
-    """Whatever the adapter has learnt."""
-    _, base, (sample, timestep, embedding, ids) = predict(loss, make_batch(BARE))
-    plain = tiny_unet(latent_channels=CHANNELS)(sample, timestep, embedding, ids).sample
-    torch.testing.assert_close(base, plain, atol=1e-5, rtol=1e-4)
-
-
-def test_attention_to_the_one_token_of_the_image_is_diffusers_own(loss):
-    """test_the_bare_mode_is_the_unet_alone says it for whole predictions."""
-    attention = loss.animator.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2
-    tokens, embedding = randn(3, 7, 32), randn(3, 1, attention.cross_attention_dim, seed=1)
-    ours = attention(tokens, encoder_hidden_states=embedding)
-    theirs = AttnProcessor2_0()(attention, tokens, encoder_hidden_states=embedding)
-    torch.testing.assert_close(ours, theirs)
-
-
-def test_half_precision_is_close(loss):
-    batch = make_batch(FULL)
-    half = copy.deepcopy(loss).bfloat16()
-    torch.testing.assert_close(half(**batch), loss(**batch), rtol=0.02, atol=0.02)
-    half.requires_grad_(True)(**batch).mean().backward()
-    idle = [name for name, p in half.named_parameters() if p.grad is None]
-    unused = ("attn2.to_q.weight", "attn2.to_k.weight", "norm2.weight", "norm2.bias")  # one token needs no query
-    assert [name for name in idle if "transformer_blocks." not in name or not name.endswith(unused)] == []
-
-
-def test_modes_of_one_batch_do_not_mix(loss):
-    losses = {mode: loss(**make_batch(mode)) for mode in range(4)}
-    mixed = loss(**(make_batch(FULL) | {"mode": torch.arange(4)}))
-    torch.testing.assert_close(mixed, torch.stack([losses[mode][mode] for mode in range(4)]), rtol=1e-4, atol=1e-5)
-
-
-def test_batches_are_drawn_alike_from_one_seed():
-    clips = LatentClips(
-        latents=randn(6, FRAMES, CHANNELS, 8, 8).half(),
-        warped=randn(6, FRAMES, CHANNELS, 8, 8, seed=1).half(),
-        flow=torch.ones(6, FRAMES - 1, 2, 32, 32).half(),
-        images=torch.zeros(6, 3, 64, 64, dtype=torch.uint8),
-        strength_percent=torch.arange(1.0, 7.0),
-    )
-    options = SimpleNamespace(**{**vars(OPTIONS), "batch": 1000})
-    state = torch.get_rng_state()
-    first, second = (draw_batch(clips, options, torch.Generator().manual_seed(1), "cpu") for _ in range(2))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert torch.equal(torch.get_rng_state(), state)
-    still = first["strength"] == 0
-    assert still.float().mean() == pytest.approx(training.STILL_SHARE, abs=0.03)
-    assert first["flow"].shape[-2:] == (64, 64) and (first["flow"][~still] == 2).all()
-    assert (first["flow"][still] == 0).all()
-    rows = first["strength"][~still].long() - 1
-    assert torch.equal(first["latents"][~still], clips.latents[rows].float())
-    assert torch.equal(first["warped"][~still], clips.warped[rows].float())
-    for name in ("latents", "warped"):
-        assert torch.equal(first[name][still], first["latents"][still][:, :1].expand_as(first[name][still]))
-    shares = torch.bincount(first["mode"], minlength=4) / 1000
-    torch.testing.assert_close(shares, torch.tensor(training.SHARES), atol=0.05, rtol=0)
-    assert first["log_sigma"].mean() == pytest.approx(0.3, abs=0.1)
-    assert first["log_sigma"].std() == pytest.approx(1.2, abs=0.1)
-    assert first["augmentation"].min() == 0 and 0.09 < first["augmentation"].max() <= 0.1
-
-
-TOY = ["block_out_channels=[32,64]", "cross_attention_dim=16", "frames=5", "batch=2", "motion_channels=8", "steps=3",
-       "scenes_per_still=1"]  # fmt: skip
-
-
-def test_command_and_its_continuation(toy_data, tmp_path, run_command):
-    tiny_vae().save_pretrained(tmp_path / "vae")
-
+def test_command_and_its_continuation(toy_data, vae, tmp_path, run_command):
     def run(out, *more):
-        common = ("--autoencoder", str(tmp_path / "vae"), "--checkpoint-minutes", "0")
-        run_command(training, toy_data, tmp_path / out, *common, *more, "--set", *TOY)
-        with safe_open(tmp_path / out / "motion_adapter.safetensors", "pt") as file:
+        run_command(training, toy_data, tmp_path / out, "--autoencoder", str(vae), *more, "--set", *TOY)
+        with safe_open(tmp_path / out / ADAPTER, "pt") as file:
             assert file.metadata()["format"] == "driftfield.adapter.v1"
-            config = json.loads(file.metadata()["config"])
-            return config, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return json.loads(file.metadata()["config"]), load_file(tmp_path / out / ADAPTER)
 
     config, first = run("first")
     assert config["reference"] == "warped" and config["widths"] == [32, 64]
-    assert {p.name for p in (tmp_path / "first").iterdir()} == {
-        "animator",
-        "motion_adapter.safetensors",
-        "logs",
-        "report.json",
-    }
+    files = {"animator", ADAPTER, "logs", "report.json", "state.pt"}
+    assert {p.name for p in (tmp_path / "first").iterdir()} == files
+    assert not (tmp_path / "first" / "animator" / "vae").exists()
     facts = json.loads((tmp_path / "first" / "animator" / "driftfield.json").read_text())
-    assert facts["frames"] == 5 and facts["size"] == 64
+    assert facts["frames"] == 5 and facts["size"] == 64 and facts["fps"] == 8
+    report = json.loads((tmp_path / "first" / "report.json").read_text())
+    assert report["steps"] == 4 and report["clips"] == 8 and report["scenes"] == 3 and report["loss"] > 0
     assert all(tensor.dtype == torch.half for tensor in first.values()) and first["strength.weight"].any()
-    again, resumed = run("resumed", "--resume", str(tmp_path / "first"))
+    again, onwards = run("onwards", "--start", str(tmp_path / "first"))
     assert again == config
-    for key, tensor in resumed.items():
+    for key, tensor in onwards.items():
         torch.testing.assert_close(tensor.float(), first[key].float(), atol=5e-3, rtol=0)
-    assert any(not torch.equal(resumed[key], first[key]) for key in first)
+    assert any(not torch.equal(onwards[key], first[key]) for key in first)
 
 
-def test_an_animator_of_another_autoencoder_is_refused(tmp_path):
+SVD_TOY = ["frames=5", "batch=2", "motion_channels=8", "steps=2", "size=64", "learning_rate=0.01"]
+
+
+@pytest.mark.parametrize("reference", ["warped", "repeated"])
+def test_svd_s_temporal_layers_and_an_adapter(toy_data, tmp_path, run_command, reference):
+    """Spatial layers and image encoder come back bit by bit; what is encoded is kept on disk and found again."""
+    base = tiny_pipeline_folder(tmp_path / "svd")
+    arguments = ("--preset", "svd-xt", "--model", str(base), "--set", *SVD_TOY, f'reference="{reference}"')
+    run_command(training, toy_data, tmp_path / "out", *arguments)
+    pipeline = StableVideoDiffusionPipeline.from_pretrained(tmp_path / "out" / "animator")
+    changed = set()
+    for key, value in tiny_unet().state_dict().items():
+        if not torch.equal(pipeline.unet.state_dict()[key], value.half().to(pipeline.unet.dtype)):
+            changed.add(key)
+    assert changed and all("temporal" in key or "time" in key or "add_embedding" in key for key in changed)
+    with safe_open(tmp_path / "out" / ADAPTER, "pt") as file:
+        assert json.loads(file.metadata()["config"])["reference"] == reference
+    assert json.loads((tmp_path / "out" / "animator" / "driftfield.json").read_text())["fps"] == 7
+    (encoded,) = (tmp_path / "out" / "encoded").iterdir()
+    times = {path.name: path.stat().st_mtime_ns for path in encoded.iterdir()}
+    assert "complete" in times and len(times) == 2
+    run_command(training, toy_data, tmp_path / "out", *arguments)
+    assert times == {path.name: path.stat().st_mtime_ns for path in encoded.iterdir()}
+
+
+def options(**values):
+    defaults = {"model": None, "start": None, "autoencoder": None, "preset": "svd-xt", "trained": "all"}
+    return SimpleNamespace(**defaults | values)
+
+
+def test_what_is_missing_or_does_not_fit_is_named(tmp_path, vae, toy_data, run_command):
     tiny_unet(latent_channels=8).save_pretrained(tmp_path / "animator" / "unet")
+    with pytest.raises(ValueError, match="--autoencoder: missing"):
+        build_models(options())
+    with pytest.raises(ValueError, match="--model: missing, needed: the SVD that preset svd-xt starts from"):
+        build_models(options(autoencoder=vae))
+    with pytest.raises(ValueError, match="got clips of .64, 64. px, allowed size = 32"):
+        run_command(training, toy_data, tmp_path / "out", "--autoencoder", str(vae), "--set", *TOY[:-1], "size=32")
+    with pytest.raises(ValueError, match="nothing to train on, needed: clips of 50 or more frames"):
+        toy = [*TOY, "frames=50", "scenes_per_still=0"]
+        run_command(training, toy_data, tmp_path / "out", "--autoencoder", str(vae), "--set", *toy)
+
+
+def test_an_animator_of_another_autoencoder_is_refused(tmp_path, vae):
+    tiny_pipeline_folder(tmp_path / "animator", latent_channels=8)
     with pytest.raises(ValueError, match="made for 8 latent channels, but the autoencoder has 4"):
-        training.build_models(SimpleNamespace(resume=tmp_path, latent_channels=4))
+        build_models(options(start=tmp_path, autoencoder=vae))

@@ -105,7 +105,8 @@ def test_a_frozen_encoder_gets_no_gradient():
     pictures = torch.rand(4, 3, 32, 32) * 2 - 1
     for train_encoder in (False, True):
         vae = tiny_vae().requires_grad_(True)
-        output, divergence = Reconstruction(vae, train_encoder=train_encoder)(pictures, 2)
+        generator = torch.Generator().manual_seed(0)
+        output, divergence = Reconstruction(vae, train_encoder=train_encoder)(pictures, 2, generator)
         (output.mean() + divergence).backward()
         assert output.shape == pictures.shape
         assert all((p.grad is not None) == train_encoder for p in vae.encoder.parameters())
@@ -122,14 +123,16 @@ def test_command_and_its_continuations(toy_data, tmp_path, run_command):
 
     first = run("joint", "--checkpoint-minutes", "0")
     assert (tmp_path / "joint" / "report.json").exists() and not list((tmp_path / "joint").glob(".*"))
-    resumed = run("resumed", "--resume", str(tmp_path / "joint"))
+    onwards = run("onwards", "--start", str(tmp_path / "joint"))
     decoder = run("decoder", "--autoencoder", str(tmp_path / "joint"))
     name = "encoder.conv_in.weight"
-    weights = {key: vae.state_dict()[name].float() for key, vae in
-               (("first", first), ("resumed", resumed), ("decoder", decoder))}
-    torch.testing.assert_close(weights["resumed"], weights["first"], atol=2e-3, rtol=0)  # it went on from there,
-    assert not torch.equal(weights["resumed"], weights["first"])  # and the encoder with it
+    weights = {
+        key: vae.state_dict()[name].float()
+        for key, vae in (("first", first), ("onwards", onwards), ("decoder", decoder))
+    }
+    torch.testing.assert_close(weights["onwards"], weights["first"], atol=2e-3, rtol=0)  # it went on from there,
+    assert not torch.equal(weights["onwards"], weights["first"])  # and the encoder with it
     assert torch.equal(weights["decoder"], weights["first"])
     assert not torch.equal(decoder.decoder.conv_in.weight, first.decoder.conv_in.weight)
-    with pytest.raises(ValueError, match="--autoencoder and --resume"):
-        run("both", "--autoencoder", str(tmp_path / "joint"), "--resume", str(tmp_path / "joint"))
+    with pytest.raises(ValueError, match="--autoencoder and --start"):
+        run("both", "--autoencoder", str(tmp_path / "joint"), "--start", str(tmp_path / "joint"))

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tiny import seeded, tiny_pipeline_folder, tiny_unet
 
 from driftfield.model_loaders.adapter import FORMAT
 from driftfield.networks.animator import AdapterConfig, MotionAdapter
 from driftfield.training import camera_lora as training
-from driftfield.training.latents import LatentClips
 
 SIZE = 64
 
@@ -38,14 +37,12 @@ def test_layers_are_the_temporal_ones_attention_projections():
             assert torch.equal(value, before[name.replace(".base_layer.", ".")])
 
 
-def test_scenes_before_a_moving_background_are_left_out():
+def test_moving_backgrounds_are_told_from_moving_things():
     flow = torch.zeros(4, 3, 2, 32, 32)
     flow[1] = 1.0  # a pan
     flow[2, :, :, 10:20, 10:20] = 4.0  # something moves in the middle
     flow[3, :, 0, 4:20] = 2.0  # it crosses the border, and covers less than half of it
-    scenes = LatentClips(torch.arange(4.0), torch.arange(4.0), flow.half(), torch.arange(4), torch.arange(4.0))
-    assert training.still_scenes(scenes).images.tolist() == [0, 2, 3]
-    assert len(training.still_scenes(LatentClips(*(getattr(scenes, n)[1:2] for n in vars(scenes))))) == 0
+    assert [training.holds_still(clip) for clip in flow.half()] == [True, False, True, True]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +82,16 @@ def trained_animator(tmp_path_factory):
     return folder
 
 
-TOY = ["rank=4", "frames=5", "batch=2", "steps=3", "clip_stride=3", "scenes_per_still=1", "learning_rate=0.1"]
+TOY = [
+    "rank=4",
+    "frames=5",
+    "batch=2",
+    "steps=3",
+    "clip_stride=3",
+    "scenes_per_still=1",
+    "learning_rate=0.1",
+    "size=64",
+]
 
 
 def test_command_writes_what_the_loader_reads(
@@ -120,10 +126,24 @@ def test_command_writes_what_the_loader_reads(
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_no_still_camera_is_named(toy_data, trained_animator, tmp_path, run_command, monkeypatch):
-    monkeypatch.setattr(training, "still_scenes", lambda scenes: LatentClips(*(x[:0] for x in vars(scenes).values())))
-    with pytest.raises(ValueError, match="no clip of 5 or more frames whose camera does not move"):
-        run_command(training, toy_data, tmp_path, "--animator", str(trained_animator), "--set", *TOY)
+def test_no_still_camera_is_named(toy_data, trained_animator, tmp_path, run_command):
+    arguments = ("--animator", str(trained_animator), "--set", *TOY, "scenes_per_still=0")
+    with pytest.raises(ValueError, match="nothing to train on"):
+        run_command(training, toy_data, tmp_path, *arguments)
+
+
+def test_it_goes_on_from_weights_and_fits_svd_without_an_adapter(still_camera_data, tmp_path, run_command):
+    base = tiny_pipeline_folder(tmp_path / "svd")
+    toy = [*(item for item in TOY if "scenes" not in item), "motion_channels=8"]
+    common = ("--preset", "svd-xt", "--model", str(base))
+    run_command(training, still_camera_data, tmp_path / "first", *common, "--set", *toy)
+    start = ("--start", str(tmp_path / "first"))
+    run_command(training, still_camera_data, tmp_path / "second", *common, *start, "--set", *toy, "learning_rate=1e-9")
+    first, second = (load_file(tmp_path / name / "camera_lora.safetensors") for name in ("first", "second"))
+    for key, value in first.items():
+        torch.testing.assert_close(second[key], value, atol=1e-3, rtol=1e-2)
+    with pytest.raises(ValueError, match="camera_lora.safetensors: does not fit this UNet and rank: unet.down_blocks"):
+        run_command(training, still_camera_data, tmp_path / "third", *common, *start, "--set", *toy, "rank=2")
 
 
 def test_the_animator_must_be_named(toy_data, tmp_path, run_command):

@@ -1,6 +1,7 @@
 """What the training commands share: arguments, clock, learning rate, averages, results that are replaced whole."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -21,6 +22,12 @@ def test_unknown_overrides_are_named(capsys):
     with pytest.raises(SystemExit):
         common.parse_arguments("refiner", "", [*REQUIRED, "--set", "stepps=3"])
     assert "--set stepps: not in section [refiner] of mini.toml" in capsys.readouterr().err
+
+
+def test_a_preset_without_the_section_is_named(capsys):
+    with pytest.raises(SystemExit):
+        common.parse_arguments("autoencoder", "", [*REQUIRED, "--preset", "svd-xt"])
+    assert "--preset svd-xt: it has no section [autoencoder], only ['animator'" in capsys.readouterr().err
 
 
 def test_a_preset_may_be_a_file(tmp_path):
@@ -49,26 +56,28 @@ def test_a_run_ends_by_steps_or_minutes(seconds):
     assert clock.progress(0) == 1
 
 
-def test_checkpoints_are_due_once_in_so_many_minutes(seconds):
-    clock = common.Clock(100, math.inf, torch.device("cpu"), checkpoint_minutes=2)
+def test_alarms_go_off_once_in_so_many_minutes(seconds):
+    clock = common.Clock(100, math.inf, torch.device("cpu"))
+    alarm, never, always = (common.Alarm(clock, minutes) for minutes in (2, math.inf, 0))
     due = []
     for _ in range(11):
-        due.append(clock.checkpoint_due())
+        due.append(alarm.due())
+        assert always.due()
         seconds[0] += 30
     assert due == [i in (4, 8) for i in range(11)]
-    never = common.Clock(100, math.inf, torch.device("cpu"))
     seconds[0] += 1e9
-    assert not never.checkpoint_due()
+    assert not never.due()
 
 
 def test_learning_rate():
-    factor = common.learning_rate_factor
+    factor = partial(common.learning_rate_factor, floor=0.02)
     assert factor(0, 0.0) == pytest.approx(1 / 200)
     assert factor(99, 0.0) == pytest.approx(0.5)
     assert factor(199, 0.0) == factor(5000, 0.0) == 1
     assert factor(5000, 0.5) == pytest.approx(0.02 + 0.98 / 2)
     assert factor(5000, 1.0) == pytest.approx(0.02)
     assert factor(5000, 1.0, floor=0.3) == pytest.approx(0.3)
+    assert factor(5000, 0.7, floor=1.0) == 1
 
 
 def test_average_against_the_sum_written_out():

@@ -57,6 +57,25 @@ def test_windows_come_as_they_are_mirrored_and_backwards(vae):
     assert torch.equal(flip_flow(flow)[..., 0], -flow[..., 0])
 
 
+def test_without_backward_flow_windows_come_as_they_are_alone(vae):
+    clip, flow = rolling_clip(7)
+    (part,) = from_clips(vae, [clip], [flow], None, frames=FRAMES, stride=3)
+    assert torch.equal(part.images, clip[[0, 3]])
+
+
+def test_large_frames_keep_their_flow_at_128_px(vae):
+    video = torch.zeros(1, 2, 3, 512, 512)
+    batch = encode_batch(vae, video, torch.full((1, 1, 2, 512, 512), 4.0))
+    assert batch.flow.shape == (1, 1, 2, 128, 128) and (batch.flow == 1).all()
+
+
+def test_clips_are_taken_by_number(vae):
+    clip, flow = rolling_clip(7)
+    (part,) = from_clips(vae, [clip], [flow], None, frames=FRAMES, stride=1)
+    taken = part.take(torch.tensor([2, 0, 2]), torch.device("cpu"))
+    assert torch.equal(taken.images, clip[[2, 0, 2]]) and torch.equal(taken.flow, part.flow[[2, 0, 2]])
+
+
 def test_every_still_becomes_scenes(vae):
     stills = [picture(seed, 80) for seed in range(BATCH + 1)]
     generator = torch.Generator().manual_seed(0)

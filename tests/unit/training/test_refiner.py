@@ -1,12 +1,14 @@
 """Training of the refiner: hints as a person would place them, and the command on a toy set."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from driftfield.flow_tools.dense import default_sigma_px, densify
+from driftfield.flow_tools.flo import write_flo
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 from driftfield.training import refiner as training
 from driftfield.training.refiner import clip_fields, densified, draw_hints, endpoint_errors, scene_fields
@@ -86,25 +88,33 @@ TOY = ["base_channels=4", "max_channels=8", "levels=3", "batch=2", "steps=4", "s
 def test_command_and_its_continuation(toy_data, tmp_path, run_command):
     def run(out, *more):
         run_command(training, toy_data, tmp_path / out, "--checkpoint-minutes", "0", *more, "--set", *TOY)
-        return training.build_refiner(SimpleNamespace(resume=tmp_path / out)).state_dict()
+        return training.build_refiner(SimpleNamespace(start=tmp_path / out)).state_dict()
 
     first = run("first")
     report = json.loads((tmp_path / "first" / "report.json").read_text())
     assert report["steps"] == 4 and set(report["held_out_epe"]) == {"dense", "refined"}
-    resumed = run("resumed", "--resume", str(tmp_path / "first"))
-    for key, tensor in resumed.items():
+    onwards = run("onwards", "--start", str(tmp_path / "first"))
+    for key, tensor in onwards.items():
         torch.testing.assert_close(tensor, first[key], atol=5e-3, rtol=0)
-    assert any(not torch.equal(resumed[key], first[key]) for key in first)
+    assert any(not torch.equal(onwards[key], first[key]) for key in first)
 
 
-def test_a_run_that_breaks_off_leaves_its_last_checkpoint(toy_data, tmp_path, run_command, monkeypatch):
-    def factor(step, progress):
-        if step == 2:
-            raise KeyboardInterrupt
-        return 1.0
+def test_annotated_fields_are_the_targets_where_there_are_some(toy_data, tmp_path, run_command):
+    folder = tmp_path / "data"
+    shutil.copytree(toy_data, folder)
+    (folder / "fields").mkdir()
+    names = [entry["name"] for entry in json.loads((folder / "index.json").read_text())["clips"]]
+    for number, name in enumerate(names):
+        write_flo(folder / "fields" / f"{name}.flo", torch.full((1, 2, 64, 64), float(number)))
+    images, flow = training.load_pairs(folder, "train")
+    assert images.shape == (2, 3, 64, 64) and images.dtype == torch.uint8
+    assert torch.equal(flow, torch.arange(2.0).view(2, 1, 1, 1).expand(2, 2, 64, 64))
+    run_command(training, folder, tmp_path / "out", "--preset", "svd-xt", "--set", *TOY[:-2], "hint_draws=1")
 
-    monkeypatch.setattr(training, "learning_rate_factor", factor)
+
+def test_a_run_that_breaks_off_leaves_its_last_checkpoint(toy_data, tmp_path, run_command, kill_at):
+    kill_at(2)
     with pytest.raises(KeyboardInterrupt):
         run_command(training, toy_data, tmp_path, "--checkpoint-minutes", "0", "--set", *TOY)
     assert not (tmp_path / "report.json").exists()
-    assert training.build_refiner(SimpleNamespace(resume=tmp_path)).config.levels == 3
+    assert training.build_refiner(SimpleNamespace(start=tmp_path)).config.levels == 3

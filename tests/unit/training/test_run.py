@@ -27,7 +27,8 @@ class Toy:
             self.layer = torch.nn.Linear(3, 2)
         self.optimizer = torch.optim.AdamW(self.layer.parameters(), lr=0.1)
         options = SimpleNamespace(out=out, resume=resume, seed=seed, steps=steps)
-        clock = Clock(steps, math.inf, torch.device("cpu"), checkpoint_minutes=checkpoint_minutes)
+        options.checkpoint_minutes = options.sample_minutes = checkpoint_minutes
+        clock = Clock(steps, math.inf, torch.device("cpu"))
         self.run = Run(
             options,
             Accelerator(cpu=True),
@@ -92,11 +93,11 @@ def test_a_state_that_is_missing_or_of_another_run_is_named(tmp_path):
 
 
 def test_reports_and_samples(tmp_path, capsys):
-    """Means over the steps since the last report; a picture with each checkpoint."""
+    """Means over the steps since the last report; a picture when it is drawn."""
     toy = Toy(tmp_path, steps=205, checkpoint_minutes=math.inf, sheet=lambda: torch.rand(3, 4, 6))
     for _ in toy.run.steps():
         toy.run.record(number=torch.tensor(float(toy.run.step)))
-    toy.run.checkpoint()
+    toy.run.draw()
     events = EventAccumulator(str(tmp_path / "logs"))
     events.Reload()
     scalars = [(event.step, event.value) for event in events.Scalars("number")]

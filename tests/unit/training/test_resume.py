@@ -1,0 +1,66 @@
+"""Every training command, killed and resumed, comes to the weights of a run that was not."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import seeded, tiny_pipeline_folder, tiny_unet, tiny_vae
+
+from driftfield.model_loaders.adapter import FORMAT
+from driftfield.networks.animator import AdapterConfig, MotionAdapter
+from driftfield.training import animator, autoencoder, camera_lora, refiner
+
+VAE = ["block_out_channels=[32,32,32,32]", "latent_channels=4", "pictures=4", "frames=[1,2]", "crop=32"]
+UNET = ["block_out_channels=[32,64]", "cross_attention_dim=16", "frames=5", "batch=1", "motion_channels=8", "size=64",
+        "scenes_per_still=1"]  # fmt: skip
+REFINER = ["base_channels=4", "max_channels=8", "levels=3", "batch=2", "scenes_per_still=1", "hint_draws=1"]
+LORA = ["rank=2", "frames=5", "batch=1", "size=64", "scenes_per_still=2"]
+COMMANDS = {
+    "autoencoder": (autoencoder, [], VAE),
+    "decoder": (autoencoder, ["--autoencoder", "vae"], [*VAE, "adversarial_weight=0.02"]),
+    "animator": (animator, ["--autoencoder", "vae"], UNET),
+    "animator, AdamW": (
+        animator,
+        ["--autoencoder", "vae"],
+        [*UNET, 'optimizer="adamw"', "gradient_checkpointing=true"],
+    ),
+    "refiner": (refiner, [], REFINER),
+    "camera_lora": (camera_lora, ["--animator", "run"], LORA),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What the commands start from, by the words in COMMANDS."""
+    folder = tmp_path_factory.mktemp("trained")
+    tiny_vae().save_pretrained(folder / "vae")
+    tiny_pipeline_folder(folder / "run" / "animator")
+    config = AdapterConfig.for_unet(tiny_unet(), base_channels=8, reference="warped")
+    metadata = {"format": FORMAT, "config": json.dumps(config.to_dict())}
+    tensors = seeded(lambda: MotionAdapter(config), 3).state_dict()
+    save_file(tensors, folder / "run" / "motion_adapter.safetensors", metadata=metadata)
+    return {"vae": str(folder / "vae"), "run": str(folder / "run")}
+
+
+def results(folder) -> dict[str, torch.Tensor]:
+    """All tensors that a run wrote, by file and key."""
+    files = sorted(folder.rglob("*.safetensors"))
+    return {f"{path.relative_to(folder)} {key}": value for path in files for key, value in load_file(path).items()}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_killed_run_goes_on_to_the_same_weights(toy_data, trained, tmp_path, run_command, kill_at, name):
+    module, words, settings = COMMANDS[name]
+    arguments = [trained.get(word, word) for word in words] + ["--checkpoint-minutes", "0"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_command(module, toy_data, whole, *arguments, "--set", *settings, "steps=4")
+    kill_at(2)
+    with pytest.raises(KeyboardInterrupt):
+        run_command(module, toy_data, killed, *arguments, "--set", *settings, "steps=4")
+    expected, unfinished = results(whole), results(killed)
+    run_command(module, toy_data, killed, *arguments, "--resume", str(killed), "--set", *settings, "steps=4")
+    found = results(killed)
+    assert found.keys() == expected.keys() == unfinished.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert not all(torch.equal(unfinished[key], expected[key]) for key in expected)

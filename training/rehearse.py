@@ -1,0 +1,101 @@
+"""Try a preset's training step at its real size with random weights and data: `python -m driftfield.training.rehearse`.
+
+`--preset svd-xt` (the default) shows what a GPU needs for it: memory, seconds a step, and the losses of some steps with
+one batch size in all. Started by `accelerate launch` on N GPUs with `--set batch=B/N` it prints the losses of one.
+"""
+
+import json
+import statistics
+import time
+
+import torch
+from torch import Tensor
+from transformers import CLIPImageProcessor
+
+from .animator import Training
+from .animator_models import build_image_encoder, build_unet, join, new_adapter
+from .common import learning_rate_factor, make_accelerator, parse_arguments
+from .denoising import draw_batch
+from .latents import FLOW_SHARE, FLOW_SIZE, LatentClips
+from .run import step_seed
+from .svd import random_svd
+
+STEPS = 20
+WARM_UP = 3  # steps that are not timed
+CLIPS = 8
+MINI_CHANNELS, SVD_CHANNELS = 16, 4  # of the latents
+FACTOR = 8  # pixels of a latent's side
+
+
+def random_clips(options, generator: torch.Generator) -> LatentClips:
+    """Noise where the latents would be, and steady flows, in the shapes of the preset's training set."""
+    device, frames, size = generator.device, options.frames, options.size
+    grid = size // max(FLOW_SHARE, size // FLOW_SIZE)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=device)
+
+    latents = noise(CLIPS, frames, options.latent_channels, size // FACTOR, size // FACTOR) / options.scaling_factor
+    flow = noise(CLIPS, 1, 2, 1, 1).expand(-1, frames - 1, -1, grid, grid)
+    images = torch.randint(0, 256, (CLIPS, 3, size, size), generator=generator, device=device, dtype=torch.uint8)
+    return LatentClips(latents.half(), latents.half(), flow.half(), images, torch.full((CLIPS,), 100.0, device=device))
+
+
+def build_random(options, device: torch.device):
+    """Animator and image encoder as the preset has them, trained as it says."""
+    svd = not hasattr(options, "block_out_channels")
+    options.latent_channels = SVD_CHANNELS if svd else MINI_CHANNELS
+    options.scaling_factor = 0.18215 if svd else 1.0
+    with device:
+        if svd:
+            unet, image_encoder = random_svd(device)
+        else:
+            unet, image_encoder = build_unet(options), build_image_encoder(options.cross_attention_dim)
+        adapter = new_adapter(unet, options)
+    return join(unet, adapter, image_encoder, options).to(device), image_encoder.to(device)  # some were made elsewhere
+
+
+def main(arguments: list[str] | None = None) -> list[float]:
+    """Prints, and returns, the losses."""
+    options = parse_arguments("animator", __doc__, arguments, preset="svd-xt", data=False)
+    accelerator, device = make_accelerator(options)
+    torch.manual_seed(options.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    start = time.perf_counter()
+    animator, image_encoder = build_random(options, device)
+    training = Training(animator, image_encoder, options, device)
+    generator = torch.Generator(device).manual_seed(options.seed)
+    clips = random_clips(options, generator)
+    processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
+    where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
+    accelerator.print(f"built in {time.perf_counter() - start:.1f} s", flush=True)
+
+    losses, seconds = [], []
+    for step in range(STEPS):
+        start = time.perf_counter()
+        generator.manual_seed(step_seed(options.seed, step, 0))
+        batch = draw_batch(clips, options, generator, processor, **where)
+        factor = learning_rate_factor(step, step / STEPS, floor=options.learning_rate_floor)
+        loss = training.step(batch, accelerator, factor)
+        losses.append(accelerator.reduce(loss, "mean").item())  # waits for the device
+        seconds.append(time.perf_counter() - start)
+        accelerator.print(f"step {step + 1} loss {losses[-1]:.6f} {seconds[-1]:.2f} s", flush=True)
+
+    parameters = list(training.loss.parameters())
+    figures = {
+        "preset": options.preset,
+        "processes": where["processes"],
+        "batch of each": options.batch,
+        "parameters, millions": round(sum(p.numel() for p in parameters) / 1e6, 1),
+        "trained, millions": round(sum(p.numel() for p in parameters if p.requires_grad) / 1e6, 1),
+        "seconds a step": round(statistics.median(seconds[WARM_UP:]), 3),
+    }
+    if device.type == "cuda":
+        figures["device"] = torch.cuda.get_device_name(device)
+        figures["GiB at most"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 1)
+    accelerator.print(json.dumps(figures | {"losses": [round(loss, 6) for loss in losses]}), flush=True)
+    return losses
+
+
+if __name__ == "__main__":
+    main()
