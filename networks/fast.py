@@ -171,12 +171,10 @@ class FastUpsample(Upsample2D):
     def forward(self, hidden_states, output_size=None):
         if output_size is not None and tuple(output_size) != tuple(2 * side for side in hidden_states.shape[-2:]):
             return super().forward(hidden_states, output_size)
-        weight = self.conv.weight
         # Pixel 2 i + p of the upsampled image is pixel i: taps of the 3 × 3 kernel that fall on one pixel add up.
-        kernel = F.conv2d(
-            weight.float().flatten(0, 1)[:, None].flip(2, 3), weight.new_ones(1, 1, 2, 2).float(), padding=1
-        )
-        kernel = kernel.view(*weight.shape[:2], 4, 4).transpose(0, 1).to(hidden_states.dtype)
+        kernel = F.pad(self.conv.weight.float().flip(2, 3), (1, 1, 1, 1))
+        kernel = kernel[:, :, 1:] + kernel[:, :, :-1]
+        kernel = (kernel[..., 1:] + kernel[..., :-1]).transpose(0, 1).to(hidden_states.dtype)
         return F.conv_transpose2d(hidden_states, kernel, self.conv.bias, stride=2, padding=1)
 
 

@@ -66,8 +66,8 @@ def group_norm(x: Tensor, norm: nn.GroupNorm, *, shift: Tensor | None = None, si
     group_block = power_of_two(group)
     module.group_scale[(samples, norm.num_groups)](
         means, squares, x if shift is None else shift.contiguous(), norm.weight, norm.bias, scale, offset,
-        rows, channels, chunks, 1 if shift is None else samples // len(shift), norm.eps, HAS_SHIFT=shift is not None,
-        ROWS=height, GROUP=group, GROUP_BLOCK=group_block, CHUNKS=min(power_of_two(chunks), 2048 // group_block),
+        rows, channels, group, chunks, 1 if shift is None else samples // len(shift), norm.eps,
+        HAS_SHIFT=shift is not None, ROWS=height, GROUP_BLOCK=group_block, CHUNKS=2048 // group_block,
     )  # fmt: skip
     out = torch.empty_like(x)
     module.scale_and_offset[grid](x, scale, offset, out, rows, channels, SILU=silu, ROWS=height, CHANNELS=width)

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "chunks"])
 def channel_moments(x, means, squares, rows, channels, chunks, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
     """x [N, rows, channels] → mean and sum of squared deviations of every chunk of ROWS rows, [N, chunks, channels]."""
     chunk, sample = tl.program_id(0), tl.program_id(1).to(tl.int64)
@@ -22,17 +22,17 @@ def channel_moments(x, means, squares, rows, channels, chunks, ROWS: tl.constexp
     tl.store(squares + target, tl.sum(deviation * deviation, axis=0), mask=channel < channels)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "channels", "group", "chunks", "shared"])
 def group_scale(
-    means, squares, shift, weight, bias, scale, offset, rows, channels, chunks, shared, eps,
-    HAS_SHIFT: tl.constexpr, ROWS: tl.constexpr, GROUP: tl.constexpr, GROUP_BLOCK: tl.constexpr, CHUNKS: tl.constexpr,
+    means, squares, shift, weight, bias, scale, offset, rows, channels, group, chunks, shared, eps,
+    HAS_SHIFT: tl.constexpr, ROWS: tl.constexpr, GROUP_BLOCK: tl.constexpr, CHUNKS: tl.constexpr,
 ):  # fmt: skip
     """From the moments of x to GroupNorm(x + shift) = x · scale + offset, both [N, channels] float32.
 
     `shared` samples have one row of shift in common.
     """
     sample, inside = tl.program_id(0).to(tl.int64), tl.arange(0, GROUP_BLOCK)
-    channel, in_group = tl.program_id(1) * GROUP + inside, inside < GROUP
+    channel, in_group = tl.program_id(1) * group + inside, inside < group
     moved = tl.zeros([GROUP_BLOCK], tl.float32)
     if HAS_SHIFT:
         moved = tl.load(shift + sample // shared * channels + channel, mask=in_group, other=0.0).to(tl.float32)
@@ -43,7 +43,7 @@ def group_scale(
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)[:, None]
         mean = tl.load(means + (sample * chunks + chunk)[:, None] * channels + channel[None, :], mask=mask, other=0.0)
         total += tl.where(mask, count * (mean + moved[None, :]), 0.0)
-    numbers = rows * GROUP * 1.0
+    numbers = (rows * group).to(tl.float32)
     center = tl.sum(tl.sum(total, axis=0), axis=0) / numbers
     spread = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
     for first in range(0, chunks, CHUNKS):
@@ -60,7 +60,7 @@ def group_scale(
     tl.store(offset + sample * channels + channel, added, mask=in_group)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def scale_and_offset(
     x, scale, offset, out, rows, channels, SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr
 ):
@@ -79,7 +79,7 @@ def scale_and_offset(
     tl.store(out + place, y.to(out.dtype.element_ty), mask=mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "rows_before", "rows_after"])
 def add_and_normalize(
     x, add, before, after, weight, bias, total, out, rows, channels, rows_before, rows_after, eps,
     HAS_ADD: tl.constexpr, HAS_BEFORE: tl.constexpr, HAS_AFTER: tl.constexpr, ROWS: tl.constexpr,
@@ -110,7 +110,7 @@ def add_and_normalize(
     tl.store(out + place, y.to(out.dtype.element_ty), mask=mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def gated_gelu(x, out, rows, channels, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
     """x [rows, 2 channels] → first half · GELU(second half), [rows, channels]; GELU with erf."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
@@ -123,7 +123,7 @@ def gated_gelu(x, out, rows, channels, ROWS: tl.constexpr, CHANNELS: tl.constexp
     tl.store(out + row[:, None] * channels + channel[None, :], y.to(out.dtype.element_ty), mask=mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def mix(
     x, y, z, bias, factor, out, rows, channels,
     HAS_Z: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_FACTOR: tl.constexpr, SIGN: tl.constexpr, BLEND: tl.constexpr,
@@ -148,7 +148,7 @@ def mix(
     tl.store(out + place, (base + added).to(out.dtype.element_ty), mask=mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["positions", "frames"])
 def attend_over_frames(
     query, key, value, out, positions, frames, channels, scale, FRAMES: tl.constexpr, HEAD: tl.constexpr
 ):
