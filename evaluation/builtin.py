@@ -10,6 +10,7 @@ from . import host
 PARTS = {
     "autoencoder": "PSNR and SSIM of clips and stills through the autoencoder, and flicker of stills",
     "control": "three arrow sets a still, as drawn and negated, and no arrows: does it move as told?",
+    "without_adapter": "the same arrows with the adapter taken off: the dual clock alone",
     "reconstruction": "clips from frame 0 and their own flow, against copying and warping frame 0",
     "ablations": "the same clips from a few arrows on their flow: without refiner, motion fields, motion strength",
     "refiner": "end-point error of the refined flow against the dense one's",

@@ -59,7 +59,7 @@ class Bench:
         if dtype == self.dtype:
             return
         self.animator = None
-        self.clear()
+        memory.release()
         unet, vae, clip = (copy.deepcopy(module).to(memory.compute_dtype(dtype)) for module in self.modules)
         vae.encoder.float(), vae.quant_conv.float()
         scheduler = {**SIGMAS, "rho": animator.RHO}
@@ -67,13 +67,6 @@ class Bench:
             unet, vae, clip, scheduler, source=Path("random weights"), name="random weights", dtype=dtype
         )
         self.dtype = dtype
-
-    def clear(self) -> None:
-        import comfy.model_management as management
-
-        management.unload_all_models()
-        management.cleanup_models_gc()
-        management.soft_empty_cache(True)
 
     def clock(self) -> float:
         if self.device.type == "cuda":
@@ -90,12 +83,13 @@ class Bench:
 
     def measure(self, dtype: str, frames: int, height: int, width: int) -> Row:
         """The clip from picture to frames. Raises torch.OutOfMemoryError where it does not fit."""
+        from ..model_loaders import memory
         from ..model_loaders.animation import Settings, animate_planned, plan
         from ..model_loaders.animator import decode
         from ..model_loaders.conditioning import MotionGuidance
 
         self.use(dtype)
-        self.clear()
+        memory.release()
         self.peak()
         colors = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
         image = F.interpolate(colors, size=(height, width), mode="bilinear")

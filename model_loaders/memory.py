@@ -46,6 +46,13 @@ def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[nn.Module]:
     return [unwrap(patcher) for patcher in patchers]
 
 
+def release() -> None:
+    """Sends all loaded modules to main memory, and gives the device's memory back."""
+    management.unload_all_models()
+    management.cleanup_models_gc()
+    management.soft_empty_cache(True)
+
+
 def device() -> torch.device:
     return management.get_torch_device()
 

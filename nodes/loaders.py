@@ -41,8 +41,9 @@ class LoadAnimationModel(io.ComfyNode):
                     "dtype",
                     options=list(DTYPES),
                     default="auto",
-                    tooltip="Number format of UNet and decoder. auto: fp16 where the GPU is good at it. A CPU always "
-                    "uses fp32.",
+                    tooltip="Number format of UNet and decoder. auto: fp16 where the GPU is good at it. fp8: the "
+                    "UNet's weights take half the memory and are a little rounded; what is computed is bf16. A CPU "
+                    "always uses fp32.",
                     **ADVANCED,
                 ),
             ],
@@ -74,7 +75,7 @@ class ApplyCameraLoRA(io.ComfyNode):
                     options=locations.loras(),
                     default=locations.BUILTIN,
                     tooltip="built-in: the static-camera LoRA of the built-in model. Files: models/loras and "
-                    "models/driftfield/loras, peft's or kohya's names, for the same UNet.",
+                    "models/driftfield/loras, in peft's, diffusers' or kohya's names, for the same UNet.",
                 ),
                 io.Float.Input(
                     "weight",
