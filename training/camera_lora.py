@@ -22,7 +22,8 @@ from .animator_models import build_models
 from .clip_filters import border_motion, static_camera
 from .common import Clock, learning_rate_factor, make_accelerator, parse_arguments, write_report
 from .data import list_names
-from .denoising import draw_batch
+from .denoising import FULL, draw_batch
+from .latent_files import StoredClips
 from .latents import LatentClips, join
 from .run import Run
 from .samples import sheet
@@ -33,6 +34,9 @@ FILE = "camera_lora.safetensors"
 LAYERS = r".*temporal_transformer_blocks\.\d+\.(attn1\.to_[qkv]|attn2\.to_v|attn[12]\.to_out\.0)"
 # Shares of the batch: full, strength alone, bare, unconditional. A flow already says where nothing moves.
 SHARES = (0.30, 0.40, 0.25, 0.05)
+# Cameras at rest film little motion. Where no flow is given, half of the batch asks for up to so many times as much:
+# the camera is to stay where it is whatever the strength.
+EXAGGERATED_SHARE, MOST_EXAGGERATED = 0.5, 16.0
 EVALUATION_BATCHES = 8
 
 
@@ -64,11 +68,30 @@ def holds_still(flow: Tensor) -> bool:
     return static_camera([border_motion(step) for step in flow.float().cpu().numpy()])
 
 
+def draw(
+    clips: LatentClips | StoredClips,
+    options,
+    generator: torch.Generator,
+    processor: CLIPImageProcessor,
+    *,
+    process: int = 0,
+    processes: int = 1,
+) -> dict[str, Tensor]:
+    """draw_batch's, in SHARES and with exaggerated strengths."""
+    which = {"process": process, "processes": processes}
+    batch = draw_batch(clips, options, generator, processor, shares=SHARES, **which)
+    own = slice(process * options.batch, (process + 1) * options.batch)
+    total, device = options.batch * processes, generator.device
+    chosen, exponent = (torch.rand(total, generator=generator, device=device)[own] for _ in range(2))
+    chosen = (chosen < EXAGGERATED_SHARE) & (batch["mode"] != FULL)
+    return batch | {"strength": batch["strength"] * torch.where(chosen, MOST_EXAGGERATED**exponent, 1.0)}
+
+
 @torch.no_grad()
 def mean_loss(training: Training, clips: LatentClips, options, processor: CLIPImageProcessor) -> float:
     """Of the averaged weights, on seeded batches."""
     generator = torch.Generator(clips.latents.device).manual_seed(0)
-    batches = (draw_batch(clips, options, generator, processor, shares=SHARES) for _ in range(EVALUATION_BATCHES))
+    batches = (draw(clips, options, generator, processor) for _ in range(EVALUATION_BATCHES))
     with training.average.applied(), torch.compiler.set_stance("force_eager"):
         return torch.cat([training.loss(**batch) for batch in batches]).mean().item()
 
@@ -127,7 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     generator = run.generator(device)
     where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
     for progress in run.steps():
-        batch = draw_batch(data, options, generator, processor, shares=SHARES, **where)
+        batch = draw(data, options, generator, processor, **where)
         factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
         run.record(loss=training.step(batch, accelerator, factor))
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,10 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import seeded, tiny_pipeline_folder, tiny_unet
+from transformers import CLIPImageProcessor
 
 from driftfield.model_loaders.adapter import FORMAT
 from driftfield.networks.animator import AdapterConfig, MotionAdapter
 from driftfield.training import camera_lora as training
+from driftfield.training.denoising import FULL
+from driftfield.training.latents import LatentClips
 
 SIZE = 64
 
@@ -43,6 +47,31 @@ def test_moving_backgrounds_are_told_from_moving_things():
     flow[2, :, :, 10:20, 10:20] = 4.0  # something moves in the middle
     flow[3, :, 0, 4:20] = 2.0  # it crosses the border, and covers less than half of it
     assert [training.holds_still(clip) for clip in flow.half()] == [True, False, True, True]
+
+
+def test_strength_is_exaggerated_where_no_flow_says_what_moves():
+    """Never lowered, at most sixteenfold, and alike for two processes and for one."""
+    clips = LatentClips(
+        *(torch.zeros(1, 2, 4, 8, 8).half() for _ in range(2)),
+        flow=torch.zeros(1, 1, 2, 32, 32).half(),
+        images=torch.zeros(1, 3, 64, 64, dtype=torch.uint8),
+        strength_percent=torch.tensor([10.0]),
+    )
+    processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
+
+    def draw(batch: int, **which):
+        options = SimpleNamespace(batch=batch, log_sigma_mean=0.0, log_sigma_std=1.0)
+        return training.draw(clips, options, torch.Generator().manual_seed(2), processor, **which)
+
+    batch = draw(200)
+    parts = [draw(100, process=i, processes=2) for i in range(2)]
+    for name, value in batch.items():
+        torch.testing.assert_close(torch.cat([part[name] for part in parts]), value)
+    strength = batch["strength"][batch["strength"] > 0]
+    mode = batch["mode"][batch["strength"] > 0]
+    assert (strength[mode == FULL] == 10).all()
+    assert strength.min() == 10 and 80 < strength.max() <= 160
+    assert 0.4 < (strength[mode != FULL] > 10).float().mean() < 0.6
 
 
 @pytest.fixture(scope="module")
