@@ -1,0 +1,113 @@
+"""The tables' machinery on the tiny model: every method's price and joins, arrows, and pictures in batches."""
+
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import FRAMES
+
+SETTINGS = {"frames": FRAMES, "total_frames": 13, "steps": 4, "seed": 0, "cfg_max": 1.0, "gamma": 0.5, "joins": "loop"}
+
+
+@pytest.fixture(scope="module")
+def methods(comfy_base):
+    from driftfield.evaluation import long_methods
+
+    return long_methods
+
+
+@pytest.fixture(scope="module")
+def models(comfy_base, loaders, tiny_folder, tiny_adapters):
+    from driftfield.evaluation.animations import Models
+
+    return Models(loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto"), None)
+
+
+@pytest.fixture(scope="module")
+def case(methods):
+    clip = torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0] = 2.0
+    return methods.Case(clip[:1], flow, clip=clip)
+
+
+def test_every_method_is_measured_at_its_price(methods, models, case):
+    from driftfield.evaluation import learned
+
+    arguments = Namespace(**SETTINGS)
+    networks = learned.Learned(None, None, None, torch.device("cpu"))
+    labels = methods.ALL_METHODS
+    wanted = {f"clip, {label}" for label in labels}
+    rows = dict(zip(labels, methods.measured(models, networks, {"clip": case}, labels, wanted, arguments), strict=True))
+    assert {label: row["passes"] for label, row in rows.items()} == {
+        "Direct": 12,
+        "Gen-L-Video": 16,
+        "FreeNoise": 16,
+        "ours, restart": 4 + 1 + 2 * 2,
+        "ours, offset windows": 4 + 1 + 2 + 2,
+        "ours, crossfade": 4 + 1 + 3 + 2,
+        "ours, loop": 4 + 1 + 3 + 2,
+    }
+    for row in rows.values():
+        assert row["lpips"] is None and row["psnr"] > 0 and -1 <= row["cosine"] <= 1 and row["seconds"] > 0
+        assert row["jump"] > 0 and row["largest"] >= row["jump"]
+
+
+def test_joins_are_where_passes_meet(methods, models, case):
+    arguments = Namespace(**SETTINGS)
+    animation, _ = methods.sampled(models, case, arguments)
+    joins = {label: methods.lengthened(animation, label, arguments)[1] for label in ("ours, restart", "Direct")}
+    assert all(found.nonzero().flatten().tolist() == [4, 9] for found in joins.values())
+    crossfaded = methods.lengthened(animation, "ours, crossfade", arguments)[1]
+    assert crossfaded[:3].tolist() == [False, False, False] and crossfaded.sum() > 2
+    over_gamma = methods.lengthened(animation, "0.5", arguments)
+    assert over_gamma[2]["passes"] == 10 and len(over_gamma[1]) == 12
+
+
+def test_arrows_on_a_still_are_asked_for_by_their_own_cosine(methods):
+    from driftfield.flow_tools.arrows import Arrow, MotionArrows
+
+    arrows = MotionArrows((Arrow("a", ((0.2, 0.5), (0.6, 0.5))),), 64, 64)
+    motion = torch.zeros(12, 2, 64, 64)
+    motion[:, 1, :40] = 1.0
+    assert methods.cosine_under_arrows(motion, arrows, FRAMES) == pytest.approx(0)
+    motion[:, 0] = 1.0
+    assert methods.cosine_under_arrows(motion, arrows, FRAMES) == pytest.approx(0.5**0.5, abs=1e-3)
+
+
+def test_pictures_in_batches(comfy_base, tiny_folder, tiny_adapters, tmp_path, capsys, monkeypatch):
+    import av
+
+    from driftfield.evaluation import batch
+
+    monkeypatch.setattr(batch.host, "enter", lambda: None)
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)
+    for name in ("a", "b", "c"):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (tmp_path / "a.json").write_text('[[{"x": 10, "y": 10}, {"x": 30, "y": 10}]]')
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    words = [str(tmp_path), "--model", "tiny", "--adapter", tiny_adapters["warped"], "--size", "64", "48"]
+    words += ["--total-frames", "8", "--steps", "2", "--gamma", "0.5"]
+
+    def videos(folder, *processes):
+        for rank, count in processes:
+            monkeypatch.setenv("RANK", str(rank))
+            monkeypatch.setenv("WORLD_SIZE", str(count))
+            batch.main([*words, "--out", str(folder)])
+        return {file.name: read(file) for file in sorted(folder.iterdir())}
+
+    def read(file):
+        with av.open(str(file)) as container:
+            return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(float)
+
+    one = videos(tmp_path / "one", (0, 1))
+    assert list(one) == ["a.mp4", "b.mp4"] and np.abs(one["a.mp4"] - one["b.mp4"]).mean() > 2
+    assert "c.png" in capsys.readouterr().err, "one that cannot be read does not stop the others"
+    assert one["a.mp4"].shape == (8, 48, 64, 3)
+    two = videos(tmp_path / "two", (0, 2), (1, 2))
+    assert all(np.abs(two[name] - one[name]).mean() < 0.5 for name in one), "but for rounding"
+    written = (tmp_path / "one" / "a.mp4").stat().st_mtime_ns
+    videos(tmp_path / "one", (0, 1))
+    assert (tmp_path / "one" / "a.mp4").stat().st_mtime_ns == written, "what is there is left alone"

@@ -1,0 +1,65 @@
+"""Tables and plots with their command on top, and the commands' own checks."""
+
+import csv
+from argparse import Namespace
+from pathlib import Path
+
+import cv2
+import pytest
+
+from driftfield.evaluation import batch, gamma, strength, table1, table2
+from driftfield.evaluation.plot import Panel, write_plot
+from driftfield.evaluation.publish import main, publish
+
+HEADER = ["method", "PSNR", "LPIPS", "seconds"]
+ROWS = [["ours", 22.35, None, 1.5], ["Direct", float("nan"), None, 12]]
+
+
+def test_csv_markdown_and_plot(tmp_path, capsys):
+    folder = Path.cwd() / "somewhere" / "data"
+    arguments = Namespace(name="table2", out=tmp_path / "results", words=["--data", str(folder), "--clips", "3"])
+    publish(arguments, "table2_stills", "Long videos", HEADER, ROWS, notes=["LPIPS is missing: put it there"])
+    lines = (tmp_path / "results" / "table2_stills.csv").read_text().splitlines()
+    assert lines[0] == "# python -m driftfield.evaluation.table2 --data data --clips 3", "no path of one machine"
+    assert list(csv.reader(lines[1:])) == [HEADER, ["ours", "22.35", "", "1.5"], ["Direct", "nan", "", "12"]]
+    page = (tmp_path / "results" / "table2_stills.md").read_text()
+    assert page.splitlines()[:4] == ["# Long videos", "", "```", lines[0][2:]]
+    assert "| ours | 22.35 | missing | 1.50 |" in page and "| Direct | - | missing | 12 |" in page
+    assert "- LPIPS is missing: put it there" in page and "(table2_stills.png)" in page
+    assert cv2.imread(str(tmp_path / "results" / "table2_stills.png")).shape[0] == 2 * 190, "a panel for each figure"
+    assert page in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [False, True])
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0], [-1.0, None, 2.0], [0.0, 0.0, 0.0], [float("nan"), 5.0, 1.0]])
+def test_a_plot_of_anything_known(tmp_path, values, line):
+    write_plot(tmp_path / "plot.png", ["a", "b", "c"], [Panel("figure", values, line)])
+    picture = cv2.imread(str(tmp_path / "plot.png"))
+    assert (picture < 128).any() and (picture > 250).mean() > 0.5
+
+
+@pytest.mark.parametrize("module", [table1, table2, gamma, strength])
+def test_commands_refuse_what_is_wrong_before_anything_starts(module, tmp_path, capsys):
+    for words, said in (
+        (["--data", str(tmp_path)], "holds no index.json"),
+        (["--data", str(tmp_path), "--frames", "1"], "--frames: got 1, allowed 2 or more"),
+        (["--data", str(tmp_path), "--steps", "0"], "--steps: got 0, allowed 1 or more"),
+    ):
+        with pytest.raises(SystemExit):
+            main(module.parser, "nothing", words)
+        assert said in capsys.readouterr().err
+
+
+def test_batch_refuses_a_folder_without_pictures_and_two_of_a_name(tmp_path, capsys):
+    for words, said in (
+        ([str(tmp_path / "none"), "--out", "x"], "allowed a folder"),
+        ([str(tmp_path), "--out", "x"], "holds no picture"),
+    ):
+        with pytest.raises(SystemExit):
+            batch.main(words)
+        assert said in capsys.readouterr().err
+    for name in ("a.png", "a.jpg", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        batch.main([str(tmp_path), "--out", "x"])
+    assert "a there in two formats" in capsys.readouterr().err
