@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from diffusers.models.attention import Attention, BasicTransformerBlock, TemporalBasicTransformerBlock
+from diffusers.models.attention import BasicTransformerBlock, TemporalBasicTransformerBlock
 from diffusers.models.resnet import ResnetBlock2D, TemporalResnetBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +13,7 @@ from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from ..networks.animator import MotionUNet
 from ..networks.motion_encoder import ResidualBlock
+from ..networks.single_token import SingleTokenAttention
 from .data import to_unit
 from .latent_files import StoredClips
 from .latents import LatentClips
@@ -22,16 +23,6 @@ STILL_BUCKET = 127  # motion_bucket_id where the adapter's strength columns say 
 FULL, STRENGTH_ALONE, BARE, UNCONDITIONAL = range(4)
 SHARES = (0.72, 0.10, 0.13, 0.05)
 STILL_SHARE = 0.08  # of the batch: nothing moves, and nothing is to move
-
-
-class SingleTokenAttention:
-    """diffusers attention processor for cross-attention to one token, the image's embedding.
-
-    A softmax over one key is 1 for every query, so that W_O W_V token is the whole result: no queries, no attention.
-    """
-
-    def __call__(self, attention: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_) -> Tensor:
-        return attention.to_out[0](attention.to_v(encoder_hidden_states)).expand_as(hidden_states)
 
 
 def clip_pixels(images: Tensor, processor: CLIPImageProcessor) -> Tensor:
