@@ -15,6 +15,7 @@ MIN_FRAMES = 25
 MAX_FRAMES = 120
 FLOW_SIZE = 128
 BORDER = 0.1  # of the frame on each side: where only the camera moves most of the picture
+BITS = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def perceptual_hash(frame: np.ndarray) -> int:
     return int("".join("1" if value > np.median(low[1:]) else "0" for value in low), 2)
 
 
-def hash_distance(a: list[int], b: list[int]) -> int:
-    """Bits between the most similar pair of two sets of hashes, 0..64."""
-    return min((x ^ y).bit_count() for x in a for y in b)
+def hash_distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Bits between the most similar pair of hashes [k] and each row of others [n, k], both uint64: [n], 0..64."""
+    different = (others[:, :, None] ^ hashes).view(np.uint16)
+    return BITS[different].reshape(*others.shape, len(hashes), 4).sum(axis=-1, dtype=int).min(axis=(1, 2))

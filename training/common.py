@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 
 from .muon import Muon
 
@@ -73,7 +74,8 @@ def parse_arguments(
 
 def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.device]:
     """With the device to work on. Precision is the commands' own affair, and so are gradients (MasterWeights)."""
-    accelerator = Accelerator(mixed_precision="no", cpu=options.device == "cpu")
+    patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # one process may encode for hours longer than another
+    accelerator = Accelerator(mixed_precision="no", cpu=options.device == "cpu", kwargs_handlers=[patient])
     device = torch.device(options.device) if options.device else accelerator.device
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)

@@ -176,23 +176,22 @@ def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
     def is_held_out(record: dict) -> bool:
         return record["name"] in held_out[record["kind"]]
 
-    kept: list[dict] = []
-    for record in sorted((r for r in records if "dropped" not in r), key=lambda r: not is_held_out(r)):
-        same_kind = (other for other in kept if other["kind"] == record["kind"] and other["file"] != record["file"])
-        if any(filters.hash_distance(record["hashes"], other["hashes"]) <= DUPLICATE_BITS for other in same_kind):
+    candidates = sorted((r for r in records if "dropped" not in r), key=lambda r: not is_held_out(r))
+    hashes = np.array([(3 * r["hashes"])[:3] for r in candidates], np.uint64)  # a still has one, a clip three
+    kinds, files = (np.array([r[key] for r in candidates]) for key in ("kind", "file"))
+    kept, held = np.zeros(len(candidates), bool), np.zeros(len(candidates), bool)
+    for number, record in enumerate(candidates):
+        distance = filters.hash_distances(hashes[number], hashes[:number])
+        others = kept[:number] & (kinds[:number] == record["kind"]) & (files[:number] != record["file"])
+        if (distance[others] <= DUPLICATE_BITS).any():
             record["dropped"] = "duplicate"
         elif is_held_out(record):
             record["split"] = "held_out"
-        elif any(
-            other["split"] == "held_out"
-            and filters.hash_distance(record["hashes"], other["hashes"]) <= NEAR_HELD_OUT_BITS
-            for other in kept
-        ):
+        elif (distance[held[:number]] <= NEAR_HELD_OUT_BITS).any():
             record["dropped"] = "near held out"
         else:
             record["split"] = "train"
-        if "split" in record:
-            kept.append(record)
+        kept[number], held[number] = "split" in record, record.get("split") == "held_out"
 
 
 def write_index(records: list[dict], out: Path) -> dict:

@@ -6,6 +6,7 @@ import torch
 from accelerate import Accelerator
 from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor
+from tqdm import tqdm
 
 from .data import estimate_flows, list_names, load, load_raft, read
 from .latent_files import StoredClips, fingerprint, store
@@ -60,7 +61,7 @@ def nothing(options) -> ValueError:
 def encode_clips(vae, options, names: list[str], *, keep: Keep | None = None) -> Iterator[LatentClips]:
     """Windows of the clips of these names."""
     raft = load_raft(options.raft, vae.device) if options.raft else None
-    for start in range(0, len(names), CHUNK):
+    for start in tqdm(range(0, len(names), CHUNK), desc="encode", disable=None, leave=False):
         clips = read(options.data, "clips", names[start : start + CHUNK])
         if wrong := [clip.shape for clip in clips if tuple(clip.shape[-2:]) != (options.size, options.size)]:
             raise ValueError(f"{options.data}: got clips of {list(wrong[0][-2:])} px, allowed size = {options.size}")
