@@ -222,7 +222,12 @@ def begin_at(sigmas: Tensor, weak: float) -> Tensor:
 
 def encode_hold(animator: Animator, image: Tensor, flow: Tensor, frames: int, control: Control, *, loop: bool) -> Hold:
     """What the estimate keeps to, and how long, for the padded image [1, 3, H, W] and its flow."""
-    video, moving, uncovered = warped_still(image, pad_to_multiple(flow, PAD)[0], frames, loop=loop)
+    pushed = image if control.strong is not None else image[:, :0]  # without it only the regions matter
+    flow = pad_to_multiple(flow, PAD)[0]
+    place = memory.device()
+    video, moving, uncovered = (
+        part.cpu() for part in warped_still(pushed.to(place), flow.to(place), frames, loop=loop)
+    )
     moves, rests = regions(moving, uncovered, animator.latent_factor)
     still = encode_image(animator, image) * animator.scaling_factor
     level = torch.full(rests.shape, FREE)

@@ -49,7 +49,7 @@ def held(denoise: Callable, hold: Hold | None) -> Callable:
 
 
 def warped_still(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """`image` [1, 3, H, W] pushed along `flow` [N, 2, H, W] px/frame -> (video [frames, 3, H, W], moving, uncovered).
+    """`image` [1, C, H, W] pushed along `flow` [N, 2, H, W] px/frame -> (video [frames, C, H, W], moving, uncovered).
 
     Holes get the nearest pixel. moving [frames, 1, H, W] is 1 where what is there has come along, uncovered where
     something has gone and the picture can only be guessed. With `loop` as in `reference_video`, without holes.
@@ -63,9 +63,9 @@ def warped_still(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False
     else:
         video, holes = forward_splat(carried, displacement)
         video = torch.stack([fill_nearest(frame, hole[0]) for frame, hole in zip(video, holes, strict=True)])
-    moving = (video[:, 3:] > 0.5) & (holes == 0)
+    moving = (video[:, -1:] > 0.5) & (holes == 0)
     uncovered = ((source > 0) | (holes > 0)) & ~moving
-    return video[:, :3], moving.float(), uncovered.float()
+    return video[:, :-1], moving.float(), uncovered.float()
 
 
 def fill_nearest(frame: Tensor, hole: Tensor) -> Tensor:
