@@ -9,7 +9,18 @@ import pytest
 import torch
 from tiny import tiny_pipeline_folder
 
-NAMES = ("adapter", "animator", "files", "locations", "lora", "memory", "raft", "refiner", "svd_checkpoint")
+NAMES = (
+    "adapter",
+    "animation",
+    "animator",
+    "files",
+    "locations",
+    "lora",
+    "memory",
+    "raft",
+    "refiner",
+    "svd_checkpoint",
+)
 
 
 @pytest.fixture(scope="session")

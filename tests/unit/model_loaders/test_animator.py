@@ -114,6 +114,52 @@ def test_memory_runs_out_once(loaders, animator, monkeypatch, caplog):
         loaders.animator.decode(animator, latents, segment_frames=FRAMES, chunk_frames=10)
 
 
+def test_fp8_stores_the_unet_alone_and_runs(loaders, tiny_folder, image, monkeypatch, caplog):
+    """Where the device computes in bf16, as a GPU does."""
+    caplog.set_level("INFO")
+    plain = loaders.animator.load_animator("tiny", "none", "fp8")  # a CPU
+    assert plain.dtype == torch.float32 and "fp8 asked for, fp32 used" in caplog.text
+    monkeypatch.setattr(loaders.memory, "compute_dtype", lambda choice: torch.bfloat16)
+    animator = loaders.animator.load_animator("tiny", "none", "fp8")
+    formats = {
+        name: {p.dtype for p in loaders.memory.unwrap(getattr(animator, name)).parameters()}
+        for name in ("unet", "vae", "image_encoder")
+    }
+    assert formats == {
+        "unet": {torch.float8_e4m3fn, torch.bfloat16},
+        "vae": {torch.float32, torch.bfloat16},
+        "image_encoder": {torch.bfloat16},
+    }
+    assert all(p.dtype == torch.float32 for p in loaders.memory.unwrap(animator.vae).encoder.parameters())
+    settings = loaders.animation.Settings(steps=2, cfg_max=3.0)
+    plan = loaders.animation.plan(animator, image, None, settings)
+    latents = loaders.animation.animate_planned(animator, plan).latents
+    expected = loaders.animation.animate_planned(plain, loaders.animation.plan(plain, image, None, settings)).latents
+    assert (latents - expected).std() < 0.25 * expected.std()
+    frames = loaders.animator.decode(animator, latents, segment_frames=FRAMES)
+    assert frames.isfinite().all() and frames.dtype == torch.float32
+
+
+def test_chunks_shrink_to_the_free_memory(loaders, animator, image, monkeypatch):
+    """A frame decoded takes DECODE_BYTES a pixel (twice in fp32), one encoded ENCODE_BYTES."""
+    sizes = []
+    vae = loaders.memory.unwrap(animator.vae)
+    decode, encode = vae.decode, vae.encode
+    monkeypatch.setattr(
+        vae, "decode", lambda z, num_frames: (sizes.append(num_frames), decode(z, num_frames=num_frames))[1]
+    )
+    monkeypatch.setattr(vae, "encode", lambda x: (sizes.append(len(x)), encode(x))[1])
+    frame = 2 * loaders.animator.DECODE_BYTES * 64 * 64
+    monkeypatch.setattr(loaders.memory, "free_bytes", lambda: int(3.5 * frame / loaders.memory.MEMORY_SHARE))
+    loaders.animator.decode(animator, torch.zeros(FRAMES, 4, 8, 8), segment_frames=FRAMES)
+    assert sizes == [3, 2]
+    sizes.clear()
+    frame = loaders.animator.ENCODE_BYTES * 64 * 128
+    monkeypatch.setattr(loaders.memory, "free_bytes", lambda: int(0.5 * frame))
+    loaders.animator.encode_image(animator, image.expand(2, -1, -1, -1))
+    assert sizes == [1, 1]
+
+
 def test_loading_and_using_it_leaves_the_global_random_state(loaders, animator, tiny_folder, image):
     before = torch.random.get_rng_state()
     loaded = loaders.animator.load_animator("tiny", "none", "auto")
