@@ -1,6 +1,7 @@
 """The animator's training command on a toy set: from nothing, onwards, after being killed, and from SVD's weights."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from diffusers import StableVideoDiffusionPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file
-from tiny import tiny_pipeline_folder, tiny_unet, tiny_vae
+from tiny import tiny_image_encoder, tiny_pipeline_folder, tiny_unet, tiny_vae
 
 from driftfield.training import animator as training
 from driftfield.training.animator_models import build_models
@@ -53,8 +54,9 @@ SVD_TOY = ["frames=5", "batch=2", "motion_channels=8", "steps=2", "size=64", "le
 
 
 @pytest.mark.parametrize("reference", ["warped", "repeated"])
-def test_svd_s_temporal_layers_and_an_adapter(toy_data, tmp_path, run_command, reference):
-    """Spatial layers and image encoder come back bit by bit; what is encoded is kept on disk and found again."""
+def test_svd_s_temporal_layers_and_an_adapter(toy_data, tmp_path, run_command, reference, loaders, comfy_base):
+    """Spatial layers and image encoder come back bit by bit, the nodes load what was written, and what is encoded is
+    kept on disk and found again."""
     base = tiny_pipeline_folder(tmp_path / "svd")
     arguments = ("--preset", "svd-xt", "--model", str(base), "--set", *SVD_TOY, f'reference="{reference}"')
     run_command(training, toy_data, tmp_path / "out", *arguments)
@@ -64,9 +66,19 @@ def test_svd_s_temporal_layers_and_an_adapter(toy_data, tmp_path, run_command, r
         if not torch.equal(pipeline.unet.state_dict()[key], value.half().to(pipeline.unet.dtype)):
             changed.add(key)
     assert changed and all("temporal" in key or "time" in key or "add_embedding" in key for key in changed)
-    with safe_open(tmp_path / "out" / ADAPTER, "pt") as file:
-        assert json.loads(file.metadata()["config"])["reference"] == reference
-    assert json.loads((tmp_path / "out" / "animator" / "driftfield.json").read_text())["fps"] == 7
+    for key, value in tiny_image_encoder().state_dict().items():
+        assert torch.equal(pipeline.image_encoder.state_dict()[key].half(), value.half()), key
+    folder, adapters = (
+        comfy_base / "models" / "diffusers" / reference,
+        comfy_base / "models" / "driftfield" / "adapters",
+    )
+    adapters.mkdir(exist_ok=True)
+    shutil.copytree(tmp_path / "out" / "animator", folder)
+    shutil.copy(tmp_path / "out" / ADAPTER, adapters / f"{reference}.safetensors")
+    animator = loaders.animator.load_animator(reference, f"{reference}.safetensors", "auto")
+    assert animator.reference == reference and animator.frames == 5 and animator.fps == 7
+    shutil.rmtree(folder)
+    (adapters / f"{reference}.safetensors").unlink()
     (encoded,) = (tmp_path / "out" / "encoded").iterdir()
     times = {path.name: path.stat().st_mtime_ns for path in encoded.iterdir()}
     assert "complete" in times and len(times) == 2
