@@ -33,7 +33,7 @@ def options(name: str, about: str) -> argparse.ArgumentParser:
 
 
 def main(parser: argparse.ArgumentParser, run_name: str, words: list[str] | None) -> int:
-    """Parses, enters ComfyUI, and calls `run` of the module of this package called run_name; 2 for what is wrong."""
+    """Parses, checks, and `enter_and_run`."""
     arguments = parser.parse_args(words)
     arguments.words = sys.argv[1:] if words is None else words
     for name in ("frames", "steps", "clips", "total_frames"):
@@ -42,6 +42,11 @@ def main(parser: argparse.ArgumentParser, run_name: str, words: list[str] | None
             parser.error(f"--{name.replace('_', '-')}: got {getattr(arguments, name)}, allowed {least} or more")
     if not (arguments.data / "index.json").is_file():
         parser.error(f"--data: {arguments.data} holds no index.json; python -m driftfield.training.prepare makes it")
+    return enter_and_run(arguments, run_name)
+
+
+def enter_and_run(arguments: argparse.Namespace, run_name: str) -> int:
+    """Enters ComfyUI, and calls `run` of the module of this package called run_name; 2 for what is wrong."""
     try:
         host.enter()
         if arguments.weights:

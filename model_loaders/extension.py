@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,11 @@ from ..sampling.joins import CROSSFADE, Timeline, plan_joins
 from ..sampling.phased import evaluations, extend
 from . import memory
 from .conditioning import activation_bytes, denoisers
-from .replicas import denoiser_of_windows, replicas
+from .replicas import denoiser_of_windows
 
 if TYPE_CHECKING:
     from .animation import Animation
+    from .animator import Animator
 
 
 def plan_extension(animation: Animation, total_frames: int, *, joins: str, seed: int) -> Timeline:
@@ -41,19 +42,19 @@ def extend_animation(
     omega: float = 0.2,
     seed: int = 0,
     joins: str = CROSSFADE,
-    devices: list[torch.device] | None = None,
+    workers: Sequence[Animator] | None = None,
     answers: dict[tuple[int, int], Tensor] | None = None,
     on_window: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
     """Latents [total_frames, c, h, w] that begin with the animation's first segment, in main memory.
 
-    devices: where windows are sampled side by side; None is ComfyUI's device alone. answers: see `denoiser_of_windows`.
-    on_window(i, total, estimate [L, c, h, w]) after each; samplers other than Euler may report more than `total`.
+    workers: `replicas` of the animator that sample windows side by side; None is itself alone. answers: see
+    `denoiser_of_windows`. on_window(i, total, estimate [L, c, h, w]) after each; samplers other than Euler may report
+    more than `total`.
     """
     animator, conditioning, trajectory = animation.animator, animation.conditioning, animation.trajectory
     timeline = plan_extension(animation, total_frames, joins=joins, seed=seed)
     total = evaluations(timeline, steps=len(trajectory.sigmas) - 1, gamma=gamma) - 1
-    workers = replicas(animator, devices or [memory.device()])
     answers = {} if answers is None else answers
 
     def report(estimate: Tensor) -> None:
@@ -63,7 +64,7 @@ def extend_animation(
     def run(batch: int) -> Tensor:
         conditional, _ = denoisers(animator, conditioning, animation.guidance_scale)
         windows = denoiser_of_windows(
-            workers,
+            workers or [animator],
             lambda starts: told_to_windows(conditioning, animation.guidance_scale, timeline, starts),
             batch=batch,
             answers=answers,
@@ -89,6 +90,9 @@ def told_to_windows(
     conditioning: Conditioning, scale: Tensor, timeline: Timeline, starts: list[int]
 ) -> tuple[Conditioning, Tensor]:
     """Conditioning and guidance scale of the first segment -> of windows of the timeline, their tensors [n, L, ...]."""
+
+    if not timeline.offset:
+        return conditioning, scale  # every window is the first segment's again
 
     def windows(blend: Callable, values: Tensor) -> Tensor:
         return torch.stack([blend(values, start, start + timeline.segment) for start in starts])

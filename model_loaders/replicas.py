@@ -4,7 +4,6 @@ import contextlib
 import copy
 import itertools
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -46,7 +45,6 @@ def denoiser_of_windows(
     free = queue.SimpleQueue()
     for animator in animators:
         free.put(animator)
-    loading = threading.Lock()  # ComfyUI's list of loaded models is not made for threads
 
     @torch.no_grad()
     def evaluate(windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
@@ -54,8 +52,7 @@ def denoiser_of_windows(
         try:
             place = animator.unet.load_device
             with torch.cuda.device(place) if place.type == "cuda" else contextlib.nullcontext():
-                with loading:
-                    _, denoise = denoisers(animator, *told(starts), segments=len(starts))
+                _, denoise = denoisers(animator, *told(starts), segments=len(starts))
                 return list(denoise(torch.stack(list(windows)).to(place), sigma.to(place)).cpu())
         finally:
             free.put(animator)

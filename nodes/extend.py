@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 from ..flow_tools.convention import crop_padding, tensor_to_image
 from ..model_loaders import memory
 from ..model_loaders.extension import extend_animation, plan_extension
+from ..model_loaders.replicas import replicas
 from ..model_loaders.video_file import decoded
 from ..sampling.joins import CROSSFADE, JOINS
 from ..sampling.phased import evaluations
@@ -110,7 +111,7 @@ class ExtendAnimation(io.ComfyNode):
             omega=omega,
             seed=seed,
             joins=joins,
-            devices=memory.devices(devices),
+            workers=replicas(animation.animator, memory.devices(devices)),
             answers=answers,
             on_window=latent_progress(animation.animator),
         )

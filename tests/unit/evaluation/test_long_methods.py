@@ -111,3 +111,14 @@ def test_pictures_in_batches(comfy_base, tiny_folder, tiny_adapters, tmp_path, c
     written = (tmp_path / "one" / "a.mp4").stat().st_mtime_ns
     videos(tmp_path / "one", (0, 1))
     assert (tmp_path / "one" / "a.mp4").stat().st_mtime_ns == written, "what is there is left alone"
+
+
+def test_devices_are_timed_side_by_side(comfy_base, tmp_path, monkeypatch, capsys):
+    from driftfield.evaluation import devices, devices_timing
+
+    monkeypatch.setattr(devices_timing.memory, "devices", lambda count: [torch.device("cpu")] * count)
+    words = ["--size", "toy", "--devices", "1", "2", "--total-frames", "13", "--joins", "restart"]
+    devices_timing.run(devices.parse([*words, "--out", str(tmp_path)]))
+    lines = (tmp_path / "devices.csv").read_text().splitlines()
+    assert [line.split('",')[0] for line in lines[2:]] == ['"restart, 13, 1', '"restart, 13, 2']
+    assert float(lines[3].split(",")[-1]) < 1e-5

@@ -1,0 +1,92 @@
+"""The second phase of a long video on several GPUs."""
+
+import time
+from argparse import Namespace
+
+import torch
+
+from ..model_loaders import memory
+from ..model_loaders.animation import Animation
+from ..model_loaders.animator import Animator
+from ..model_loaders.extension import extend_animation
+from ..model_loaders.replicas import replicas
+from ..networks.animator import MotionUNet
+from ..sampling.animate import Trajectory, euler
+from ..sampling.denoiser import Conditioning
+from ..sampling.guidance import guidance_scales
+from ..sampling.schedule import karras_sigmas
+from .publish import publish
+from .speed_models import AUGMENTATION, BUCKET, FPS, SIGMAS, SIZES, Models, Size
+
+GAMMA = 0.8
+REPEATS = 3  # the fastest counts
+HEADER = ["joins, frames, GPUs", "seconds", "times faster", "relative difference"]
+
+
+def run(arguments: Namespace) -> None:
+    size = SIZES[arguments.size]
+    animation = random_animation(size)
+    rows = []
+    workers = replicas(animation.animator, memory.devices(max(arguments.devices)))
+    for joins in arguments.joins:
+        for total in arguments.total_frames:
+            alone = None
+            for count in arguments.devices:
+                best, latents = float("inf"), None
+                for _ in range(REPEATS):
+                    start = time.perf_counter()
+                    latents = extend_animation(animation, total, gamma=GAMMA, joins=joins, workers=workers[:count])
+                    best = min(best, time.perf_counter() - start)
+                alone = alone or (best, latents)
+                difference = float((latents - alone[1]).norm() / alone[1].norm())
+                rows.append([f"{joins}, {total}, {count}", best, alone[0] / best, difference])
+                print(rows[-1], flush=True)
+    device = memory.device()
+    place = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU"
+    notes = [
+        f"{size.side} x {size.side} px, segments of {size.frames} frames, {size.steps} steps, γ {GAMMA}, guidance 1 "
+        f"to 3, random weights, on {place}. The fastest of {REPEATS} runs; copying the model to other GPUs is apart.",
+        f"Times faster: than with {arguments.devices[0]}. Relative difference: of the latents to that result.",
+    ]
+    publish(arguments, "devices", "The second phase on several GPUs", HEADER, rows, notes=notes)
+
+
+def random_animation(size: Size) -> Animation:
+    """Its first segment is noise: the second phase takes as long from anything."""
+    models = Models(size, memory.device())
+    side, channels = size.side // 8, models.vae.config.latent_channels
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    animator = Animator(
+        unet=memory.managed(MotionUNet(models.unet)),
+        vae=None,
+        image_encoder=None,
+        **SIGMAS,
+        rho=7.0,
+        latent_channels=channels,
+        latent_factor=8,
+        scaling_factor=models.vae.config.scaling_factor,
+        frames=size.frames,
+        size=size.side,
+        fps=FPS,
+        reference="repeated",
+        adapter=None,
+        preview_factors=(),
+        preview_bias=(),
+        name=f"random weights, {size.side} px",
+        dtype=models.dtype,
+    )
+    latents = noise(size.frames, channels, side, side)
+    trajectory = Trajectory(
+        karras_sigmas(size.steps, **SIGMAS), (latents,) * (size.steps + 1), (latents,) * (size.steps + 1)
+    )
+    conditioning = Conditioning(
+        image_embedding=noise(1, 1, models.unet.config.cross_attention_dim),
+        reference=noise(1, channels, side, side).expand(size.frames, -1, -1, -1),
+        added_time_ids=torch.tensor([[FPS - 1, BUCKET, AUGMENTATION]]),
+    )
+    scale = guidance_scales(1.0, 3.0, size.frames)
+    return Animation(latents, trajectory, conditioning, scale, euler, animator, (0, 0, 0, 0), None)
