@@ -1,10 +1,11 @@
-"""Every training command, killed and resumed, comes to the weights of a run that was not."""
+"""Every training command, killed and resumed, comes to the weights of a run that was not, and draws its samples."""
 
 import json
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import seeded, tiny_pipeline_folder, tiny_unet, tiny_vae
 
 from driftfield.model_loaders.adapter import FORMAT
@@ -28,6 +29,7 @@ COMMANDS = {
     "refiner": (refiner, [], REFINER),
     "camera_lora": (camera_lora, ["--animator", "run"], LORA),
 }
+COLUMNS = {"refiner": 4}  # of the contact sheet; the others show 6 frames of a clip
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(toy_data, trained, tmp_path, r
     expected, unfinished = results(whole), results(killed)
     run_command(module, toy_data, killed, *arguments, "--resume", str(killed), "--set", *settings, "steps=4")
     found = results(killed)
+    events = EventAccumulator(str(whole / "logs"), size_guidance={"images": 0})
+    events.Reload()
+    (picture,) = events.Images("samples")
+    assert picture.step == 4 and picture.width == COLUMNS.get(name, 6) * 64
     assert found.keys() == expected.keys() == unfinished.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     assert not all(torch.equal(unfinished[key], expected[key]) for key in expected)
