@@ -12,11 +12,13 @@ from torch import Tensor
 from ..flow_tools.arrows import MotionArrows
 from ..flow_tools.convention import crop_padding, pad_to_multiple
 from ..flow_tools.dense import default_sigma_px, densify
+from ..flow_tools.detail import restore_detail
 from ..flow_tools.sparse import sparse_flow
 from ..model_loaders import locations, memory
 from ..model_loaders.animation import Plan, Settings, plan
 from ..model_loaders.animator import Animator, decode, encode_motion, load_animator
 from ..model_loaders.conditioning import PAD, MotionGuidance, activation_bytes, denoisers
+from ..model_loaders.pictures import lost_detail
 from ..model_loaders.refiner import Refiner, manage_refiner, refine
 from ..sampling.animate import euler, first_state, run
 from ..sampling.denoiser import Conditioning
@@ -120,7 +122,12 @@ def animate_together(animator: Animator, plans: Sequence[Plan]) -> list[Tensor]:
         latents = run(denoise, first_state(noise, first.sigmas[0], start), first.sigmas, 0, sampler=euler)
     frames = latents.shape[1]
     videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
-    return [crop_padding(video, first.padding).clamp(-1, 1) for video in videos]
+    videos = [crop_padding(video, first.padding) for video in videos]
+    details = [lost_detail(animator, plan) for plan in plans]
+    return [
+        (video if lost is None else restore_detail(video, lost)).clamp(-1, 1)
+        for video, lost in zip(videos, details, strict=True)
+    ]
 
 
 def stacked(told: Sequence[Conditioning], device: torch.device) -> Conditioning:

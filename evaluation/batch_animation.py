@@ -2,19 +2,21 @@
 
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.arrows import parse_arrows
-from ..flow_tools.convention import crop_padding, tensor_to_image
+from ..flow_tools.convention import tensor_to_image
 from ..flow_tools.dense import default_sigma_px, densify
 from ..flow_tools.sparse import sparse_flow
 from ..model_loaders.animation import Settings, animate_planned
 from ..model_loaders.animator import Animator, load_animator
-from ..model_loaders.extension import extend_animation
-from ..model_loaders.video_file import decoded, video_file
+from ..model_loaders.extension import extend_animation, plan_extension
+from ..model_loaders.pictures import frames_of
+from ..model_loaders.video_file import video_file
 from ..training.data import read_still, to_unit
 from .animations import THRESHOLD, Shot, planned
 
@@ -43,13 +45,14 @@ def animate_file(animator: Animator, file: Path, target: Path, arguments: Namesp
     settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=arguments.frames, cfg_max=arguments.cfg_max)
     flow = flow_of_file(file, arguments, height, width, arguments.frames or animator.frames)
     animation = animate_planned(animator, planned(animator, Shot(image, flow), settings))
-    latents = extend_animation(
-        animation, arguments.total_frames, gamma=arguments.gamma, seed=arguments.seed, joins=arguments.joins
-    )
+    choices = {"seed": arguments.seed, "joins": arguments.joins}
+    latents = extend_animation(animation, arguments.total_frames, gamma=arguments.gamma, **choices)
+    timeline = plan_extension(animation, arguments.total_frames, **choices)
+    animation = replace(animation, latents=latents, timeline=timeline)
     fps = arguments.fps or float(animation.conditioning.added_time_ids[0, 0]) + 1
     with video_file(target, fps=fps, width=width, height=height) as write:
-        for part in decoded(animator, latents, segment_frames=animation.segment_frames):
-            write(tensor_to_image(crop_padding(part, animation.padding)))
+        for part in frames_of(animation):
+            write(tensor_to_image(part))
 
 
 def flow_of_file(file: Path, arguments: Namespace, height: int, width: int, frames: int) -> Tensor | None:

@@ -11,6 +11,7 @@ from ..sampling.animate import Trajectory, animate, euler
 from ..sampling.denoiser import Conditioning
 from ..sampling.dual_clock import FREE, Hold, regions, warped_still
 from ..sampling.guidance import guidance_scales
+from ..sampling.joins import Timeline
 from ..sampling.schedule import karras_sigmas
 from . import memory
 from .animator import Animator, encode_image
@@ -76,6 +77,7 @@ class Animation:
     animator: Animator
     padding: tuple[int, int, int, int]  # px: top, bottom, left, right
     plan: Plan  # of the first segment
+    timeline: Timeline | None = None  # of frames beyond the first segment; None: there are none, or they know none
 
     @property
     def segment_frames(self) -> int:

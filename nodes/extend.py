@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 import torch
 from comfy_api.latest import io, ui
 
-from ..flow_tools.convention import crop_padding, tensor_to_image
+from ..flow_tools.convention import tensor_to_image
 from ..model_loaders import memory
 from ..model_loaders.extension import extend_animation, plan_extension
+from ..model_loaders.pictures import frames_of
 from ..model_loaders.replicas import replicas
-from ..model_loaders.video_file import decoded
 from ..sampling.joins import CROSSFADE, JOINS
 from ..sampling.phased import evaluations
 from ..sampling.schedule import phase_boundary
@@ -26,6 +26,16 @@ CHUNK = io.Int.Input(
     max=256,
     tooltip="Frames decoded at once. More: smoother over time and more memory. 1 flickers.",
     **ADVANCED,
+)
+DETAIL = io.Float.Input(
+    "detail",
+    default=1.0,
+    min=0.0,
+    max=1.0,
+    step=0.05,
+    optional=True,
+    tooltip="How much of the still's fine detail, which the autoencoder loses, comes back: it is carried along the "
+    "flow, and added where the video shows the still carried so. 0: the decoder's picture as it is.",
 )
 
 # First segment -> (settings, what the network has answered so far) of a run that was stopped; gone with the segment.
@@ -124,7 +134,8 @@ class ExtendAnimation(io.ComfyNode):
         if resumed:
             report += f", {resumed} of them kept from the run that was stopped"
         logging.info("Driftfield: %s", report)
-        return io.NodeOutput(replace(animation, latents=latents), report, ui=ui.PreviewText(report))
+        longer = replace(animation, latents=latents, timeline=timeline)
+        return io.NodeOutput(longer, report, ui=ui.PreviewText(report))
 
 
 def unfinished(trajectory, settings: tuple) -> dict:
@@ -142,7 +153,7 @@ class DecodeAnimation(io.ComfyNode):
             display_name="Decode Animation",
             category=ANIMATION_CATEGORY,
             description="Frames of an animation, for Create Video, Video Combine, Save Image and others.",
-            inputs=[AnimationSocket.Input("animation", tooltip=ANIMATION), CHUNK],
+            inputs=[AnimationSocket.Input("animation", tooltip=ANIMATION), CHUNK, DETAIL],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="All frames, of the still's size."),
                 io.Latent.Output(
@@ -155,9 +166,9 @@ class DecodeAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animation, chunk_frames) -> io.NodeOutput:
+    def execute(cls, animation, chunk_frames, detail=1.0) -> io.NodeOutput:
         images, first = None, 0
-        for part in pictures(animation, chunk_frames, progress()):
+        for part in pictures(animation, chunk_frames, detail, progress()):
             if images is None:
                 images = torch.empty((len(animation.latents), *part.shape[1:]))
             images[first : first + len(part)] = part
@@ -165,13 +176,7 @@ class DecodeAnimation(io.ComfyNode):
         return io.NodeOutput(images, {"samples": animation.latents / animation.animator.scaling_factor})
 
 
-def pictures(animation, chunk_frames: int, on_step):
+def pictures(animation, chunk_frames: int, detail: float, on_step):
     """IMAGE batches [n, H, W, 3] of the animation, one after the other."""
-    for part in decoded(
-        animation.animator,
-        animation.latents,
-        segment_frames=animation.segment_frames,
-        chunk_frames=chunk_frames,
-        on_step=on_step,
-    ):
-        yield tensor_to_image(crop_padding(part, animation.padding))
+    for part in frames_of(animation, chunk_frames=chunk_frames, detail=detail, on_step=on_step):
+        yield tensor_to_image(part)

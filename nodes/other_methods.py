@@ -73,4 +73,4 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
             f"{passes} evaluations of a segment"
         )
         logging.info("Driftfield: %s", report)
-        return io.NodeOutput(replace(animation, latents=latents), report, ui=ui.PreviewText(report))
+        return io.NodeOutput(replace(animation, latents=latents, timeline=None), report, ui=ui.PreviewText(report))

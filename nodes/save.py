@@ -7,7 +7,7 @@ from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
 from ..model_loaders.video_file import CRF, video_file
-from .extend import ANIMATION, CHUNK, pictures
+from .extend import ANIMATION, CHUNK, DETAIL, pictures
 from .progress import progress
 from .types import ADVANCED, ANIMATION_CATEGORY, AnimationSocket
 
@@ -45,6 +45,7 @@ class SaveAnimation(io.ComfyNode):
                     **ADVANCED,
                 ),
                 CHUNK,
+                DETAIL,
             ],
             outputs=[],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -52,7 +53,7 @@ class SaveAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animation, filename_prefix, fps, crf, chunk_frames) -> io.NodeOutput:
+    def execute(cls, animation, filename_prefix, fps, crf, chunk_frames, detail=1.0) -> io.NodeOutput:
         top, bottom, left, right = animation.padding
         factor = animation.animator.latent_factor
         height, width = (side * factor for side in animation.latents.shape[-2:])
@@ -65,7 +66,7 @@ class SaveAnimation(io.ComfyNode):
         with video_file(
             file, fps=fps or told, width=width, height=height, crf=crf, metadata=workflow_of(cls.hidden)
         ) as write:
-            for part in pictures(animation, chunk_frames, progress()):
+            for part in pictures(animation, chunk_frames, detail, progress()):
                 write(part)
         return io.NodeOutput(ui=ui.PreviewVideo([ui.SavedResult(file.name, subfolder, io.FolderType.output)]))
 
