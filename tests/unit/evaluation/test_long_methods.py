@@ -33,7 +33,7 @@ def case(methods):
     return methods.Case(clip[:1], flow, clip=clip)
 
 
-def test_every_method_is_measured_at_its_price(methods, models, case):
+def test_every_method_is_measured_at_its_price(methods, models, case, tmp_path, capsys):
     from driftfield.evaluation import learned
 
     arguments = Namespace(**SETTINGS)
@@ -53,6 +53,14 @@ def test_every_method_is_measured_at_its_price(methods, models, case):
     for row in rows.values():
         assert row["lpips"] is None and row["psnr"] > 0 and -1 <= row["cosine"] <= 1 and row["seconds"] > 0
         assert row["jump"] > 0 and row["largest"] >= row["jump"]
+
+    told = {**SETTINGS, "model": "tiny", "out": tmp_path, "words": []}
+    methods.write(Namespace(**told, name="table2"), {k: [row] for k, row in rows.items()}, {"a": case}, "clips", ["!"])
+    page = (tmp_path / "table2.md").read_text()
+    assert "| Direct | missing |" in page and "time ÷ Direct" in page and "- !" in page and "seconds" not in page
+    over_gamma = {"0": [rows["ours, loop"]], "1": [rows["ours, restart"]]}
+    methods.write(Namespace(**told, name="gamma"), over_gamma, {"a": case}, "stills", [])
+    assert "time ÷ γ = 0" in (tmp_path / "gamma_stills.csv").read_text()
 
 
 def test_joins_are_where_passes_meet(methods, models, case):
