@@ -30,6 +30,7 @@ class Hand:
     def __init__(self, page: Page, size: tuple[int, int] = (64, 64)):
         self.page = page
         self.size = size
+        self._lead_s = 0.0  # of the time of its events over the clock: clicks lie apart without waiting
 
     def take(self, node: str = f"app.graph.nodes.find({DRAW})", scale: float = 1.0) -> None:
         """Brings a node (JavaScript) into view at that zoom, and waits until its editor is drawn and lies still."""
@@ -62,7 +63,8 @@ class Hand:
 
     def _mouse(self, kind: str, place: tuple[float, float], **more) -> None:
         x, y = place
-        self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+        when = time.time() + self._lead_s
+        self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=when, **more)
 
     def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", pause_s: float = 0) -> None:
         held = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}
@@ -74,10 +76,16 @@ class Hand:
             time.sleep(pause_s)
         self._mouse("mouseReleased", points[-1], clickCount=1, **{**held, "buttons": 0})
 
-    def click(self, place: tuple[float, float], modifiers: int = 0, *, apart: bool = True) -> None:
+    def click(self, place: tuple[float, float], modifiers: int = 0) -> None:
         self.drag(place, modifiers=modifiers)
-        if apart:
-            time.sleep(0.4)  # or the next click is the second of a double-click
+        self._lead_s += 0.5  # or the next click is the second of a double-click
+
+    def double_click(self, place: tuple[float, float]) -> None:
+        now, self._lead_s = time.time() + self._lead_s, 0.0
+        for i in range(2):
+            self._lead_s = now + 0.1 * i - time.time()
+            self.drag(place)
+        self._lead_s += 0.5
 
     def wheel(self, place: tuple[float, float], notches: int) -> None:
         for _ in range(abs(notches)):

@@ -49,8 +49,11 @@ def page(request, tmp_path_factory):
     opened.close()
 
 
+BLANK = {"flags": {}, "order": 0, "mode": 0, "properties": {}}  # what a node of a workflow file has to say
+
+
 def node(number: int, kind: str, x: int, **more) -> dict:
-    return {"id": number, "type": kind, "pos": [x, 100], "size": [300, 300], **more}
+    return {"id": number, "type": kind, "pos": [x, 100], "size": [300, 300], **BLANK, **more}
 
 
 # LoadImage to Draw Motion Arrows, whose preview is shown.

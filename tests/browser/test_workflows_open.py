@@ -9,6 +9,11 @@ from api_form import to_api_form
 WORKFLOWS = sorted((Path(__file__).absolute().parents[2] / "workflows").glob("*.json"))
 
 
+pytestmark = pytest.mark.parametrize(
+    "page", [("pinned", "classic"), ("newest", "nodes 2.0")], indirect=True, ids=", ".join
+)
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 def test_the_editor_opens_the_workflow_and_would_queue_the_same_prompt(page, object_info, file):
     workflow = json.loads(file.read_text())

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { coordStr, readTracks } from "../../web/js/editor/formats.js";
+import { coordStr, readTracks as readArrows } from "../../web/js/editor/formats.js";
 import * as state from "../../web/js/editor/state.js";
 
 const SAVED = {
@@ -92,12 +92,30 @@ test("a strength never falls below 0 and gathers no float dust", () => {
 test("KJNodes, DragNUWA and Motion-I2V coordinates are read, in px", () => {
   const track = [[0.1, 0.2], [0.5, 0.2]];
   const size = [200, 100];
+  const readTracks = (...all) => readArrows(...all)?.map(({ points }) => points) ?? null;
   assert.deepEqual(readTracks('[{"x":20,"y":20},{"x":100,"y":20}]', size), [track]);
   assert.deepEqual(readTracks("[[{'x':20,'y':20},{'x':100,'y':20}],[{'x':0,'y':0}]]", size), [track, [[0, 0]]]);
   assert.deepEqual(readTracks("[[[20,20],[60,20],[100,20]]]", size), [track]);
   assert.deepEqual(readTracks("20,20,100,20\n0,0,200,100\n", size), [track, [[0, 0], [1, 1]]]);
   assert.deepEqual(readTracks("[[[20,20],[20,20],[20,20]]]", size), [[[0.1, 0.2]]]);
   for (const text of ["hello", "[]", "[[]]", "[1,2]", '{"a":1}', "1,2,3"]) assert.equal(readTracks(text, size), null);
+});
+
+test("ComfyUI's TRACKS become arrows of the same speed", () => {
+  const track_path = [[[0, 0], [50, 50]], [[10, 0], [60, 50]], [[20, 0], [70, 50]], [[30, 0], [80, 50]], [[40, 0], [90, 50]]];
+  const all = readArrows(JSON.stringify({ track_path }), [100, 100]);
+  assert.deepEqual(all, [{ points: [[0, 0], [0.4, 0]], strength: 1 }, { points: [[0.5, 0.5], [0.9, 0.5]], strength: 1 }]);
+  const track_visibility = [[true, false], [true, false], [true, false], [false, false], [false, false]];
+  const seen = readArrows(JSON.stringify({ track_path, track_visibility }), [100, 100]);
+  assert.deepEqual(seen, [{ points: [[0, 0], [0.2, 0]], strength: 2 }]);
+  assert.equal(readArrows('{"track_path": [[[0, 0]], [[0, 0], [1, 1]]]}', [100, 100]), null);
+});
+
+test("coordinates with one point a frame go at a constant speed to where the strength leads", () => {
+  const { arrows } = state.parse(JSON.stringify(SAVED));
+  const [track, pin] = JSON.parse(coordStr(arrows, [200, 100], { frames: 4 }));
+  assert.deepEqual(track, [20, 60, 100, 140].map((x) => ({ x, y: 20 })));
+  assert.deepEqual(pin, Array(4).fill({ x: 180, y: 90 }));
 });
 
 test("coordinates that are written end where the strength leads", () => {

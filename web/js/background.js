@@ -1,8 +1,7 @@
 /** Which picture lies under a node's arrows: found by following the link, before anything has run. No side effects. */
 
-import { sourceOf } from "./links.js";
+import { picturesBefore, rootOf } from "./links.js";
 
-const MAX_STEPS = 32;
 const BYPASSED = 4;
 const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/;
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)( \[\w+\])?$/i;
@@ -12,24 +11,19 @@ const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)( \[\w+\])?$/i;
  * picture of their own are looked through; of a scaling node, its size and its cut about the middle are kept.
  */
 export function upstreamPicture(app, node, inputName) {
-  let [current, name, scaled] = [node, inputName, {}];
-  for (let step = 0; step < MAX_STEPS; step++) {
-    const index = current.inputs?.findIndex((input) => (name ? input.name === name : input.type === "IMAGE" || input.type === "*"));
-    const origin = index >= 0 ? sourceOf(app, current, index)?.node : null;
-    if (!origin) return null;
-    if (origin.mode !== BYPASSED) {
-      const url = ownPicture(app, origin);
-      if (url) return { url, ...scaled };
-      scaled = { ...scaling(origin), ...scaled };
-    }
-    [current, name] = [origin, null];
+  let scaled = {};
+  for (const origin of picturesBefore(app, node, inputName)) {
+    if (origin.mode === BYPASSED) continue;
+    const url = ownPicture(app, origin);
+    if (url) return { url, ...scaled };
+    scaled = { ...scaling(origin), ...scaled };
   }
   return null;
 }
 
 /** The address of the picture that a node sent to be shown when it last ran, or null; its ui output may have another key. */
 export function shownPicture(app, node, key = "images") {
-  const id = node.graph && node.graph !== app.graph && node.graph.id ? `${node.graph.id}:${node.id}` : String(node.id);
+  const id = node.graph?.id && node.graph !== rootOf(app) ? `${node.graph.id}:${node.id}` : String(node.id);
   const found = app.nodeOutputs?.[id]?.[key]?.[0];
   return found?.filename ? viewUrl(app, found.filename, found.subfolder, found.type) : null;
 }

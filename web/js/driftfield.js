@@ -2,12 +2,14 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { shownPicture, upstreamPicture } from "./background.js";
+import { usePicture } from "./drop.js";
 import { mount } from "./editor/editor.js";
 import { flowSettings } from "./flow_settings.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
 const WIDGET = "arrows";
 const STILL = "driftfield_still"; // of the node's ui output
+const HOLDER = "driftfield-holder";
 const MIN_HEIGHT = 340;
 const FIRST_SIZE = [440, 560];
 const LOOK_EVERY_MS = 500;
@@ -19,30 +21,42 @@ function hideField(widget) {
   widget.options.hidden = true; // Nodes 2.0
 }
 
-/** Calls `after` whenever `object[name]` has been called; returns what undoes it. */
+/** Calls `after` whenever `object[name]` has been called; returns what ends it, and lets go of `after`. */
 function follow(object, name, after) {
   const before = object[name];
-  const joined = function (...all) {
+  object[name] = function (...all) {
     const result = before?.apply(this, all);
-    after(...all);
+    after?.(...all);
     return result;
   };
-  object[name] = joined;
-  return () => {
-    if (object[name] === joined) object[name] = before;
-  };
+  return () => (after = null);
 }
+
+/** In Nodes 2.0 a node that the graph's undo made anew shows what was its predecessor's: that one's empty holder. */
+function takePlace(node, holder) {
+  if (node.graph !== app.canvas?.graph) return;
+  const left = document.querySelector(`[data-node-id="${CSS.escape(node.id)}"] .${HOLDER}:empty`);
+  left?.replaceWith(holder);
+}
+
+// What stays on a node must not hold its editor: front ends were seen to keep removed nodes.
+const nothing = () => {};
+const minHeight = () => MIN_HEIGHT;
 
 function addEditor(node) {
   const text = node.widgets?.find((widget) => widget.name === WIDGET);
   if (!text) return;
   hideField(text);
 
-  const noteChange = debounced(() => app.extensionManager?.workflow?.activeWorkflow?.changeTracker?.checkState?.(), 300);
+  const noteChange = debounced(() => {
+    const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+    if (tracker?.captureCanvasState) tracker.captureCanvasState();
+    else tracker?.checkState?.(); // front ends before that name
+  }, 300);
   const holder = document.createElement("div");
   // As wide as the node, whatever its text would like to be.
   holder.style.cssText = `min-height:${MIN_HEIGHT}px;width:0;min-width:100%;height:100%;pointer-events:auto`;
-  holder.classList.add("widget-expands"); // Nodes 2.0: takes the height that is left
+  holder.classList.add(HOLDER, "widget-expands"); // the latter in Nodes 2.0: takes the height that is left
   const editor = mount(holder, {
     value: text.value,
     onChange(value) {
@@ -58,6 +72,8 @@ function addEditor(node) {
         app.canvas.processMouseWheel(event);
       },
       pan: (event) => app.canvas.processMouseDown(event),
+      picture: (file) =>
+        usePicture({ app, api, LiteGraph: window.LiteGraph }, node, file).then(background.look, (error) => editor.say(error.message)),
       pans: () => app.canvas.read_only, // Space is held, or the hand tool chosen
     },
   });
@@ -65,17 +81,28 @@ function addEditor(node) {
   const widget = node.addDOMWidget("driftfield_arrow_editor", "driftfield_arrow_editor", holder, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => MIN_HEIGHT,
+    getMinHeight: minHeight,
   });
   widget.serialize = false;
   node.hideOutputImages = true; // the editor shows the picture; not a second time below it
-  node.onDrawBackground = () => {};
+  node.onDrawBackground = nothing;
   node.setSize(FIRST_SIZE.map((side, axis) => Math.max(side, node.size[axis])));
 
   const background = followBackground(node, editor);
   const flow = followFlow(node, editor);
   const readBack = () => editor.setValue(text.value ?? "");
-  const undo = [
+  const look = () => {
+    if (document.hidden) return;
+    if (!holder.isConnected) takePlace(node, holder);
+    if (!holder.isConnected) return;
+    readBack();
+    background.look();
+    flow.look();
+  };
+  let timer = 0;
+  const following = [
+    // Not before: a copied node is made anew for the clipboard alone, and nobody says when that one is gone.
+    follow(node, "onAdded", () => (timer ||= setInterval(look, LOOK_EVERY_MS))),
     follow(text.options, "setValue", readBack),
     follow(node, "onConfigure", readBack),
     follow(node, "onConnectionsChange", background.look),
@@ -84,18 +111,12 @@ function addEditor(node) {
       if (output?.text?.[0]) editor.say(output.text[0]);
     }),
   ];
-  const timer = setInterval(() => {
-    if (document.hidden || !holder.isConnected) return;
-    readBack();
-    background.look();
-    flow.look();
-  }, LOOK_EVERY_MS);
-  follow(node, "onRemoved", () => {
+  const removal = follow(node, "onRemoved", () => {
     clearInterval(timer);
     noteChange.cancel();
     background.stop();
     flow.stop();
-    for (const step of undo) step();
+    for (const end of [...following, removal]) end();
     editor.destroy();
   });
 }

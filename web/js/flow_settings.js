@@ -31,16 +31,16 @@ export function flowSettings(app, node) {
 
 /** A field's value, also where a node holds it that does nothing else; undefined where it has to be computed. */
 function plainValue(app, node, name) {
-  const index = node.inputs?.findIndex((input) => input.widget?.name === name && input.link != null) ?? -1;
-  if (index < 0) return node.widgets?.find((widget) => widget.name === name)?.value;
+  const index = node.inputs?.findIndex((input) => input.widget?.name === name) ?? -1;
+  if (index < 0 || !node.isInputConnected(index)) return node.widgets?.find((widget) => widget.name === name)?.value;
   const origin = sourceOf(app, node, index)?.node;
-  const holds = origin && !origin.inputs?.some(({ link }) => link != null);
+  const holds = origin && !origin.inputs?.some((_, i) => origin.isInputConnected(i));
   return holds ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
 }
 
 function regionOf(app, dense, node) {
   const index = dense.inputs?.findIndex(({ name }) => name === "region") ?? -1;
-  if (dense.inputs?.[index]?.link == null) return { region: null, note: "without the region: not connected" };
+  if (index < 0 || !dense.isInputConnected(index)) return { region: null, note: "without the region: not connected" };
   const origin = sourceOf(app, dense, index);
   if (origin?.node === node) return { region: "painted" };
   const isMask = (origin?.node.comfyClass ?? origin?.node.type) === "LoadImage" && origin.slot === 1;

@@ -1,6 +1,7 @@
 /** The arrow editor as a part of any page: no framework, and no word of ComfyUI. */
 import { paintBrush, regionPainter } from "./brush.js";
 import { paint } from "./draw.js";
+import * as drop from "./drop.js";
 import * as keyboard from "./keyboard.js";
 import { Model } from "./model.js";
 import * as pointer from "./pointer.js";
@@ -12,8 +13,8 @@ const MAX_CANVAS_PX = 4096;
 
 /**
  * Puts an editor into `container`. `value` is the arrows' text (see state.js); `onChange(text)` is called for each
- * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`; while `pans()` the
- * pointer is the host's.
+ * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`, `picture(file)` for
+ * one that is dropped or pasted; while `pans()` the pointer is the host's.
  * Returns {destroy(), setValue(text), setImage(picture | null), setFlow(settings), say(note), element, model}; a picture
  * is {image: HTMLImageElement, size: [w, h] px, aspect?}, cut to `aspect` about its middle; for the settings of the flow
  * see preview.js's DEFAULTS, `note` is said along with it.
@@ -48,7 +49,8 @@ export function mount(container, { value = "", onChange, host = {} }) {
     focus,
     isFocused: () => root.contains(document.activeElement),
   });
-  const keys = keyboard.listen(root, sink, model, gestures, { signal });
+  const keys = keyboard.listen(root, sink, model, gestures, { signal, host });
+  drop.listen(root, { signal, host });
   for (const type of ["pointerdown", "pointermove", "pointerup"]) {
     root.addEventListener(type, (event) => host.pans?.() || event.stopPropagation(), { signal }); // no dragging of the node
   }

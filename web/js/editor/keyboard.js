@@ -1,4 +1,5 @@
 /** Keys and the clipboard, on the element that has the editor's focus. */
+import { pictureIn } from "./drop.js";
 
 const NUDGES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -58,7 +59,7 @@ export function press(event, model, pointer) {
 }
 
 /** `sink` is the hidden text field that holds the focus: text fields keep their own undo and clipboard in ComfyUI. */
-export function listen(root, sink, model, pointer, { signal }) {
+export function listen(root, sink, model, pointer, { signal, host }) {
   const refill = () => {
     sink.value = " "; // something to copy, or no copy event comes
     sink.select();
@@ -86,6 +87,11 @@ export function listen(root, sink, model, pointer, { signal }) {
   const paste = (event) => {
     event.stopPropagation();
     event.preventDefault();
+    const picture = pictureIn(event.clipboardData);
+    if (picture && host.picture) {
+      host.picture(picture);
+      return;
+    }
     const count = model.paste(event.clipboardData.getData("text/plain"));
     model.say(count ? `pasted ${count} ${count === 1 ? "arrow" : "arrows"}` : "the clipboard holds no arrows");
   };

@@ -3,6 +3,7 @@ import { resized } from "./brush.js";
 import { coordStr, readTracks } from "./formats.js";
 import { pictureBox } from "./geometry.js";
 import { History } from "./history.js";
+import { DEFAULTS } from "./preview.js";
 import { inverted } from "./region.js";
 import * as arrows from "./state.js";
 
@@ -250,17 +251,16 @@ export class Model {
     return arrows.serialize({ ...arrows.empty, arrows: chosen, ref: this.state.ref }, this.picture?.size);
   }
 
-  /** As KJNodes coord_str; null where the picture's size is not known. */
-  coordinates() {
-    return this.size && coordStr(this.selected.size ? this.chosen : this.state.arrows, this.size);
+  /** As KJNodes coord_str, with one point a frame or the arrows' own; null where the picture's size is not known. */
+  coordinates({ perFrame = false } = {}) {
+    const frames = perFrame ? (this.flowSettings.frames ?? DEFAULTS.frames) : 0;
+    return this.size && coordStr(this.selected.size ? this.chosen : this.state.arrows, this.size, { frames });
   }
 
   /** Adds the arrows of a text, ours or another pack's; returns how many, 0 for a text without any. */
   paste(text) {
     try {
-      const entries = text.trim().startsWith("{")
-        ? arrows.parse(text).arrows
-        : (readTracks(text, this.size ?? [512, 512]) ?? []).map((points) => ({ points }));
+      const entries = readTracks(text, this.size ?? [512, 512]) ?? arrows.parse(text, [1, 1]).arrows;
       if (entries.length) this.add(entries);
       return this.problem ? 0 : entries.length;
     } catch (error) {

@@ -29,7 +29,7 @@ export function parse(text, size = null) {
     if (!size) throw new SizeNeededError("coordinates in pixels: they show once the picture's size is known");
     const tracks = readTracks(trimmed, size);
     if (!tracks) throw new UnreadableError("neither arrows nor coordinates");
-    return { ...empty, arrows: checked(tracks.map((points, i) => ({ id: `a${i + 1}`, points }))) };
+    return { ...empty, arrows: checked(tracks.map((track, i) => ({ id: `a${i + 1}`, ...track }))) };
   }
   let data;
   try {

@@ -66,8 +66,8 @@ export function toolbar(model, { signal, focus, copyText }) {
     made.title = title;
     made.setAttribute("aria-label", title);
     made.dataset.action = name;
-    made.addEventListener("click", () => {
-      act();
+    made.addEventListener("click", (event) => {
+      act(event);
       focus();
     }, { signal });
     buttons[name] = made;
@@ -104,9 +104,9 @@ export function toolbar(model, { signal, focus, copyText }) {
     button("redo", "Redo (Ctrl+Shift+Z, Ctrl+Y)", () => model.redo()),
     gap(),
     button("fit", "Whole picture (0)", () => model.fit()),
-    button("copy", "Copy as KJNodes coordinates", () => {
-      copyText(model.coordinates());
-      model.say("coordinates copied");
+    button("copy", "Copy as KJNodes coordinates; with Shift one point a frame", ({ shiftKey }) => {
+      copyText(model.coordinates({ perFrame: shiftKey }));
+      model.say(shiftKey ? "coordinates copied, one a frame" : "coordinates copied");
     }),
     button("clear", "Clear all; undo brings it back", () => model.clear()),
   );

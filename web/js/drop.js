@@ -1,0 +1,38 @@
+/** A picture file that is dropped on an editor, or pasted, becomes the one under its arrows. */
+import { picturesBefore } from "./links.js";
+
+/**
+ * Uploads the file and gives it to the Load Image node that `node`'s picture comes from, or to a new one where nothing
+ * is connected. Throws an Error that says why it cannot.
+ */
+export async function usePicture({ app, api, LiteGraph }, node, file) {
+  const loader = loaderBefore(app, node);
+  const body = new FormData();
+  body.append("image", file);
+  const answer = await api.fetchApi("/upload/image", { method: "POST", body });
+  if (answer.status !== 200) throw new Error(`the server refused ${file.name}: ${answer.statusText}`);
+  const { name, subfolder } = await answer.json();
+  const value = subfolder ? `${subfolder}/${name}` : name;
+  const { widgets } = loader ?? newLoader(LiteGraph, node);
+  const widget = widgets.find((candidate) => candidate.name === "image");
+  const { values } = widget.options;
+  if (Array.isArray(values) && !values.includes(value)) values.push(value);
+  widget.value = value;
+  widget.callback?.(value);
+}
+
+/** The LoadImage before `node`, null where nothing is connected. */
+function loaderBefore(app, node) {
+  const before = [...picturesBefore(app, node, "image")];
+  const loader = before.find((origin) => (origin.comfyClass ?? origin.type) === "LoadImage");
+  if (!loader && before.length) throw new Error("the picture comes from another node than Load Image");
+  return loader ?? null;
+}
+
+function newLoader(LiteGraph, node) {
+  const loader = LiteGraph.createNode("LoadImage");
+  node.graph.add(loader);
+  loader.pos = [node.pos[0] - loader.size[0] - 60, node.pos[1]];
+  loader.connect(0, node, node.inputs.findIndex(({ name }) => name === "image"));
+  return loader;
+}
