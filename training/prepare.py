@@ -236,14 +236,17 @@ def prepare_mini(packages: Path, target: Target, processes: int) -> dict:
 
 
 def prepare_videos(folder: Path, target: Target, processes: int) -> dict:
-    """A twentieth of the files, chosen by a hash of their name, is held out."""
+    """A twentieth of the files, chosen by a hash of their name, is held out; at least one of several."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not paths:
         raise ValueError(f"{folder}: no videos; allowed suffixes are {', '.join(sorted(VIDEO_SUFFIXES))}")
     jobs = [(path, f"{number:05d}_{path.stem}", target) for number, path in enumerate(paths)]
     records = run(pack_video, jobs, processes)
-    held_out = {r["name"] for r in records if hashlib.sha1(r["file"].encode()).digest()[0] % 20 == 0}
-    assign_splits(records, {"clip": held_out})
+    digests = {r["file"]: hashlib.sha1(r["file"].encode()).digest() for r in records if "dropped" not in r}
+    chosen = {file for file, digest in digests.items() if digest[0] % 20 == 0}
+    if not chosen and len(digests) > 1:
+        chosen = {min(digests, key=digests.get)}
+    assign_splits(records, {"clip": {r["name"] for r in records if r["file"] in chosen}})
     return write_index(records, target.out)
 
 

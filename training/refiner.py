@@ -161,7 +161,8 @@ def main(arguments: list[str] | None = None) -> None:
         images, flow = torch.cat([images, scenes[0]]), torch.cat([flow, scenes[1]])
     dense_sets = [densified(flow, seed=draw * len(flow)).to(device) for draw in range(options.hint_draws)]
     images, flow = images.to(device), flow.to(device)
-    held_out = load_pairs(options.data, "held_out", raft)
+    unseen = list_names(options.data, "clips", "held_out")
+    held_out = load_pairs(options.data, "held_out", raft) if unseen else None
     average = Average(refiner)
     rates = {"kind": options.optimizer, "learning_rate": options.learning_rate}
     optimizers = Optimizers(list(refiner.parameters()), **rates, weight_decay=0.0)
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def draw_sheet() -> Tensor:
         with average.applied():
-            return sheet(refiner, *held_out)
+            return sheet(refiner, *(held_out or (images, flow)))
 
     run = Run(options, accelerator, clock, parts=parts, save=save_weights, sheet=draw_sheet)
     generator = run.generator("cpu")
@@ -212,8 +213,9 @@ def main(arguments: list[str] | None = None) -> None:
     run.checkpoint()
     run.draw()
     figures = {"steps": run.step, "minutes": clock.elapsed_minutes}
-    with average.applied():
-        figures["held_out_epe"] = endpoint_errors(refiner, *held_out, device)
+    if held_out:
+        with average.applied():
+            figures["held_out_epe"] = endpoint_errors(refiner, *held_out, device)
     write_report(options.out, "report", **figures, options=vars(options))
     print(f"done: {figures}", flush=True)
 

@@ -139,6 +139,24 @@ def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path):
         assert clip["mean_motion_px"] == pytest.approx(2 * 256 / 300, abs=0.4)
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [(["a"], []), (["a", "b", "c"], ["c"]), ([f"{i}" for i in range(60, 110)], ["68", "86", "102", "104"])],
+)
+def test_some_files_of_a_folder_are_held_out(tmp_path, monkeypatch, files, expected):
+    """By a hash of their names: a twentieth, and one where that is none."""
+    found = [
+        {"name": f"{name}_0", "kind": "clip", "package": "videos", "file": name, "hashes": [i << 20] * 3, "frames": 30}
+        for i, name in enumerate(files)
+    ]
+    (tmp_path / "in.mp4").touch()
+    monkeypatch.setattr(prepare, "run", lambda *_: found)
+    monkeypatch.setattr(prepare, "DUPLICATE_BITS", -1)
+    monkeypatch.setattr(prepare, "NEAR_HELD_OUT_BITS", -1)
+    prepare.prepare_videos(tmp_path, prepare.Target(tmp_path, 256, 18), 1)
+    assert [record["file"] for record in found if record["split"] == "held_out"] == expected
+
+
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(ValueError, match="no videos; allowed suffixes"):
         prepare.main(["videos", str(tmp_path), "--out", str(tmp_path / "out")])
