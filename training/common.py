@@ -106,7 +106,7 @@ class Clock:
             value = torch.tensor(own, device=self.device)
             torch.distributed.broadcast(value, 0)
             self.shared = value.item()
-        return self.shared
+        return min(1.0, max(step / self.steps, self.shared))
 
 
 class Alarm:
