@@ -70,7 +70,7 @@ def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) ->
     dense = densify(*hints, sigma_px=default_sigma_px(*mean.shape[-2:]), threshold=THRESHOLD)
     if variant == NO_REFINER:
         return Shot(clip[:1], dense)
-    refined = refine(models.refiner, dense, clip[:1])
+    refined = refine(models.refiner, dense, clip[:1], hints=hints)
     if variant == NO_FIELDS:
         return Shot(clip[:1], None, strength_percent(refined))
     return Shot(clip[:1], refined, tells_strength=variant != NO_STRENGTH)

@@ -67,7 +67,7 @@ def flow_of(
     height, width = image.shape[-2:]
     sparse, hints = sparse_flow(arrows, height=height, width=width, frames=frames)
     dense = densify(sparse, hints, sigma_px=default_sigma_px(height, width), threshold=THRESHOLD, region=region)
-    return refine(models.refiner, dense, image)
+    return refine(models.refiner, dense, image, hints=(sparse, hints), region=region)
 
 
 def measured(

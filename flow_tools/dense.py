@@ -62,6 +62,16 @@ def densify(
     return dense if region is None else dense * region
 
 
+def hold_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
+    """A dense flow [1, 2, H, W] px/frame that has the hints as they were given (ours).
+
+    What it lacks at the hints, as in `densify` the weighted mean, is added around them, fading with the distance D of
+    the nearest one as exp(-(D / sigma_px)^2). Raises as `densify`.
+    """
+    missing = (sparse - flow).where(hints > 0, 0)
+    return flow + densify(missing, hints, sigma_px=sigma_px, threshold=0.0) * _largest_weight(hints[0, 0] > 0, sigma_px)
+
+
 def _gaussian(centers: Tensor, size: int, sigma_px: float, dtype: torch.dtype) -> Tensor:
     distance = torch.arange(size, device=centers.device) - centers[:, None]
     weights = torch.exp(-((distance.double() / sigma_px) ** 2))

@@ -10,6 +10,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ..flow_tools.dense import default_sigma_px, hold_hints
 from . import memory
 from .files import load_network
 
@@ -41,10 +42,19 @@ def manage_refiner(path: Path) -> Refiner:
 
 
 @torch.no_grad()
-def refine(refiner: Refiner, flow: Tensor, image: Tensor, *, on_step=None) -> Tensor:
+def refine(
+    refiner: Refiner,
+    flow: Tensor,
+    image: Tensor,
+    *,
+    hints: tuple[Tensor, Tensor] | None = None,
+    region: Tensor | None = None,
+    on_step=None,
+) -> Tensor:
     """flow [N, 2, H, W] px/frame and image [1, 3, H, W] −1..1 of the same size → refined flow, in main memory.
 
-    A field that is zero everywhere stays exactly zero: no arrows, no motion. on_step(i, N) after each field.
+    hints: sparse flow [1, 2, H, W] and its mask [1, 1, H, W] that the result keeps to; region [1, 1, H, W] 0..1 is
+    applied last. A field that is zero everywhere stays exactly zero: no arrows, no motion. on_step(i, N) after each.
     """
     (network,) = memory.load(refiner.network)
     device = memory.device()
@@ -52,7 +62,10 @@ def refine(refiner: Refiner, flow: Tensor, image: Tensor, *, on_step=None) -> Te
     refined = []
     for i, field in enumerate(flow.split(1)):
         moves = field.count_nonzero() > 0
-        refined.append(network(field.to(device), picture).cpu() if moves else field.clone())
+        field = network(field.to(device), picture).cpu() if moves else field.clone()
+        if hints is not None:
+            field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
+        refined.append(field if region is None else field * region)
         if on_step is not None:
             on_step(i, len(flow))
     refined = torch.cat(refined)

@@ -67,15 +67,13 @@ class DensifyFlow(io.ComfyNode):
     @classmethod
     def execute(cls, sparse_flow, hints, sigma, threshold, mode, region=None) -> io.NodeOutput:
         height, width = sparse_flow.shape[-2:]
-        if region is not None:
-            region = F.interpolate(single(region, "region")[None].float(), size=(height, width), mode="bilinear")
         flow = densify(
             sparse_flow,
             single(hints, "hints")[None],
             sigma_px=sigma or default_sigma_px(height, width),
             threshold=threshold,
             mode=mode,
-            region=region,
+            region=fitted(region, height, width),
         )
         return io.NodeOutput(flow)
 
@@ -92,6 +90,13 @@ class RefineFlow(io.ComfyNode):
                 RefinerSocket.Input("refiner", tooltip="From Load Flow Refiner."),
                 OpticalFlowSocket.Input("flow", tooltip=f"{FLOW} From Densify Flow."),
                 io.Image.Input("image", tooltip="The still, exactly one. The flow is resized to it."),
+                OpticalFlowSocket.Input(
+                    "sparse_flow",
+                    optional=True,
+                    tooltip="From Arrows to Sparse Flow: with it, and its hints, the refined flow keeps to the arrows.",
+                ),
+                io.Mask.Input("hints", optional=True, tooltip="Where the sparse flow says something."),
+                io.Mask.Input("region", optional=True, tooltip="As in Densify Flow: motion stays where it is white."),
             ],
             outputs=[
                 OpticalFlowSocket.Output("refined_flow", display_name="flow", tooltip="Of the image's size, px/frame.")
@@ -99,10 +104,31 @@ class RefineFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, refiner, flow, image) -> io.NodeOutput:
+    def execute(cls, refiner, flow, image, sparse_flow=None, hints=None, region=None) -> io.NodeOutput:
+        if (sparse_flow is None) != (hints is None):
+            missing = "hints" if hints is None else "sparse_flow"
+            raise ValueError(f"{missing}: not connected; allowed: sparse_flow and hints together, or neither")
         picture = image_to_tensor(single(image))
-        on_step = progress()
-        return io.NodeOutput(refine(refiner, resize_flow(flow, *picture.shape[-2:]), picture, on_step=on_step))
+        size = picture.shape[-2:]
+        if sparse_flow is not None and sparse_flow.shape[-2:] != size:
+            got = "×".join(map(str, reversed(sparse_flow.shape[-2:])))
+            raise ValueError(f"sparse_flow: got {got}, allowed the image's {size[1]}×{size[0]}")
+        refined = refine(
+            refiner,
+            resize_flow(flow, *size),
+            picture,
+            hints=None if hints is None else (sparse_flow, single(hints, "hints")[None]),
+            region=fitted(region, *size),
+            on_step=progress(),
+        )
+        return io.NodeOutput(refined)
+
+
+def fitted(region: torch.Tensor | None, height: int, width: int) -> torch.Tensor | None:
+    """A MASK [1, h, w] as [1, 1, height, width]."""
+    if region is None:
+        return None
+    return F.interpolate(single(region, "region")[None].float(), size=(height, width), mode="bilinear")
 
 
 class EstimateFlow(io.ComfyNode):

@@ -122,7 +122,7 @@ def test_strength_is_told_without_a_flow(parts):
 def test_ablations_are_held_in_the_papers_order(parts):
     refined, asked = [], []
 
-    def refine(refiner, dense, image):
+    def refine(refiner, dense, image, hints):
         refined.append(dense * 0.5)
         return refined[-1]
 

@@ -66,3 +66,16 @@ def test_raft_loads_torchvision_s_weights(loaders, comfy_base):
     expected = network.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
     path.unlink()
+
+
+def test_hints_stand_and_the_region_holds(loaders, refiner_file):
+    refiner = loaders.refiner.manage_refiner(refiner_file)
+    generator = torch.Generator().manual_seed(3)
+    flow, picture = torch.randn(2, 2, 32, 32, generator=generator), torch.rand(1, 3, 32, 32, generator=generator)
+    sparse, hints, region = torch.zeros(1, 2, 32, 32), torch.zeros(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
+    sparse[0, 0, 8, 8] = hints[0, 0, 8, 8] = 1
+    region[..., 20:] = 0
+    refined = loaders.refiner.refine(refiner, flow, picture, hints=(sparse, hints), region=region)
+    for field in refined:
+        torch.testing.assert_close(field[:, 8, 8], torch.tensor([1.0, 0.0]), atol=1e-4, rtol=0)
+    assert (refined[..., 20:] == 0).all() and refined[..., :20].abs().mean() > 0.1

@@ -123,3 +123,14 @@ def test_alpha_is_over_black_and_inputs_stay(nodes, image):
     before = transparent.clone()
     _, preview, *_ = run(nodes, "DrawMotionArrows", transparent, "")
     assert preview.count_nonzero() == 0 and torch.equal(transparent, before)
+
+
+def test_what_the_refiner_is_to_keep_to_comes_whole(nodes, image):
+    refine = nodes["RefineFlow"].execute
+    flow, mask = torch.ones(1, 2, 32, 64), torch.ones(1, 32, 64)
+    with pytest.raises(ValueError, match="hints: not connected; allowed: sparse_flow and hints together"):
+        refine(None, flow, image, sparse_flow=flow)
+    with pytest.raises(ValueError, match="sparse_flow: not connected"):
+        refine(None, flow, image, hints=mask)
+    with pytest.raises(ValueError, match="sparse_flow: got 32×16, allowed the image's 64×32"):
+        refine(None, flow, image, sparse_flow=flow[..., :16, :32], hints=mask)
