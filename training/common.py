@@ -85,7 +85,9 @@ def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.devic
 class Clock:
     """Share of a run that is done, by steps or by minutes, whichever is further.
 
-    With several processes the first one's clock counts, so that all of them leave the loop at the same step.
+    Minutes count from the second step on, up to the run's limit: the learning rate follows this share, and what goes
+    before, data and compilation, is not training. With several processes the first one's clock counts, so that all of
+    them leave the loop at the same step.
     """
 
     EVERY = 20  # steps between two looks at the first process's clock
@@ -93,13 +95,22 @@ class Clock:
     def __init__(self, steps: int, minutes: float, device: torch.device):
         self.steps, self.minutes, self.device, self.start = steps, minutes, device, time.monotonic()
         self.shared = 0.0
+        self.first = None  # the step that the run began with
+        self.prepared = 0.0  # minutes that had gone at the second step
 
     @property
     def elapsed_minutes(self) -> float:
         return (time.monotonic() - self.start) / 60
 
     def progress(self, step: int) -> float:
-        own = min(1.0, max(step / self.steps, self.elapsed_minutes / self.minutes))
+        elapsed = self.elapsed_minutes
+        if self.first is None:
+            self.first = step
+        if step <= self.first + 1:
+            self.prepared = elapsed
+        left = self.minutes - self.prepared
+        trained = (elapsed - self.prepared) / left if elapsed < self.minutes else 1.0
+        own = min(1.0, max(step / self.steps, trained))
         if self.minutes == math.inf or not torch.distributed.is_initialized():
             return own
         if step % self.EVERY == 0:

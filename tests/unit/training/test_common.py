@@ -56,6 +56,18 @@ def test_a_run_ends_by_steps_or_minutes(seconds):
     assert clock.progress(0) == 1
 
 
+def test_what_goes_before_the_second_step_is_not_training(seconds):
+    clock = common.Clock(1000, 10, torch.device("cpu"))
+    seconds[0] += 60
+    assert clock.progress(0) == 0
+    seconds[0] += 3 * 60
+    assert clock.progress(1) == 0.001
+    seconds[0] += 3 * 60
+    assert clock.progress(2) == 0.5  # of the six minutes that were left
+    seconds[0] += 3 * 60
+    assert clock.progress(3) == 1
+
+
 def test_alarms_go_off_once_in_so_many_minutes(seconds):
     clock = common.Clock(100, math.inf, torch.device("cpu"))
     alarm, never, always = (common.Alarm(clock, minutes) for minutes in (2, math.inf, 0))
