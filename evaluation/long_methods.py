@@ -218,8 +218,8 @@ def write(
         f"{arguments.frames}, {settings}model {arguments.model}, weights {digest(locations.WEIGHTS)}, "
         f"on {gpu or 'a CPU'}.",
         *missing,
-        "Frames as the decoder gives them, for all methods alike: without the detail of the still that Decode Animation "
-        "adds to ours.",
+        "Frames as the decoder gives them, for all methods alike, without the detail that Decode Animation adds "
+        "to ours.",
         "Join jump: change of neighbouring frames across joins (crossfades included) over the median change elsewhere. "
         "Repetition: distance of a frame beyond the first segment to the nearest earlier one over the median change of "
         "neighbours, the least of each video; 0 is a copy. Evaluations: segments that the network saw, guidance apart.",
