@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import websocket
@@ -79,8 +80,21 @@ class Page:
             elif "method" in answer:
                 self._note(answer)
 
+    @contextmanager
+    def traced(self):
+        """A list that holds, once the block has ended, the events of Chromium's own trace of it."""
+        self._trace, self._traced = [], False
+        self._call("Tracing.start", traceConfig={"includedCategories": ["toplevel", "devtools.timeline"]})
+        yield self._trace
+        self._call("Tracing.end")
+        while not self._traced:
+            self._note(json.loads(self._socket.recv()))
+
     def _note(self, event: dict) -> None:
         parameters = event.get("params", {})
+        if event["method"] == "Tracing.dataCollected":
+            self._trace += parameters["value"]
+        self._traced = event["method"] == "Tracing.tracingComplete"
         if event["method"] == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
             words = [str(argument.get("value", argument.get("description"))) for argument in parameters["args"]]
             self.console.append(f"{parameters['type']}: {' '.join(words)}")

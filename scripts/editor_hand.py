@@ -30,7 +30,7 @@ class Hand:
     def __init__(self, page: Page, size: tuple[int, int] = (64, 64)):
         self.page = page
         self.size = size
-        self._lead_s = 0.0  # of the time of its events over the clock: clicks lie apart without waiting
+        self._clock = time.time()  # the mouse's own, so that neither waiting nor a busy machine changes what is a click
 
     def take(self, node: str = f"app.graph.nodes.find({DRAW})", scale: float = 1.0) -> None:
         """Brings a node (JavaScript) into view at that zoom, and waits until its editor is drawn and lies still."""
@@ -47,28 +47,29 @@ class Hand:
         self.page.wait_for("window.driftfield_canvas()?.isConnected && window.driftfield_canvas().clientWidth > 100")
         self.page.evaluate(STEADY)
 
-    def at(self, u: float, v: float) -> tuple[float, float]:
-        """Where that place of the picture lies in the window, px."""
-        x, y = self.page.evaluate(
+    def at(self, *places: tuple[float, float]) -> list[tuple[float, float]]:
+        """Where those places of the picture lie in the window, px."""
+        return self.page.evaluate(
             f"""import("{MODULES}/geometry.js").then(({{ pictureBox, toScreen }}) => {{
                 const canvas = window.driftfield_canvas();
                 const rect = canvas.getBoundingClientRect();
                 const box = pictureBox([canvas.clientWidth, canvas.clientHeight], {list(self.size)});
-                const [x, y] = toScreen([{u}, {v}], box);
                 const scale = rect.width / canvas.clientWidth;
-                return [rect.left + x * scale, rect.top + y * scale];
+                return {[[float(u), float(v)] for u, v in places]}.map((place) => {{
+                    const [x, y] = toScreen(place, box);
+                    return [rect.left + x * scale, rect.top + y * scale];
+                }});
             }})"""
         )
-        return x, y
 
     def _mouse(self, kind: str, place: tuple[float, float], **more) -> None:
         x, y = place
-        when = time.time() + self._lead_s
-        self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=when, **more)
+        self._clock += 0.01
+        self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=self._clock, **more)
 
     def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", pause_s: float = 0) -> None:
         held = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}
-        points = [self.at(*place) for place in places]
+        points = self.at(*places)
         self._mouse("mouseMoved", points[0], modifiers=modifiers)
         self._mouse("mousePressed", points[0], clickCount=1, **held)
         for point in points[1:]:
@@ -78,22 +79,20 @@ class Hand:
 
     def click(self, place: tuple[float, float], modifiers: int = 0) -> None:
         self.drag(place, modifiers=modifiers)
-        self._lead_s += 0.5  # or the next click is the second of a double-click
+        self._clock += 0.5  # or the next click is the second of a double-click
 
     def double_click(self, place: tuple[float, float]) -> None:
-        now, self._lead_s = time.time() + self._lead_s, 0.0
-        for i in range(2):
-            self._lead_s = now + 0.1 * i - time.time()
-            self.drag(place)
-        self._lead_s += 0.5
+        self.drag(place)
+        self.click(place)
 
     def wheel(self, place: tuple[float, float], notches: int) -> None:
+        (point,) = self.at(place)
         for _ in range(abs(notches)):
-            self._mouse("mouseWheel", self.at(*place), deltaX=0, deltaY=-100 if notches > 0 else 100)
+            self._mouse("mouseWheel", point, deltaX=0, deltaY=-100 if notches > 0 else 100)
 
     def touch(self, *paths: list[tuple[float, float]]) -> None:
         """Fingers along those paths of equal length, all at once; with a single path of one place, a tap."""
-        steps = [[self.at(*place) for place in together] for together in zip(*paths, strict=True)]
+        steps = [self.at(*together) for together in zip(*paths, strict=True)]
         kinds = ["touchStart", *["touchMove"] * (len(steps) - 1)]
         for kind, places in zip(kinds, steps, strict=True):
             points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]

@@ -1,0 +1,64 @@
+"""How fast the editor is with 200 arrows, by the processor time in Chromium's own trace: `-s` prints the figures."""
+
+import json
+import math
+
+import pytest
+
+ARROWS = 200
+MOST_PAINT_MS = 100  # from nothing to the first picture
+LEAST_FPS = 50  # while an arrow is drawn
+
+MOUNT = """(async () => {
+    const { mount } = await import("/extensions/driftfield/js/editor/editor.js");
+    const holder = Object.assign(document.createElement("div"), { style: "width:420px;height:460px;position:fixed" });
+    document.body.append(holder);
+    const editor = mount(holder, { value: %s, onChange() {} });
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    editor.destroy();
+    holder.remove();
+})()"""
+
+
+def many() -> str:
+    """200 arrows, every fourth of them curved."""
+    arrows = []
+    for i in range(ARROWS):
+        x, y = 0.05 + 0.9 * (i % 20) / 20, 0.05 + 0.9 * (i // 20) / 10
+        points = [[x, y], [x + 0.03, y + 0.04]]
+        if i % 4 == 0:
+            points = [[x + 0.03 * j / 8, y + 0.02 * math.sin(j)] for j in range(9)]
+        arrows.append({"id": f"a{i}", "points": points, "strength": 0.5 + i / ARROWS})
+    return json.dumps({"version": 1, "ref": [64, 64], "arrows": arrows})
+
+
+def main_thread_ms(events: list[dict]) -> float:
+    """Processor time of the page's main thread."""
+    main = {(e["pid"], e["tid"]) for e in events if e.get("args", {}).get("name") == "CrRendererMain"}
+    tasks = (e for e in events if e.get("ph") == "X" and e["name"].endswith("RunTask") and (e["pid"], e["tid"]) in main)
+    return sum(e.get("tdur", 0) for e in tasks) / 1000
+
+
+@pytest.mark.parametrize("page", [("pinned", "classic"), ("newest", "nodes 2.0")], indirect=True, ids=", ".join)
+def test_first_paint_and_drawing_with_many_arrows(page, hand):
+    mount = MOUNT % json.dumps(many())
+    page.evaluate(mount)  # the modules are loaded
+    paints = []
+    for _ in range(5):
+        with page.traced() as events:
+            page.evaluate(mount)
+        paints.append(main_thread_ms(events))
+
+    page.evaluate(
+        f"window.driftfield_node.widgets.find(({{ name }}) => name === 'arrows').value = {json.dumps(many())}"
+    )
+    page.wait_for("document.querySelector('.df-count').textContent.startsWith('200 ')")
+    path = [(0.5 + 0.4 * math.cos(i / 20), 0.5 + 0.4 * math.sin(i / 20)) for i in range(120)]
+    with page.traced() as events:
+        hand.drag(*path, modifiers=8)
+    frames = sum(e["name"] == "Layerize" for e in events)
+    spent = main_thread_ms(events)
+    assert len(hand.arrows) == ARROWS + 1 and frames >= 60
+    paint, frame = sorted(paints)[2], spent / frames
+    print(f"first paint {paint:.0f} ms; drawing {frame:.1f} ms a frame, {1000 / frame:.0f} frames a second")
+    assert paint <= MOST_PAINT_MS and 1000 / frame >= LEAST_FPS
