@@ -54,13 +54,13 @@ def install(part: str, run: Path, out: Path) -> None:
     if part == "animator":
         shutil.copytree(run / "animator", out / "animator", dirs_exist_ok=True)
         shutil.copy(run / "motion_adapter.safetensors", out)
-    elif part == "decoder":  # it holds the encoder too
+    elif part in ("autoencoder", "decoder"):  # the latter holds the encoder too, and comes last
         vae, name = out / "animator" / "vae", "diffusion_pytorch_model.safetensors"
         vae.mkdir(parents=True, exist_ok=True)
         shutil.copy(run / "config.json", vae)
         tensors = {key: value.half().contiguous() for key, value in load_file(run / name).items()}
         save_file(tensors, vae / name, metadata={"format": "pt"})
-    elif part != "autoencoder":
+    else:
         shutil.copy(run / f"{part}.safetensors", out)
 
 

@@ -41,9 +41,11 @@ def run(out, runs, *more):
 def test_everything_has_its_place_and_its_line(runs, tmp_path):
     out = tmp_path / "weights"
     text, reports = run(out, runs)
-    vae = load_file(out / "animator" / "vae" / "diffusion_pytorch_model.safetensors")
-    name = "encoder.conv_in.weight"
-    assert (vae[name].float() - tiny_vae(seed=len("decoder")).state_dict()[name]).abs().max() < 1e-3
+    file, name = "animator/vae/diffusion_pytorch_model.safetensors", "encoder.conv_in.weight"
+    run(tmp_path / "alone", {"autoencoder": runs["autoencoder"]})
+    for folder, part in ((out, "decoder"), (tmp_path / "alone", "autoencoder")):
+        expected = tiny_vae(seed=len(part)).state_dict()[name]
+        assert (load_file(folder / file)[name].float() - expected).abs().max() < 1e-3
     files = {path.name for path in out.iterdir()}
     assert files >= {"motion_adapter.safetensors", "refiner.safetensors", "camera_lora.safetensors", "animator"}
     assert (out / "animator" / "unet" / "config.json").is_file()
