@@ -67,14 +67,15 @@ class Hand:
         self._clock += 0.01
         self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=self._clock, **more)
 
-    def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", pause_s: float = 0) -> None:
+    def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", each=None) -> None:
         held = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}
         points = self.at(*places)
         self._mouse("mouseMoved", points[0], modifiers=modifiers)
         self._mouse("mousePressed", points[0], clickCount=1, **held)
         for point in points[1:]:
             self._mouse("mouseMoved", point, **held)
-            time.sleep(pause_s)
+            if each:
+                each()
         self._mouse("mouseReleased", points[-1], clickCount=1, **{**held, "buttons": 0})
 
     def click(self, place: tuple[float, float], modifiers: int = 0) -> None:

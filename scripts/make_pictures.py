@@ -16,6 +16,7 @@ import numpy as np
 from api_form import to_api_form
 from chromium import Page, find_chromium
 from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer, make_base_directory, workflow_media
+from editor_pictures import demonstration, nodes, views
 from PIL import Image
 
 WORKFLOWS = PACK_ROOT / "workflows"
@@ -29,7 +30,8 @@ DRIVING_STILL = "api_meta_muse_image_image_edit-2"
 DRIVING_SEED = 622
 DRIVING_FRAMES = 33
 
-SETTINGS = {  # of the editor: no introduction, no map, and text at every zoom
+SETTINGS = {  # of the editor: no introduction, no map, no badges, and text at every zoom
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",
     "Comfy.TutorialCompleted": True,
     "Comfy.Minimap.Visible": False,
     "Comfy.Graph.CanvasInfo": False,
@@ -116,6 +118,22 @@ def graph(client: ComfyClient, server: ComfyServer) -> None:
     save_jpeg(picture, DOCS / "graph.jpg", most_kb=250)
 
 
+def help_pages(client: ComfyClient, server: ComfyServer) -> None:
+    """web/docs/pictures: the nodes, and the editor's views."""
+
+    def save(picture: Image.Image, path: Path) -> None:
+        save_within(60, path, lambda quality: picture.save(path, quality=quality, method=6))
+
+    views(server, save)
+    nodes(client, server, save)
+
+
+def editor(_client: ComfyClient, server: ComfyServer) -> None:
+    """docs/editor.webp: arrows, flow, region and motion, drawn in the editor."""
+    frames, times = demonstration(server)
+    save_webp(frames, DOCS / "editor.webp", most_kb=1500, times=times)
+
+
 def grid(pictures: list[Image.Image], *, columns: int) -> Image.Image:
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * CELL, rows * CELL))
@@ -129,8 +147,10 @@ def save_jpeg(picture: Image.Image, path: Path, *, most_kb: int) -> None:
     save_within(most_kb, path, lambda quality: picture.save(path, quality=quality, optimize=True))
 
 
-def save_webp(frames: list[Image.Image], path: Path, *, most_kb: int) -> None:
-    options = {"save_all": True, "append_images": frames[1:], "duration": round(1000 / FPS), "loop": 0, "method": 4}
+def save_webp(frames: list[Image.Image], path: Path, *, most_kb: int, times: list[int] | None = None) -> None:
+    """`times` of the frames in ms, or FPS."""
+    duration = times or round(1000 / FPS)
+    options = {"save_all": True, "append_images": frames[1:], "duration": duration, "loop": 0, "method": 4}
     save_within(most_kb, path, lambda quality: frames[0].save(path, quality=quality, **options))
 
 
@@ -148,17 +168,20 @@ def said(path: Path) -> None:
     print(f"{path.relative_to(PACK_ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
+SERVED = {"results": results, "graph": graph, "help": help_pages, "editor": editor}  # made with a running ComfyUI
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/make_pictures.sh", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["driving_video", "results", "graph", []])
+    parser.add_argument("what", nargs="*", choices=["driving_video", *SERVED, []])
     parser.add_argument("--data", type=Path, help="prepared training data, for driving_video")
     arguments = parser.parse_args()
-    what = arguments.what or ["results", "graph", *(["driving_video"] if arguments.data else [])]
+    what = arguments.what or [*SERVED, *(["driving_video"] if arguments.data else [])]
     if "driving_video" in what:
         if arguments.data is None:
             parser.error("driving_video: needs --data")
         driving_video(arguments.data)
-    if not {"results", "graph"} & set(what):
+    if not set(SERVED) & set(what):
         return 0
     with tempfile.TemporaryDirectory() as folder:
         base = make_base_directory(Path(folder))
@@ -166,7 +189,7 @@ def main() -> int:
         with ComfyServer(base, log=base / "server.log") as server, ComfyClient(server.url) as client:
             for file in workflow_media():
                 client.upload(file)
-            for name, make in (("results", results), ("graph", graph)):
+            for name, make in SERVED.items():
                 if name in what:
                     make(client, server)
     return 0

@@ -25,6 +25,8 @@ export function flowSettings(app, node) {
   }
   const { region, note } = regionOf(app, dense, node);
   const said = ["flow", settings.frames && `${settings.frames} frames`, settings.sigma && `σ ${settings.sigma} px`, settings.mode, note];
+  const others = node.inputs.filter(({ name }, i) => ["coordinates", "tracks"].includes(name) && node.isInputConnected(i));
+  if (others.length) said.push("without the arrows of other nodes");
   if (unknown.length) said.push(`known only in the run: ${unknown.join(", ")}`);
   return { ...settings, region, note: said.filter(Boolean).join(" · ") };
 }
