@@ -134,8 +134,8 @@ class Page:
                 raise RuntimeError(f"not within {timeout_s:.0f} s: {condition}\n" + "\n".join(self.console))
             time.sleep(0.2)
 
-    def resize(self, width: int, height: int) -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    def resize(self, width: int, height: int, *, ratio: float = 1) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
     def screenshot(self) -> bytes:

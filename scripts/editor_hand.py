@@ -30,6 +30,7 @@ class Hand:
     def __init__(self, page: Page, size: tuple[int, int] = (64, 64)):
         self.page = page
         self.size = size
+        self.pointer = "mouse"  # or "pen"
         self._clock = time.time()  # the mouse's own, so that neither waiting nor a busy machine changes what is a click
 
     def take(self, node: str = f"app.graph.nodes.find({DRAW})", scale: float = 1.0) -> None:
@@ -65,7 +66,9 @@ class Hand:
     def _mouse(self, kind: str, place: tuple[float, float], **more) -> None:
         x, y = place
         self._clock += 0.01
-        self.page._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=self._clock, **more)
+        self.page._call(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=self._clock, pointerType=self.pointer, **more
+        )
 
     def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", each=None) -> None:
         held = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}

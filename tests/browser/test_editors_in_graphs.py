@@ -3,6 +3,7 @@
 import json
 import time
 
+import numpy as np
 import pytest
 from editor_hand import CTRL
 
@@ -144,6 +145,22 @@ def test_fingers_draw_pin_cycle_and_zoom(page, hand):
         assert hand.text == before  # two fingers draw nothing
     finally:
         page._call("Emulation.setTouchEmulationEnabled", enabled=False)
+
+
+def test_a_pen_on_a_fine_screen_draws_and_paints_where_it_is(page, hand):
+    page.resize(1600, 1000, ratio=2)
+    try:
+        hand.take()
+        hand.pointer = "pen"
+        hand.drag((0.2, 0.3), (0.5, 0.3), (0.8, 0.3))
+        assert np.abs(np.subtract(hand.paths(), [[[0.2, 0.3], [0.8, 0.3]]])).max() < 1.5 / SIZE
+        assert page.evaluate("window.driftfield_canvas().width / window.driftfield_canvas().clientWidth") >= 2
+        hand.press("paint")
+        hand.drag((0.2, 0.7), (0.8, 0.7))
+        hand.wait_for_pixel(0, 150, place=(0.5, 0.7))
+        hand.wait_for_pixel(0, 0, 120, place=(0.5, 0.9))
+    finally:
+        page._call("Emulation.clearDeviceMetricsOverride")
 
 
 def test_another_packs_tracks_are_pasted(hand):
