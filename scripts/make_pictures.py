@@ -78,12 +78,13 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
     for file in sorted(WORKFLOWS.glob("*.json"), key=lambda file: file.stem == LONG):  # last, for graph finds it cached
         workflow = json.loads(file.read_text())
         print(f"running {file.name}", file=sys.stderr)
+        client.free()  # and the cache: nodes that another workflow has run show nothing again
         result = client.run(to_api_form(workflow, object_info), workflow=workflow)
         saved = {node: [server.file(entry) for entry in result.files(node)] for node in result.outputs}
         of_type = {node["type"]: saved.get(str(node["id"])) for node in reversed(workflow["nodes"])}
         frames = read_video(of_type["SaveVideo"][0])
         segment = frames[:25]
-        if of_type.get("DriftfieldDrawMotionArrows"):
+        if "DriftfieldDrawMotionArrows" in of_type:
             cells = [Image.open(of_type["DriftfieldDrawMotionArrows"][0]), segment[0], segment[len(segment) // 2]]
         else:
             flow = Image.open(of_type["DriftfieldPreviewFlow"][0])
