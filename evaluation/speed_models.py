@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from diffusers import (
     AutoencoderKLTemporalDecoder,
-    EulerDiscreteScheduler,
     StableVideoDiffusionPipeline,
     UNetSpatioTemporalConditionModel,
 )
@@ -15,20 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ..sampling.denoiser import Conditioning
+from ..training.animator_models import build_scheduler
+from ..training.svd import CLIP_H
 
 FPS, BUCKET, AUGMENTATION = 7, 127, 0.02  # diffusers' defaults for SVD
 SIGMAS = {"sigma_min": 0.002, "sigma_max": 700.0}
-SCHEDULER = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction",
-    "timestep_type": "continuous",
-    "timestep_spacing": "leading",
-    "steps_offset": 1,
-    "use_karras_sigmas": True,
-    **SIGMAS,
-}
 
 
 @dataclass(frozen=True)
@@ -49,14 +39,7 @@ SIZES = {
     "full": Size(  # the defaults of diffusers' UNet are SVD-XT's
         unet={},
         vae={"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2},
-        clip={
-            "hidden_size": 1280,
-            "intermediate_size": 5120,
-            "num_hidden_layers": 32,
-            "num_attention_heads": 16,
-            "patch_size": 14,
-            "projection_dim": 1024,
-        },
+        clip=CLIP_H,
         side=512,
         frames=25,
         segments=5,
@@ -81,6 +64,7 @@ SIZES = {
             "num_attention_heads": 2,
             "patch_size": 32,
             "projection_dim": 16,
+            "hidden_act": "gelu",
         },
         side=64,
         frames=5,
@@ -106,7 +90,7 @@ class Models:
                 vae = AutoencoderKLTemporalDecoder(
                     **size.vae, down_block_types=("DownEncoderBlock2D",) * 4, latent_channels=4
                 )
-                clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**size.clip, hidden_act="gelu"))
+                clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**size.clip))
             finally:
                 torch.set_default_dtype(before)
         self.unet, self.vae, self.clip = (
@@ -119,7 +103,7 @@ class Models:
             vae=self.vae,
             image_encoder=self.clip,
             unet=self.unet,
-            scheduler=EulerDiscreteScheduler(**SCHEDULER),
+            scheduler=build_scheduler(**SIGMAS),
             feature_extractor=CLIPImageProcessor(),
         )
         pipeline.set_progress_bar_config(disable=True)

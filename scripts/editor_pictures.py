@@ -33,7 +33,7 @@ CURSOR = """(() => {
 
 
 @contextmanager
-def editor_page(server: ComfyServer):
+def editor_page(server: ComfyServer, width: int = 1500, height: int = 1200):
     """A window with ComfyUI's editor."""
     chromium = find_chromium()
     if chromium is None:
@@ -41,7 +41,7 @@ def editor_page(server: ComfyServer):
     with tempfile.TemporaryDirectory() as profile:
         page = Page(chromium, Path(profile))
         try:
-            page.resize(1500, 1200)
+            page.resize(width, height)
             page.open(server.url)
             page.evaluate("localStorage.setItem('vueNodesBannerDismissed', 'true')")
             page.open_editor(server.url)

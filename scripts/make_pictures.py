@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import sys
@@ -14,9 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 from api_form import to_api_form
-from chromium import Page, find_chromium
 from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer, make_base_directory, workflow_media
-from editor_pictures import demonstration, nodes, views
+from editor_pictures import demonstration, editor_page, nodes, shot, views
 from PIL import Image
 
 WORKFLOWS = PACK_ROOT / "workflows"
@@ -96,26 +94,15 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
 
 def graph(client: ComfyClient, server: ComfyServer) -> None:
     """The long workflow in the editor, after a run."""
-    chromium = find_chromium()
-    if chromium is None:
-        raise ComfyError("graph: no Chromium on this machine")
     workflow = json.loads((WORKFLOWS / f"{LONG}.json").read_text())
-    with tempfile.TemporaryDirectory() as profile:
-        page = Page(chromium, Path(profile))
-        try:
-            page.resize(2000, 1250)
-            page.open(server.url)
-            page.evaluate("localStorage.setItem('vueNodesBannerDismissed', 'true')")
-            page.open_editor(server.url)
-            page.load(workflow)
-            page.evaluate("window.app.queuePrompt(0)")
-            page.wait_for("document.querySelector('video')?.readyState >= 2", timeout_s=1200)
-            page.wait_for("window.app.graph.nodes.filter(n => n.type.includes('Preview')).every(n => n.imgs?.length)")
-            page.evaluate("window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-            page.evaluate("new Promise(done => setTimeout(done, 2000))")  # the view glides there
-            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        finally:
-            page.close()
+    with editor_page(server, 2000, 1250) as page:
+        page.load(workflow)
+        page.evaluate("window.app.queuePrompt(0)")
+        page.wait_for("document.querySelector('video')?.readyState >= 2", timeout_s=1200)
+        page.wait_for("window.app.graph.nodes.filter(n => n.type.includes('Preview')).every(n => n.imgs?.length)")
+        page.evaluate("window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        page.evaluate("new Promise(done => setTimeout(done, 2000))")  # the view glides there
+        picture = shot(page)
     save_jpeg(picture, DOCS / "graph.jpg", most_kb=250)
 
 

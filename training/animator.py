@@ -5,6 +5,8 @@ trains the temporal layers of the SVD that `--model PATH` names, and an adapter.
 earlier run wrote (or from the pack's weights), `--resume DIR` goes on with that run itself. Everything is encoded once.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from transformers import CLIPImageProcessor
@@ -75,12 +77,24 @@ class Training:
         self.average.update()
         return loss
 
+    def figures(self, run: Run) -> dict:
+        """Of the run's report."""
+        done = {"steps": run.step, "minutes": run.clock.elapsed_minutes, "processes": run.accelerator.num_processes}
+        return run.figures | done
+
+    def follow(self, run: Run, draw: Callable[..., dict], data, processor, device: torch.device) -> None:
+        """Takes the run's steps, on batches that `draw` (as `draw_batch`) takes from data."""
+        options, accelerator, generator = run.options, run.accelerator, run.generator(device)
+        where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
+        for progress in run.steps():
+            batch = draw(data, options, generator, processor, **where)
+            factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
+            run.record(loss=self.step(batch, accelerator, factor))
+
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("animator", __doc__, arguments)
     accelerator, device = make_accelerator(options)
-    torch.manual_seed(options.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     clock = Clock(options.steps, options.minutes, device)
     animator, image_encoder, vae = (module.to(device) for module in build_models(options))
     if options.autoencoder is not None and device.type == "cuda":
@@ -107,18 +121,13 @@ def main(arguments: list[str] | None = None) -> None:
             return sheet(animator, image_encoder, vae, shown, processor, options)
 
     run = Run(options, accelerator, clock, parts=training.parts(), save=save_weights, sheet=draw_sheet)
-    generator = run.generator(device)
-    where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-    for progress in run.steps():
-        batch = draw_batch(data, options, generator, processor, **where)
-        factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
-        run.record(loss=training.step(batch, accelerator, factor))
+    training.follow(run, draw_batch, data, processor, device)
 
     if not accelerator.is_main_process:
         return
     run.checkpoint()
     run.draw()
-    figures = run.figures | {"steps": run.step, "minutes": clock.elapsed_minutes, "processes": where["processes"]}
+    figures = training.figures(run)
     write_report(options.out, "report", **figures, **counts, options=vars(options))
     print(f"done: {figures}", flush=True)
 

@@ -89,7 +89,8 @@ def join(unet: nn.Module, adapter: MotionAdapter, image_encoder: nn.Module, opti
     return animator
 
 
-def build_scheduler(options) -> EulerDiscreteScheduler:
+def build_scheduler(*, sigma_min: float, sigma_max: float) -> EulerDiscreteScheduler:
+    """SVD's."""
     return EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -99,8 +100,8 @@ def build_scheduler(options) -> EulerDiscreteScheduler:
         timestep_spacing="leading",
         steps_offset=1,
         use_karras_sigmas=True,
-        sigma_min=options.sigma_min,
-        sigma_max=options.sigma_max,
+        sigma_min=sigma_min,
+        sigma_max=sigma_max,
     )
 
 
@@ -128,7 +129,7 @@ def save(out: Path, options, animator: MotionUNet, image_encoder, vae, processor
     encoder_config = folder / "image_encoder" / "config.json"  # transformers would run half weights in half
     values = json.loads(encoder_config.read_text()) | {"dtype": "float32"}
     encoder_config.write_text(json.dumps(values, indent=2) + "\n")
-    build_scheduler(options).save_pretrained(folder / "scheduler")
+    build_scheduler(sigma_min=options.sigma_min, sigma_max=options.sigma_max).save_pretrained(folder / "scheduler")
     processor.save_pretrained(folder / "feature_extractor")
     index = {
         "_class_name": "StableVideoDiffusionPipeline",

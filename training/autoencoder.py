@@ -184,8 +184,6 @@ def build_vae(options) -> AutoencoderKLTemporalDecoder:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("autoencoder", __doc__, arguments)
     accelerator, device = make_accelerator(options)
-    torch.manual_seed(options.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     refine_decoder = options.autoencoder is not None
     vae = channels_last(build_vae(options).to(device))
     if refine_decoder:

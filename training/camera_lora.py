@@ -20,7 +20,7 @@ from ..model_loaders.files import shorten
 from .animator import SHEET_CLIPS, Training
 from .animator_models import build_models
 from .clip_filters import border_motion, static_camera
-from .common import Clock, learning_rate_factor, make_accelerator, parse_arguments, write_report
+from .common import Clock, make_accelerator, parse_arguments, write_report
 from .data import list_names
 from .denoising import FULL, draw_batch
 from .latent_files import StoredClips
@@ -115,8 +115,6 @@ def build_base(options) -> tuple:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("camera_lora", __doc__, arguments)
     accelerator, device = make_accelerator(options)
-    torch.manual_seed(options.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     clock = Clock(options.steps, options.minutes, device)
     animator, image_encoder, vae = (module.to(device) for module in build_base(options))
     processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
@@ -147,12 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     sheets = draw_sheet if moving else None
     run = Run(options, accelerator, clock, parts=training.parts(), save=save_weights, sheet=sheets)
-    generator = run.generator(device)
-    where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-    for progress in run.steps():
-        batch = draw(data, options, generator, processor, **where)
-        factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
-        run.record(loss=training.step(batch, accelerator, factor))
+    training.follow(run, draw, data, processor, device)
 
     if not accelerator.is_main_process:
         return
@@ -160,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     run.draw()
     if unseen:
         figures["held_out_loss_with"] = mean_loss(training, unseen, options, processor)
-    figures |= run.figures | {"steps": run.step, "minutes": clock.elapsed_minutes, "processes": where["processes"]}
+    figures |= training.figures(run)
     write_report(options.out, "report", **figures, **counts, options=vars(options))
     print(f"done: {figures}", flush=True)
 

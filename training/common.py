@@ -73,7 +73,12 @@ def parse_arguments(
 
 
 def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.device]:
-    """With the device to work on. Precision is the commands' own affair, and so are gradients (MasterWeights)."""
+    """With the device to work on, seeded; what is multiplied in fp32 may be rounded to TF32.
+
+    Lower precision is the commands' own affair, and so are gradients (MasterWeights).
+    """
+    torch.manual_seed(options.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # one process may encode for hours longer than another
     accelerator = Accelerator(mixed_precision="no", cpu=options.device == "cpu", kwargs_handlers=[patient])
     device = torch.device(options.device) if options.device else accelerator.device

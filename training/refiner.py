@@ -148,7 +148,6 @@ def sheet(refiner: FlowRefiner, images: Tensor, flow: Tensor) -> Tensor:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("refiner", __doc__, arguments)
     accelerator, device = make_accelerator(options)
-    torch.manual_seed(options.seed)
     refiner = build_refiner(options).to(device)
     config = refiner.config
     critic = PatchDiscriminator(config).to(device)

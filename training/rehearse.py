@@ -59,8 +59,6 @@ def main(arguments: list[str] | None = None) -> list[float]:
     """Prints, and returns, the losses."""
     options = parse_arguments("animator", __doc__, arguments, preset="svd-xt", data=False)
     accelerator, device = make_accelerator(options)
-    torch.manual_seed(options.seed)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     start = time.perf_counter()
     animator, image_encoder = build_random(options, device)
     training = Training(animator, image_encoder, options, device)

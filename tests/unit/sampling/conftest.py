@@ -1,3 +1,6 @@
+import os
+import sys
+
 import pytest
 import torch
 from tiny import EMBEDDING, FRAMES, tiny_unet
@@ -66,3 +69,20 @@ def conditioning(randn):
         reference=randn(*SHAPE, seed=3),
         added_time_ids=torch.tensor([[6.0, 127.0, 0.02]]),
     )
+
+
+@pytest.fixture(scope="module")
+def comfy_sampling():
+    """ComfyUI's k-diffusion functions."""
+    folder = os.environ.get("COMFYUI_DIR")
+    if not folder:
+        pytest.skip("COMFYUI_DIR is not set: ComfyUI's samplers are not there to plug in")
+    sys.path.append(folder)
+    try:
+        from comfy.cli_args import args
+
+        args.cpu = not torch.cuda.is_available()
+        import comfy.k_diffusion.sampling as sampling
+    finally:
+        sys.path.remove(folder)
+    return sampling

@@ -1,8 +1,5 @@
 """ComfyUI's own k-diffusion functions are samplers as they stand."""
 
-import os
-import sys
-
 import pytest
 import torch
 from extending import extended
@@ -21,22 +18,6 @@ SAMPLERS = {
     "sample_dpm_2": (49, 0.1),
     "sample_heunpp2": (72, 0.2),
 }
-
-
-@pytest.fixture(scope="module")
-def comfy_sampling():
-    folder = os.environ.get("COMFYUI_DIR")
-    if not folder:
-        pytest.skip("COMFYUI_DIR is not set: ComfyUI's samplers are not there to plug in")
-    sys.path.append(folder)
-    try:
-        from comfy.cli_args import args
-
-        args.cpu = not torch.cuda.is_available()
-        import comfy.k_diffusion.sampling as sampling
-    finally:
-        sys.path.remove(folder)
-    return sampling
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -1,8 +1,5 @@
 """Holding the estimate is what Time-to-Move does to the state; the warped still and its regions by hand."""
 
-import os
-import sys
-
 import pytest
 import torch
 
@@ -51,19 +48,8 @@ def test_holding_the_estimate_is_putting_back_the_state(gaussian, noise, target,
 
 
 @pytest.mark.parametrize("name", ["sample_euler", "sample_heun", "sample_dpmpp_2m", "sample_lms", "sample_dpm_2"])
-def test_other_samplers_stay_on_the_held_line_history_included(gaussian, noise, target, hold, name):
-    folder = os.environ.get("COMFYUI_DIR")
-    if not folder:
-        pytest.skip("COMFYUI_DIR is not set: ComfyUI's samplers are not there to plug in")
-    sys.path.append(folder)
-    try:
-        from comfy.cli_args import args
-
-        args.cpu = not torch.cuda.is_available()
-        import comfy.k_diffusion.sampling as sampling
-    finally:
-        sys.path.remove(folder)
-    trajectory = animate(held(gaussian(), hold), noise, SIGMAS, start=target, sampler=getattr(sampling, name))
+def test_other_samplers_stay_on_the_held_line_history_included(comfy_sampling, gaussian, noise, target, hold, name):
+    trajectory = animate(held(gaussian(), hold), noise, SIGMAS, start=target, sampler=getattr(comfy_sampling, name))
     for sigma, state in zip(SIGMAS, trajectory.states, strict=True):
         exact = target + sigma * noise
         if sigma >= STRONG:
