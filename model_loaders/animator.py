@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -289,27 +289,34 @@ def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_fr
     chunk. ValueError where a frame is not finite.
     """
     from ..networks.fast import accelerate  # here: diffusers takes seconds to import
+    from ..networks.transfer import one_behind
 
-    pixels = latents[0, 0].numel() * animator.latent_factor**2
-    each = DECODE_BYTES * pixels * animator.dtype.itemsize // 2
+    height, width = (side * animator.latent_factor for side in latents.shape[-2:])
+    each = DECODE_BYTES * height * width * animator.dtype.itemsize // 2
 
     def run(most: int) -> Tensor:
         (vae,) = memory.load(animator.vae, memory_required=most * each)
         accelerate(vae.decoder)
         size = memory.held_by_free_memory(most, each)
         chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
-        frames, first = [], 0
-        for i, chunk in enumerate(chunks):
-            memory.check_cancel()
-            unscaled = (chunk / animator.scaling_factor).to(memory.device(), animator.dtype)
-            frames.append(vae.decode(unscaled, num_frames=len(chunk)).sample.float().cpu())
-            if not frames[-1].isfinite().all():
-                last = first + len(chunk) - 1
-                raise ValueError(f"{animator.name}: NaN or infinity in frames {first}..{last}; choose the dtype fp32")
-            first += len(chunk)
+
+        def computed() -> Iterator[Tensor]:
+            for chunk in chunks:
+                memory.check_cancel()
+                unscaled = (chunk / animator.scaling_factor).to(memory.device(), animator.dtype)
+                yield vae.decode(unscaled, num_frames=len(chunk)).sample
+
+        frames, first = torch.empty(len(latents), 3, height, width), 0
+        for i, part in enumerate(one_behind(computed())):
+            end = first + len(part)
+            if not frames[first:end].copy_(part).isfinite().all():
+                raise ValueError(
+                    f"{animator.name}: NaN or infinity in frames {first}..{end - 1}; choose the dtype fp32"
+                )
+            first = end
             if on_step is not None:
                 on_step(i, len(chunks))
-        return torch.cat(frames)
+        return frames
 
     return memory.once_smaller(
         run, min(chunk_frames, segment_frames), max(1, chunk_frames // 2), "frames decoded at once"

@@ -7,21 +7,19 @@ from torch import Tensor
 
 
 def one_behind(results: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The same tensors in main memory: each is copied, and used, while the device computes the next one."""
+    """The same tensors in main memory. A GPU's are handed out, to be used, while it computes the next one.
+
+    At most one is being computed at any time. From other devices each comes as soon as it is there.
+    """
     previous = None
     for result in results:
-        copy = result.to("cpu", non_blocking=True)
-        done = torch.cuda.Event() if result.is_cuda else None
-        if done is not None:
-            done.record()
+        if not result.is_cuda:
+            yield result.cpu()
+            continue
+        copy = result.to("cpu", non_blocking=True)  # page-locked: PyTorch allocates it so
         if previous is not None:
-            yield arrived(*previous)
-        previous = copy, done
+            yield previous
+        torch.cuda.current_stream(result.device).synchronize()
+        previous = copy
     if previous is not None:
-        yield arrived(*previous)
-
-
-def arrived(copy: Tensor, done: torch.cuda.Event | None) -> Tensor:
-    if done is not None:
-        done.synchronize()
-    return copy
+        yield previous

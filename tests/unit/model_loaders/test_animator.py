@@ -85,6 +85,28 @@ def test_chunks_are_even_and_keep_to_their_segment(loaders, animator):
     assert sizes == [3, 2, 3, 2, 1]
 
 
+def test_a_chunk_is_reported_before_the_next_and_cancel_stops_there(loaders, animator, monkeypatch):
+    from comfy import model_management
+
+    log, latents = [], torch.zeros(FRAMES + 1, 4, 8, 8)
+    vae = loaders.memory.unwrap(animator.vae)
+    decode = vae.decode
+    monkeypatch.setattr(vae, "decode", lambda z, num_frames: (log.append(num_frames), decode(z, num_frames))[1])
+
+    def on_step(i, total):
+        log.append((i, total))
+        if stop_at == i:
+            model_management.interrupt_current_processing()
+
+    for stop_at, seen in ((None, [3, (0, 3), 2, (1, 3), 1, (2, 3)]), (0, [3, (0, 3)])):
+        log.clear()
+        try:
+            loaders.animator.decode(animator, latents, segment_frames=FRAMES, chunk_frames=3, on_step=on_step)
+        except model_management.InterruptProcessingException:
+            assert stop_at is not None
+        assert log == seen
+
+
 def test_nan_is_an_error_and_not_a_black_frame(loaders, animator, image):
     latents = torch.zeros(FRAMES, 4, 8, 8)
     latents[3, 0, 0, 0] = torch.nan
