@@ -44,15 +44,24 @@ def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.
 
 
 @torch.no_grad()
-def lost_detail(animator: Animator, plan: Plan) -> Tensor | None:
-    """`carried_detail` [L, 6, H, W] of the plan's still along its flow, in main memory; None without a flow."""
+def lost_detail(animator: Animator, plan: Plan, decoded_still: Tensor | None = None) -> Tensor | None:
+    """`carried_detail` [L, 6, H, W] of the plan's still along its flow, in main memory; None without a flow.
+
+    decoded_still: what `through_autoencoder` makes of plan.image, where it has been computed.
+    """
     if plan.guidance is None:
         return None
     frames, image = len(plan.noise), plan.image
-    padded, padding = pad_to_multiple(image, PAD)
-    latents = (encode_image(animator, padded) * animator.scaling_factor).expand(3, -1, -1, -1)
-    decoded_still = crop_padding(decode(animator, latents, segment_frames=3), padding)[1:2]  # as amid other frames
+    if decoded_still is None:
+        decoded_still = through_autoencoder(animator, image)
     flow = resize_flow(plan.guidance.flow[: frames - 1], *image.shape[-2:])
     place = memory.device()
     still, decoded_still, flow = (x.to(place) for x in (image, decoded_still, flow))
     return carried_detail(still, decoded_still, flow, frames, loop=plan.settings.loop).cpu()
+
+
+def through_autoencoder(animator: Animator, image: Tensor) -> Tensor:
+    """image [1, 3, H, W] −1..1 encoded and decoded, as it looks amid other frames; in main memory."""
+    padded, padding = pad_to_multiple(image, PAD)
+    latents = (encode_image(animator, padded) * animator.scaling_factor).expand(3, -1, -1, -1)
+    return crop_padding(decode(animator, latents, segment_frames=3), padding)[1:2]

@@ -1,5 +1,6 @@
 """The control benchmark: known motion, animations that are the nodes' own, the built-in model."""
 
+import itertools
 import json
 import sys
 from argparse import Namespace
@@ -113,12 +114,16 @@ def test_a_batch_is_its_shots_one_by_one(animations, loaders, tiny_folder, tiny_
         name: animations.Shot(torch.rand(1, 3, 64, 64, generator=generator) * 2 - 1, flow.expand(3, 2, 64, 64))
         for name, flow in (("a", torch.tensor([1.0, 0.5]).view(1, 2, 1, 1)), ("b", torch.zeros(1, 2, 1, 1)))
     }
+    shots["b's picture, a's flow"] = animations.Shot(shots["b"].image, shots["a"].flow)
     arguments = Namespace(frames=4, steps=2, seed=3)
     alone = list(animations.measured(models, shots, lambda name, video: video, arguments))
     monkeypatch.setattr(animations.memory, "fitting", lambda count, bytes_each: count)
+    stills, decoded = [], animations.through_autoencoder
+    monkeypatch.setattr(animations, "through_autoencoder", lambda *args: (stills.append(args[1]), decoded(*args))[1])
     together = list(animations.measured(models, shots, lambda name, video: video, arguments))
     torch.testing.assert_close(together, alone, atol=1e-3, rtol=0)
-    assert not torch.allclose(*together)
+    assert not any(torch.allclose(*pair) for pair in itertools.combinations(together, 2))
+    assert len(stills) == 2  # one is the picture of two shots
 
 
 def test_the_command(animations, monkeypatch, tmp_path, capsys):
