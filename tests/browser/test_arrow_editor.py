@@ -108,3 +108,20 @@ def test_a_text_that_cannot_be_read_is_shown_and_left_alone(page, hand):
     page.wait_for("document.querySelector('.df-problem:not([hidden])')?.textContent.includes('another version')")
     hand.drag((0.2, 0.2), (0.5, 0.3), (0.7, 0.6))
     assert hand.text == newer == hand.queued()
+
+
+def test_the_editor_speaks_the_language_of_the_page(page, hand):
+    button = "document.querySelector('.driftfield-editor [data-action=playing]')"
+    shown = f"[{button}.title, {button}.textContent, document.querySelector('.df-count').textContent]"
+    languages = {
+        "zh": ["让图像沿光流移动，大致效果（P）", "运动", "0 个箭头"],
+        "ja": ["Move the picture along the flow, roughly (P)", "motion", "0 arrows"],
+    }
+    try:
+        for language, texts in languages.items():
+            page.evaluate(f"app.extensionManager.setting.set('Comfy.Locale', '{language}')")
+            wanted = json.dumps(json.dumps(texts, ensure_ascii=False, separators=(",", ":")))
+            page.wait_for(f"{button} && JSON.stringify({shown}) === {wanted}")
+    finally:
+        page.evaluate("app.extensionManager.setting.set('Comfy.Locale', 'en')")
+        page.wait_for(f"{button}?.textContent === 'motion'")

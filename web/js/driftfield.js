@@ -4,6 +4,7 @@ import { api } from "../../../scripts/api.js";
 import { shownPicture, upstreamPicture } from "./background.js";
 import { usePicture } from "./drop.js";
 import { mount } from "./editor/editor.js";
+import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
@@ -13,6 +14,8 @@ const HOLDER = "driftfield-holder";
 const MIN_HEIGHT = 340;
 const FIRST_SIZE = [440, 560];
 const LOOK_EVERY_MS = 500;
+
+let translations = {}; // language -> name -> text, from locales/*/main.json
 
 /** The text stays the state of truth and is what a workflow saves; only its field is not shown. */
 function hideField(widget) {
@@ -57,8 +60,10 @@ function addEditor(node) {
   // As wide as the node, whatever its text would like to be.
   holder.style.cssText = `min-height:${MIN_HEIGHT}px;width:0;min-width:100%;height:100%;pointer-events:auto`;
   holder.classList.add(HOLDER, "widget-expands"); // the latter in Nodes 2.0: takes the height that is left
+  const t = texts(translations[app.extensionManager?.setting?.get("Comfy.Locale")]); // another choice reloads the graph
   const editor = mount(holder, {
     value: text.value,
+    t,
     onChange(value) {
       text.value = value;
       text.callback?.(value);
@@ -73,7 +78,7 @@ function addEditor(node) {
       },
       pan: (event) => app.canvas.processMouseDown(event),
       picture: (file) =>
-        usePicture({ app, api, LiteGraph: window.LiteGraph }, node, file).then(background.look, (error) => editor.say(error.message)),
+        usePicture({ app, api, LiteGraph: window.LiteGraph, t }, node, file).then(background.look, (error) => editor.say(error.message)),
       pans: () => app.canvas.read_only, // Space is held, or the hand tool chosen
     },
   });
@@ -89,7 +94,7 @@ function addEditor(node) {
   node.setSize(FIRST_SIZE.map((side, axis) => Math.max(side, node.size[axis])));
 
   const background = followBackground(node, editor);
-  const flow = followFlow(node, editor);
+  const flow = followFlow(node, editor, t);
   const readBack = () => editor.setValue(text.value ?? "");
   const look = () => {
     if (document.hidden) return;
@@ -149,10 +154,10 @@ function followBackground(node, editor) {
 }
 
 /** Keeps the editor's flow preview at the settings of the nodes behind it. */
-function followFlow(node, editor) {
+function followFlow(node, editor, t) {
   let shown = null;
   const look = () => {
-    const settings = flowSettings({ nodeOutputs: app.nodeOutputs, graph: app.graph, api }, node);
+    const settings = flowSettings({ nodeOutputs: app.nodeOutputs, graph: app.graph, api }, node, t);
     const key = JSON.stringify(settings);
     if (key === shown) return;
     shown = key;
@@ -192,6 +197,12 @@ function debounced(act, wait) {
 
 app.registerExtension({
   name: "driftfield.arrow_editor",
+  async init() {
+    const answer = await api.fetchApi("/i18n");
+    if (!answer.ok) throw new Error(`/i18n, the editor's texts: ${answer.status} ${answer.statusText}`);
+    const packs = Object.entries(await answer.json());
+    translations = Object.fromEntries(packs.map(([language, { driftfield }]) => [language, driftfield?.editor]));
+  },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);
   },

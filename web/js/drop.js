@@ -3,14 +3,14 @@ import { picturesBefore } from "./links.js";
 
 /**
  * Uploads the file and gives it to the Load Image node that `node`'s picture comes from, or to a new one where nothing
- * is connected. Throws an Error that says why it cannot.
+ * is connected. Throws an Error that says why it cannot, in the language of `t` (see editor/texts.js).
  */
-export async function usePicture({ app, api, LiteGraph }, node, file) {
-  const loader = loaderBefore(app, node);
+export async function usePicture({ app, api, LiteGraph, t }, node, file) {
+  const loader = loaderBefore(app, node, t);
   const body = new FormData();
   body.append("image", file);
   const answer = await api.fetchApi("/upload/image", { method: "POST", body });
-  if (answer.status !== 200) throw new Error(`the server refused ${file.name}: ${answer.statusText}`);
+  if (answer.status !== 200) throw new Error(t("refused", { name: file.name, why: answer.statusText }));
   const { name, subfolder } = await answer.json();
   const value = subfolder ? `${subfolder}/${name}` : name;
   const { widgets } = loader ?? newLoader(LiteGraph, node);
@@ -22,10 +22,10 @@ export async function usePicture({ app, api, LiteGraph }, node, file) {
 }
 
 /** The LoadImage before `node`, null where nothing is connected. */
-function loaderBefore(app, node) {
+function loaderBefore(app, node, t) {
   const before = [...picturesBefore(app, node, "image")];
   const loader = before.find((origin) => (origin.comfyClass ?? origin.type) === "LoadImage");
-  if (!loader && before.length) throw new Error("the picture comes from another node than Load Image");
+  if (!loader && before.length) throw new Error(t("noLoader"));
   return loader ?? null;
 }
 

@@ -4,16 +4,18 @@ import { sourceOf, targetsOf } from "./links.js";
 
 const SPARSE = "DriftfieldArrowsToSparseFlow";
 const DENSE = "DriftfieldDensifyFlow";
+const REFINED = "DriftfieldRefineFlow";
 const MAX_STEPS = 32;
 
 /**
  * The flow settings of editor/preview.js, from the first Arrows to Sparse Flow and Densify Flow that `node`'s arrows
- * reach, with a `note` that says what they are or why not. `region` may be {url}: 1 - alpha of that picture.
+ * reach, with a `note` that says what they are or why not, in the language of `t` (see editor/texts.js). `region` may be
+ * {url}: 1 - alpha of that picture.
  */
-export function flowSettings(app, node) {
+export function flowSettings(app, node, t) {
   const sparse = reached(app, node, SPARSE);
   const dense = sparse && reached(app, sparse, DENSE);
-  if (!dense) return { note: "flow · default settings, for no Densify Flow is connected" };
+  if (!dense) return { note: t("flowDefault") };
   const unknown = [];
   const settings = {};
   for (const [of, names] of [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]]) {
@@ -23,11 +25,18 @@ export function flowSettings(app, node) {
       else settings[name] = value;
     }
   }
-  const { region, note } = regionOf(app, dense, node);
-  const said = ["flow", settings.frames && `${settings.frames} frames`, settings.sigma && `σ ${settings.sigma} px`, settings.mode, note];
+  const { region, note } = regionOf(app, dense, node, t);
+  const said = [
+    t("flowNote"),
+    settings.frames && t("flowFrames", { count: settings.frames }),
+    settings.sigma && t("flowSigma", { sigma: settings.sigma }),
+    settings.mode,
+    note,
+    reached(app, dense, REFINED) && t("flowUnrefined"),
+  ];
   const others = node.inputs.filter(({ name }, i) => ["coordinates", "tracks"].includes(name) && node.isInputConnected(i));
-  if (others.length) said.push("without the arrows of other nodes");
-  if (unknown.length) said.push(`known only in the run: ${unknown.join(", ")}`);
+  if (others.length) said.push(t("otherArrows"));
+  if (unknown.length) said.push(t("unknown", { names: unknown.join(", ") }));
   return { ...settings, region, note: said.filter(Boolean).join(" · ") };
 }
 
@@ -40,14 +49,14 @@ function plainValue(app, node, name) {
   return holds ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
 }
 
-function regionOf(app, dense, node) {
+function regionOf(app, dense, node, t) {
   const index = dense.inputs?.findIndex(({ name }) => name === "region") ?? -1;
-  if (index < 0 || !dense.isInputConnected(index)) return { region: null, note: "without the region: not connected" };
+  if (index < 0 || !dense.isInputConnected(index)) return { region: null, note: t("regionUnconnected") };
   const origin = sourceOf(app, dense, index);
   if (origin?.node === node) return { region: "painted" };
   const isMask = (origin?.node.comfyClass ?? origin?.node.type) === "LoadImage" && origin.slot === 1;
   const url = isMask && ownPicture(app, origin.node);
-  return url ? { region: { url } } : { region: null, note: "its region is known only in the run" };
+  return url ? { region: { url } } : { region: null, note: t("regionUnknown") };
 }
 
 /** The first node of the class `kind` that what `node` puts out first gets to, through reroutes. */

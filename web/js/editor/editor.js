@@ -14,19 +14,19 @@ const MAX_CANVAS_PX = 4096;
 /**
  * Puts an editor into `container`. `value` is the arrows' text (see state.js); `onChange(text)` is called for each
  * change that a person makes. `host` may take what the editor leaves: `wheel(event)`, `pan(event)`, `picture(file)` for
- * one that is dropped or pasted; while `pans()` the pointer is the host's.
+ * one that is dropped or pasted; while `pans()` the pointer is the host's. `t` speaks another language (see texts.js).
  * Returns {destroy(), setValue(text), setImage(picture | null), setFlow(settings), say(note), element, model}; a picture
  * is {image: HTMLImageElement, size: [w, h] px, aspect?}, cut to `aspect` about its middle; for the settings of the flow
  * see preview.js's DEFAULTS, `note` is said along with it.
  */
-export function mount(container, { value = "", onChange, host = {} }) {
+export function mount(container, { value = "", onChange, host = {}, t }) {
   const ending = new AbortController();
   const { signal } = ending;
   let frame = 0;
   const redraw = () => {
     if (!frame && !signal.aborted) frame = requestAnimationFrame(draw);
   };
-  const model = new Model({ onText: onChange, onView: redraw });
+  const model = new Model({ onText: onChange, onView: redraw, t });
   const flow = new FlowPreview(model);
   const paintRegion = regionPainter();
   const layers = [(...all) => flow.paint(...all), paintRegion];
@@ -34,7 +34,7 @@ export function mount(container, { value = "", onChange, host = {} }) {
   const canvas = element("canvas", "");
   const problem = element("div", "df-problem");
   const sink = element("textarea", "df-sink");
-  sink.setAttribute("aria-label", "Arrow editor. Arrow keys move, Enter adds an arrow, comma and full stop choose one.");
+  sink.setAttribute("aria-label", model.t("canvas"));
   sink.setAttribute("inputmode", "none"); // no keyboard pops up on a touch screen
   sink.setAttribute("autocomplete", "off");
   const stage = element("div", "df-stage", canvas, sink, problem);
@@ -64,7 +64,7 @@ export function mount(container, { value = "", onChange, host = {} }) {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     tools.update();
     problem.hidden = !model.problem;
-    problem.textContent = model.problem?.message ?? "";
+    problem.textContent = model.problem ? model.t(model.problem.text, model.problem.values) : "";
     if (!width || !height) return; // detached or collapsed: the observer calls again
     const zoomed = canvas.getBoundingClientRect().width / width || 1; // by the graph, through a CSS transform
     const wanted = window.devicePixelRatio * Math.max(zoomed, 1);

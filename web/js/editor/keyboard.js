@@ -93,7 +93,7 @@ export function listen(root, sink, model, pointer, { signal, host }) {
       return;
     }
     const count = model.paste(event.clipboardData.getData("text/plain"));
-    model.say(count ? `pasted ${count} ${count === 1 ? "arrow" : "arrows"}` : "the clipboard holds no arrows");
+    model.say(model.t(count ? (count === 1 ? "pastedOne" : "pasted") : "nothingPasted", { count }));
   };
   root.addEventListener("keydown", keydown, { signal });
   sink.addEventListener("focus", refill, { signal });

@@ -6,6 +6,7 @@ import { History } from "./history.js";
 import { DEFAULTS } from "./preview.js";
 import { inverted } from "./region.js";
 import * as arrows from "./state.js";
+import { texts } from "./texts.js";
 
 const FLOW_VIEWS = ["off", "streaks", "colors"];
 
@@ -14,7 +15,8 @@ export class Model {
   #history = new History(arrows.empty);
   #preview = null;
 
-  constructor({ onText, onView }) {
+  constructor({ onText, onView, t = texts() }) {
+    this.t = t; // see texts.js
     this.onText = onText;
     this.onView = onView;
     this.selected = new Set();
@@ -213,7 +215,7 @@ export class Model {
   invertRegion() {
     const { state } = this;
     if (state.region) this.commit({ ...state, region: inverted(state.region) });
-    else this.say("nothing is painted: everything may move");
+    else this.say(this.t("nothingPainted"));
   }
 
   nextFlow() {

@@ -36,16 +36,17 @@ export function pixelsOf(region) {
   return pixels.get(region);
 }
 
-/** What is wrong with a region read from a text, or null. */
+/** What is wrong with a region read from a text, as [name, values] of texts.js, or null. */
 export function problemOf(region) {
   const { size, runs } = region ?? {};
   const whole = (value) => Number.isInteger(value) && value >= 0;
   if (!Array.isArray(size) || size.length !== 2 || !size.every((side) => whole(side) && side >= 1 && side <= MAX_SIDE)) {
-    return `size ${JSON.stringify(size)}`;
+    return ["badRegionSize", { size: JSON.stringify(size) }];
   }
-  if (!Array.isArray(runs) || !runs.every(whole)) return "its runs are no whole numbers";
+  if (!Array.isArray(runs) || !runs.every(whole)) return ["badRuns"];
   const sum = runs.reduce((total, length) => total + length, 0);
-  return sum === size[0] * size[1] ? null : `its runs make ${sum} pixels, ${size.join(" × ")} are ${size[0] * size[1]}`;
+  const pixels = size[0] * size[1];
+  return sum === pixels ? null : ["badRunSum", { sum, size: size.join(" × "), pixels }];
 }
 
 /** The size that a region painted on a picture of `size` px has. */

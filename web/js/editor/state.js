@@ -6,6 +6,7 @@
 import { inside } from "./geometry.js";
 import { readTracks } from "./formats.js";
 import { problemOf } from "./region.js";
+import { texts } from "./texts.js";
 
 export const VERSION = 1;
 const DIGITS = 1e5;
@@ -14,8 +15,15 @@ export const MAX_BYTES = 1_000_000;
 
 export const empty = { arrows: [], region: null, rest: {} };
 
-/** Thrown for a text that this version cannot read; the text is then left alone. */
-export class UnreadableError extends Error {}
+const english = texts();
+
+/** Thrown for a text that this version cannot read; the text is then left alone. Says `text` of texts.js with `values`. */
+export class UnreadableError extends Error {
+  constructor(text, values = {}) {
+    super(english(text, values));
+    Object.assign(this, { text, values });
+  }
+}
 
 /** Thrown for coordinates in px while the size of the picture is not known. */
 export class SizeNeededError extends UnreadableError {}
@@ -24,26 +32,24 @@ export class SizeNeededError extends UnreadableError {}
 export function parse(text, size = null) {
   const trimmed = (text ?? "").trim();
   if (!trimmed) return empty;
-  if (trimmed.length > MAX_BYTES) throw new UnreadableError("more than 1 MB of text");
+  if (trimmed.length > MAX_BYTES) throw new UnreadableError("tooLong");
   if (!trimmed.startsWith("{")) {
-    if (!size) throw new SizeNeededError("coordinates in pixels: they show once the picture's size is known");
+    if (!size) throw new SizeNeededError("needsSize");
     const tracks = readTracks(trimmed, size);
-    if (!tracks) throw new UnreadableError("neither arrows nor coordinates");
+    if (!tracks) throw new UnreadableError("noArrows");
     return { ...empty, arrows: checked(tracks.map((track, i) => ({ id: `a${i + 1}`, ...track }))) };
   }
   let data;
   try {
     data = JSON.parse(trimmed);
   } catch (error) {
-    throw new UnreadableError(`not JSON: ${error.message}`);
+    throw new UnreadableError("notJson", { why: error.message });
   }
   const { version, ref, arrows, region = null, ...rest } = data;
-  if (version !== VERSION) {
-    throw new UnreadableError(`saved by another version of the editor (${JSON.stringify(version)}, this one is ${VERSION})`);
-  }
-  if (!Array.isArray(arrows)) throw new UnreadableError("no list of arrows");
+  if (version !== VERSION) throw new UnreadableError("otherVersion", { saved: JSON.stringify(version), own: VERSION });
+  if (!Array.isArray(arrows)) throw new UnreadableError("noList");
   const problem = region && problemOf(region);
-  if (problem) throw new UnreadableError(`the region: ${problem}`);
+  if (problem) throw new UnreadableError(...problem);
   const state = { arrows: checked(arrows), region, rest };
   return Array.isArray(ref) && ref.length === 2 && ref.every((side) => side > 0) ? { ...state, ref } : state;
 }
@@ -57,15 +63,15 @@ export function serialize(state, size = null) {
 }
 
 function checked(entries) {
-  if (entries.length > MAX_ARROWS) throw new UnreadableError(`${entries.length} arrows, allowed at most ${MAX_ARROWS}`);
+  if (entries.length > MAX_ARROWS) throw new UnreadableError("tooMany", { count: entries.length, most: MAX_ARROWS });
   const seen = new Set();
   return entries.map((entry, i) => {
     const { points, strength = 1, id = `a${i + 1}`, ...rest } = entry ?? {};
     const good = (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
     if (!Array.isArray(points) || !points.length || !points.every(good)) {
-      throw new UnreadableError(`arrow ${i + 1}: its points are no pairs of numbers`);
+      throw new UnreadableError("badPoints", { number: i + 1 });
     }
-    if (!Number.isFinite(strength) || strength < 0) throw new UnreadableError(`arrow ${i + 1}: strength ${strength}`);
+    if (!Number.isFinite(strength) || strength < 0) throw new UnreadableError("badStrength", { number: i + 1, strength });
     const unique = seen.has(id) ? freeId(seen) : String(id);
     seen.add(unique);
     return { ...rest, id: unique, points: points.map(inside), strength };

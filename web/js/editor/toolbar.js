@@ -21,24 +21,6 @@ const ICONS = {
   clear: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5 5 13h6l.5-8.5M7 7v3.5M9 7v3.5",
 };
 
-const HELP = {
-  problem: "These arrows were not opened. Clear starts anew.",
-  none: "Drag: arrow · Shift-drag: curve · click: pin · Ctrl-drag: select",
-  one: "Drag a point: bend · double-click: new point · wheel: strength",
-  many: "Drag: move all · wheel: strength · Del: delete · Ctrl+D: duplicate",
-  hidden: "The arrows are hidden, and still count. H shows them.",
-  paint: "Paint where things may move · Alt: erase · [ ]: size",
-  unconnected: "Connect region to Densify Flow, or this does nothing",
-  erase: "Erase what was painted · Alt: paint · [ ]: size",
-};
-const KEYS =
-  "A arrow, C curve, S select tool. Shift-drag: curve. Ctrl-drag: select with a box; Shift- or Ctrl-click: add to it.\n" +
-  "Double-click a segment: add a point; a point: drop it (Alt-click too). Click again: the arrow underneath.\n" +
-  "Wheel over a selected arrow, + and -: strength (Shift: finer). Elsewhere: zoom; 0: whole picture; right-drag: pan.\n" +
-  "B paint, E erase the region that may move; [ and ] or Shift-wheel: brush size; I: invert. F flow, P motion.\n" +
-  "Arrow keys: move by a pixel (Shift: 10; Alt: the head alone). Enter: new arrow. , and .: previous and next.\n" +
-  "Del, Ctrl+D, Ctrl+A, Ctrl+C, Ctrl+X, Ctrl+V (also KJNodes coordinates), Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Esc.";
-
 function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 16 16");
@@ -58,13 +40,14 @@ export function element(tag, className, ...children) {
 
 /** {bar, options, foot, update()}; `focus` gives the focus back to the picture, `copyText` fills the clipboard. */
 export function toolbar(model, { signal, focus, copyText }) {
+  const { t } = model;
   const buttons = {};
-  const button = (name, title, act, ...more) => {
+  const button = (name, act, ...more) => {
     const made = element("button", "", icon(ICONS[name]), ...more);
     if (more.length) made.className = "df-named";
     made.type = "button";
-    made.title = title;
-    made.setAttribute("aria-label", title);
+    made.title = t(name);
+    made.setAttribute("aria-label", t(name));
     made.dataset.action = name;
     made.addEventListener("click", (event) => {
       act(event);
@@ -74,11 +57,11 @@ export function toolbar(model, { signal, focus, copyText }) {
     return made;
   };
   const gap = () => element("span", "df-gap");
-  const tool = (name, title) => button(name, title, () => model.use({ tool: name }));
+  const tool = (name) => button(name, () => model.use({ tool: name }));
 
   const strength = document.createElement("input");
-  Object.assign(strength, { type: "number", min: "0", step: "0.1", title: "Strength of the selected arrows: multiplies the distance" });
-  strength.setAttribute("aria-label", "strength");
+  Object.assign(strength, { type: "number", min: "0", step: "0.1", title: t("strengthTip") });
+  strength.setAttribute("aria-label", t("strength"));
   const setStrength = () => {
     if (strength.value !== "" && Number.isFinite(strength.valueAsNumber)) model.setStrength(strength.valueAsNumber);
   };
@@ -86,51 +69,42 @@ export function toolbar(model, { signal, focus, copyText }) {
   strength.addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && focus(), { signal });
 
   const size = document.createElement("input");
-  Object.assign(size, { type: "range", min: "0", max: "1", step: "any", title: "Size of the brush ([ and ], or Shift-wheel)" });
-  size.setAttribute("aria-label", "brush size");
+  Object.assign(size, { type: "range", min: "0", max: "1", step: "any", title: t("brushTip") });
+  size.setAttribute("aria-label", t("brush"));
   size.addEventListener("input", () => model.use({ brush: LARGEST ** size.valueAsNumber * SMALLEST ** (1 - size.valueAsNumber) }), { signal });
   size.addEventListener("change", focus, { signal });
 
   const bar = element(
     "div",
     "df-bar",
-    tool("arrow", "Draw arrows (A)"),
-    tool("curve", "Draw curved arrows (C, or Shift-drag)"),
-    tool("select", "Select with a box (S, or Ctrl-drag)"),
-    tool("paint", "Paint the region that may move (B)"),
-    tool("erase", "Erase the region (E)"),
+    ...TOOLS.map(tool),
     gap(),
-    button("undo", "Undo (Ctrl+Z)", () => model.undo()),
-    button("redo", "Redo (Ctrl+Shift+Z, Ctrl+Y)", () => model.redo()),
+    button("undo", () => model.undo()),
+    button("redo", () => model.redo()),
     gap(),
-    button("fit", "Whole picture (0)", () => model.fit()),
-    button("copy", "Copy as KJNodes coordinates; with Shift one point a frame", ({ shiftKey }) => {
+    button("fit", () => model.fit()),
+    button("copy", ({ shiftKey }) => {
       copyText(model.coordinates({ perFrame: shiftKey }));
-      model.say(shiftKey ? "coordinates copied, one a frame" : "coordinates copied");
+      model.say(t(shiftKey ? "copiedFrames" : "copied"));
     }),
-    button("clear", "Clear all; undo brings it back", () => model.clear()),
+    button("clear", () => model.clear()),
   );
-  const ofArrows = element("label", "", "strength", strength);
-  const ofRegion = element(
-    "span",
-    "df-group",
-    size,
-    button("invert", "Swap what may move and what may not (I)", () => model.invertRegion()),
-  );
+  const ofArrows = element("label", "", t("strength"), strength);
+  const ofRegion = element("span", "df-group", size, button("invert", () => model.invertRegion()));
   const options = element(
     "div",
     "df-bar",
     ofArrows,
     ofRegion,
     element("span", "df-space"),
-    button("shown", "Show or hide the arrows (H)", () => model.use({ shown: !model.shown })),
-    button("numbered", "Numbers (N)", () => model.use({ numbered: !model.numbered })),
-    button("flow", "Show the flow: off, streaks, colours (F)", () => model.nextFlow(), "flow"),
-    button("playing", "Move the picture along the flow, roughly (P)", () => model.use({ playing: !model.playing }), "motion"),
+    button("shown", () => model.use({ shown: !model.shown })),
+    button("numbered", () => model.use({ numbered: !model.numbered })),
+    button("flow", () => model.nextFlow(), t("flowButton")),
+    button("playing", () => model.use({ playing: !model.playing }), t("playingButton")),
   );
   const [help, count] = [element("span", "df-help"), element("span", "df-count")];
   const foot = element("div", "df-foot", help, count);
-  foot.title = KEYS;
+  foot.title = t("keys");
 
   function update() {
     const { selected, state, view } = model;
@@ -150,17 +124,19 @@ export function toolbar(model, { signal, focus, copyText }) {
 
     const strengths = new Set(model.chosen.map((arrow) => arrow.strength));
     strength.disabled = !strengths.size;
-    strength.placeholder = strengths.size > 1 ? "mixed" : "";
+    strength.placeholder = strengths.size > 1 ? t("mixed") : "";
     const value = strengths.size === 1 ? String([...strengths][0]) : "";
     if (Number(strength.value) !== Number(value) || value === "") strength.value = value;
 
     const cut = model.tool in BRUSHES && model.flowSettings.region === null;
-    const kind = cut ? "unconnected" : model.tool in BRUSHES ? model.tool : !model.shown ? "hidden" : selected.size > 1 ? "many" : selected.size ? "one" : "none";
+    const ofBrush = { paint: "helpPaint", erase: "helpErase" }[model.tool];
+    const ofSelected = selected.size > 1 ? "helpMany" : selected.size ? "helpOne" : "helpNone";
+    const kind = cut ? "helpUnconnected" : (ofBrush ?? (model.shown ? ofSelected : "helpHidden"));
     const ofFlow = (model.flow !== "off" || model.playing) && !cut && model.flowSettings.note;
-    help.textContent = model.problem ? HELP.problem : model.note || ofFlow || HELP[kind];
+    help.textContent = model.problem ? t("helpProblem") : model.note || ofFlow || t(kind);
     const zoom = view.zoom === 1 ? "" : ` · ${Math.round(view.zoom * 100)} %`;
     const number = state.arrows.length;
-    count.textContent = `${number} ${number === 1 ? "arrow" : "arrows"}${zoom}`;
+    count.textContent = t(number === 1 ? "oneArrow" : "arrows", { count: number }) + zoom;
   }
   return { bar, options, foot, update };
 }
