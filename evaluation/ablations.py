@@ -11,7 +11,7 @@ from ..flow_tools.dense import default_sigma_px, densify
 from ..flow_tools.estimate import estimate_flow
 from ..flow_tools.strength import strength_percent
 from ..model_loaders.refiner import refine
-from ..training.refiner import draw_hints
+from ..training.refiner_data import draw_hints
 from .animations import THRESHOLD, Models, Shot, load_models, measured, settings_of
 from .autoencoder import likeness
 from .held_out import held_out_clips

@@ -8,15 +8,15 @@ import torch
 
 from ..flow_tools.dense import default_sigma_px, densify
 from ..model_loaders.refiner import refine
-from ..training.refiner import WINDOW, draw_hints
+from ..training.refiner import REACHES
+from ..training.refiner_data import WINDOW, draw_hints
 from .animations import THRESHOLD, load_models, settings_of
 from .held_out import held_out_clips
 from .metrics import end_point_error
 from .reconstruction import flows_of
 from .report import Bar, Results, table
 
-MOST_OF_DENSE = 0.7
-REACHES = {"default": 1.0, "narrow": 0.2}  # of the arrows: sigma as a share of the default, which the bar is for
+MOST_OF_DENSE = 0.7  # at the default sigma
 
 
 def run(arguments: Namespace) -> list[Bar]:
@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> list[Bar]:
             hints = draw_hints(true, generator)
             for reach, share in REACHES.items():
                 dense = densify(*hints, sigma_px=share * default_sigma_px(*true.shape[-2:]), threshold=THRESHOLD)
-                refined = refine(models.refiner, dense, clips[name][start : start + 1])
+                refined = refine(models.refiner, dense, clips[name][start : start + 1], hints=hints)
                 for what, field in (("dense", dense), ("refined", refined)):
                     errors[f"{what} {reach}"].append(end_point_error(field, true))
         return {key: statistics.fmean(values) for key, values in errors.items()}

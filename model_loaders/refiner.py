@@ -25,7 +25,6 @@ class Refiner:
     """What travels over a FLOW_REFINER socket."""
 
     network: ModelPatcher  # of a FlowRefiner
-    image_conditioned: bool
     name: str
 
 
@@ -37,8 +36,7 @@ def load_refiner(path: Path) -> FlowRefiner:
 
 
 def manage_refiner(path: Path) -> Refiner:
-    network = load_refiner(path)
-    return Refiner(memory.managed(network), network.config.image_conditioned, path.name)
+    return Refiner(memory.managed(load_refiner(path)), path.name)
 
 
 @torch.no_grad()
@@ -53,16 +51,18 @@ def refine(
 ) -> Tensor:
     """flow [N, 2, H, W] px/frame and image [1, 3, H, W] −1..1 of the same size → refined flow, in main memory.
 
-    hints: sparse flow [1, 2, H, W] and its mask [1, 1, H, W] that the result keeps to; region [1, 1, H, W] 0..1 is
-    applied last. A field that is zero everywhere stays exactly zero: no arrows, no motion. on_step(i, N) after each.
+    hints: sparse flow [1, 2, H, W] and its mask [1, 1, H, W] that the result keeps to, and that a refiner trained with
+    hints sees; region [1, 1, H, W] 0..1 is applied last. A field that is zero everywhere stays exactly zero: no
+    arrows, no motion. on_step(i, N) after each.
     """
     (network,) = memory.load(refiner.network)
     device = memory.device()
-    picture = image.to(device) if refiner.image_conditioned else None
+    picture = image.to(device) if network.config.image_conditioned else None
+    shown = tuple(part.to(device) for part in hints) if hints is not None and network.config.hints else None
     refined = []
     for i, field in enumerate(flow.split(1)):
         moves = field.count_nonzero() > 0
-        field = network(field.to(device), picture).cpu() if moves else field.clone()
+        field = network(field.to(device), picture, shown).cpu() if moves else field.clone()
         if hints is not None:
             field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
         refined.append(field if region is None else field * region)

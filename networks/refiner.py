@@ -7,6 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..flow_tools.convention import REFERENCE_SIZE, crop_padding, pad_to_multiple
+from ..flow_tools.dense import default_sigma_px
+
+HINT_REACHES = (1 / 3, 1 / 12)  # of the default sigma: how far hints are spread for the network to see them
+FAINT = 0.05  # a Gaussian weight, at which what a hint says has faded to a half
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,9 @@ class RefinerConfig:
     max_channels: int = 512
     levels: int = 8
     flow_scale_px: float = 8.0  # px/frame at a 512-px reference that the network sees as 1
+    hints: bool = False  # ours: whether it sees the hints, too
+    gated: bool = False  # ours: it multiplies the dense field besides adding to it
+    relative: bool = False  # ours: the field's longest vector is what the network sees as 1
 
     @classmethod
     def from_dict(cls, values: dict) -> "RefinerConfig":
@@ -31,8 +38,13 @@ class RefinerConfig:
         return asdict(self)
 
     @property
-    def channels_in(self) -> int:
+    def condition_channels(self) -> int:
+        """Of the dense field and the image."""
         return 5 if self.image_conditioned else 2
+
+    @property
+    def channels_in(self) -> int:
+        return self.condition_channels + 3 * len(HINT_REACHES) * self.hints
 
 
 class FlowRefiner(nn.Module):
@@ -51,26 +63,37 @@ class FlowRefiner(nn.Module):
             # The outermost level keeps the magnitude of the flow, the innermost may be a single pixel: no norm there.
             norm = nn.Identity() if i in (0, last) else nn.InstanceNorm2d(width, affine=True)
             self.down.append(nn.Sequential(conv, norm))
-            after = 2 if i == 0 else widths[i - 1]
+            after = 2 + config.gated if i == 0 else widths[i - 1]
             self.up.append(nn.ConvTranspose2d(width if i == last else 2 * width, after, 4, stride=2, padding=1))
         self.up_norms = nn.ModuleList(nn.InstanceNorm2d(width, affine=True) for width in widths[:-1])
         nn.init.normal_(self.up[0].weight, std=1e-3)
         nn.init.zeros_(self.up[0].bias)
 
-    def forward(self, flow: Tensor, image: Tensor | None = None) -> Tensor:
+    def forward(self, flow: Tensor, image: Tensor | None = None, hints: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """flow [B, 2, H, W] px/frame and image [B, 3, H, W] −1..1 → flow [B, 2, H, W] px/frame, of any size from 2×2.
 
-        Raises ValueError where the image is missing or superfluous, and where a side is 1 px.
+        hints: sparse flow [B, 2, H, W] and its mask [B, 1, H, W]; a refiner that sees hints does without them, too.
+        Raises ValueError where the image is missing or superfluous, hints are superfluous, and where a side is 1 px.
         """
         if (image is not None) != self.config.image_conditioned:
             wanted = "an image" if self.config.image_conditioned else "no image"
             raise ValueError(f"refiner: got {'an' if image is not None else 'no'} image, this refiner wants {wanted}")
+        if hints is not None and not self.config.hints:
+            raise ValueError("refiner: got hints, this refiner sees none")
         height, width = flow.shape[-2:]
         if min(height, width) < 2:
             raise ValueError(f"refiner: got a field of {height}×{width} px, allowed sides of 2 px or more")
-        scale = self.config.flow_scale_px * max(height, width) / REFERENCE_SIZE
-        x = flow / scale if image is None else torch.cat([flow / scale, image], dim=1)
-        x, padding = pad_to_multiple(x.to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect")
+        scale = self.scale(flow)
+        inputs = [flow / scale] if image is None else [flow / scale, image]
+        if self.config.hints:
+            inputs.append(
+                flow.new_zeros(len(flow), 3 * len(HINT_REACHES), height, width)
+                if hints is None
+                else spread(*hints, scale)
+            )
+        x, padding = pad_to_multiple(
+            torch.cat(inputs, dim=1).to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect"
+        )
         skips = []
         for i, down in enumerate(self.down):
             x = down(x if i == 0 else F.leaky_relu(x, 0.2))
@@ -80,7 +103,37 @@ class FlowRefiner(nn.Module):
             x = self.up[i](F.relu(x))
             if i > 0:
                 x = torch.cat([self.up_norms[i - 1](x), skips.pop()], dim=1)
-        return flow + scale * crop_padding(x, padding).to(flow.dtype)
+        x = crop_padding(x, padding).to(flow.dtype)
+        return (flow * (1 + x[:, 2:]) if self.config.gated else flow) + scale * x[:, :2]
+
+    def scale(self, flow: Tensor) -> Tensor | float:
+        """px/frame that the network sees as 1."""
+        fixed = self.config.flow_scale_px * max(flow.shape[-2:]) / REFERENCE_SIZE
+        if not self.config.relative:
+            return fixed
+        return flow.norm(dim=1, keepdim=True).amax((2, 3), keepdim=True).clamp_min(fixed / 1000)
+
+
+def spread(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor:
+    """Hints as convolutions see them: for each of HINT_REACHES their flow / scale, fading out, and how near they are.
+
+    sparse [B, 2, H, W] px/frame and mask [B, 1, H, W] → [B, 6, H, W].
+    """
+    height, width = sparse.shape[-2:]
+    hinted = (hints > 0).to(sparse.dtype)
+    values = torch.cat([sparse / scale * hinted, hinted], dim=1)
+    maps = []
+    for reach in HINT_REACHES:
+        sigma = reach * default_sigma_px(height, width)
+        total = gaussian(height, sigma, values) @ values @ gaussian(width, sigma, values)
+        maps.append(total / (total[:, 2:] + FAINT))
+    return torch.cat(maps, dim=1)
+
+
+def gaussian(size: int, sigma: float, like: Tensor) -> Tensor:
+    """[size, size]: exp(−(i − j)² / sigma²)."""
+    place = torch.arange(size, device=like.device, dtype=torch.float32)
+    return torch.exp(-(((place - place[:, None]) / sigma) ** 2)).to(like.dtype)
 
 
 class PatchDiscriminator(nn.Module):
@@ -89,7 +142,7 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, config: RefinerConfig):
         super().__init__()
         width = config.base_channels
-        layers = [nn.Conv2d(config.channels_in + 2, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        layers = [nn.Conv2d(config.condition_channels + 2, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for i, stride in enumerate((2, 2, 1)):
             before, after = width * 2**i, width * 2 ** (i + 1)
             layers += [

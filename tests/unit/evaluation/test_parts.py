@@ -146,13 +146,13 @@ def test_ablations_are_held_in_the_papers_order(parts):
 
 def test_refiner_is_held_against_its_input(parts):
     module = parts.modules["refiner"]
-    parts.monkeypatch.setattr(module, "refine", lambda refiner, dense, image: dense)
+    parts.monkeypatch.setattr(module, "refine", lambda refiner, dense, image, hints: dense)
     assert all(bar.value == 1 and not bar.met for bar in parts.run("refiner").values())
     parts.out = parts.out / "exact"
     flows = {name: estimate_flow(clip) for name, clip in clips()}
     starts = {name: clip[:1] for name, clip in clips()}
 
-    def exact(refiner, dense, image):
+    def exact(refiner, dense, image, hints):
         name = next(name for name, start in starts.items() if torch.equal(start, image))
         return flows[name][:8].mean(dim=0, keepdim=True)
 

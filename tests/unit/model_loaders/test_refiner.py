@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 from tiny import seeded
 
+from driftfield.flow_tools.dense import default_sigma_px, hold_hints
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 
 
@@ -34,6 +35,21 @@ def test_refines_each_field_and_reports(loaders, refiner_file, picture):
     assert steps == [(0, 3), (1, 3), (2, 3)]
     network = loaders.refiner.load_refiner(refiner_file)
     torch.testing.assert_close(refined[1:2], network(flow[1:2], picture), atol=1e-5, rtol=0)
+
+
+def test_a_refiner_that_sees_hints_is_shown_them_where_there_are_some(loaders, tmp_path, picture):
+    config = RefinerConfig(base_channels=4, levels=4, hints=True, gated=True, relative=True)
+    path, network = tmp_path / "hinted.safetensors", seeded(lambda: FlowRefiner(config), 0)
+    metadata = {"format": "driftfield.refiner.v1", "config": json.dumps(config.to_dict())}
+    save_file(network.state_dict(), path, metadata=metadata)
+    refiner = loaders.refiner.manage_refiner(path)
+    flow = torch.randn(2, 2, 40, 56, generator=torch.Generator().manual_seed(1))
+    hints = torch.zeros(1, 2, 40, 56), torch.zeros(1, 1, 40, 56)
+    hints[0][0, :, 8, 8] = hints[1][0, 0, 8, 8] = 1
+    torch.testing.assert_close(loaders.refiner.refine(refiner, flow, picture)[:1], network(flow[:1], picture))
+    for field, refined in zip(flow.split(1), loaders.refiner.refine(refiner, flow, picture, hints=hints), strict=True):
+        expected = hold_hints(network(field, picture, hints), *hints, sigma_px=default_sigma_px(40, 56) / 4)
+        torch.testing.assert_close(refined[None], expected)
 
 
 def test_no_motion_stays_exactly_none(loaders, refiner_file, picture):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import seeded
 
-from driftfield.networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
+from driftfield.networks.refiner import FAINT, HINT_REACHES, FlowRefiner, PatchDiscriminator, RefinerConfig, spread
 
 SMALL = RefinerConfig(base_channels=4, max_channels=8, levels=5)
 
@@ -46,6 +46,61 @@ def test_the_image_is_wanted_or_not(refiner):
         blind(flow, image)
 
 
+OURS = dataclasses.replace(SMALL, hints=True, gated=True, relative=True)
+
+
+def hints_at(row: int, column: int, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """One hint, 2 px/frame to the right."""
+    sparse, mask = torch.zeros(1, 2, size, size), torch.zeros(1, 1, size, size)
+    sparse[0, 0, row, column], mask[0, 0, row, column] = 2, 1
+    return sparse, mask
+
+
+def test_hints_are_seen_and_not_needed(refiner):
+    flow, image = randn(1, 2, 64, 64), randn(1, 3, 64, 64, seed=1)
+    ours = seeded(lambda: FlowRefiner(OURS), 0)
+    without, here, there = ours(flow, image), ours(flow, image, hints_at(5, 5)), ours(flow, image, hints_at(50, 50))
+    assert not torch.equal(without, here) and not torch.equal(here, there)
+    none = torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64)
+    assert torch.equal(without, ours(flow, image, none))
+    with pytest.raises(ValueError, match="got hints, this refiner sees none"):
+        refiner(flow, image, hints_at(5, 5))
+
+
+def test_hints_fade_with_their_distance():
+    """At D from a lone hint each map is v·w / (w + FAINT), w = exp(−(D / sigma)²)."""
+    maps = spread(*hints_at(20, 30), 4.0)
+    assert maps.shape == (1, 3 * len(HINT_REACHES), 64, 64)
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    for reach, (right, down, near) in zip(HINT_REACHES, maps[0].split(3), strict=True):
+        weight = torch.exp(-((y - 20) ** 2 + (x - 30) ** 2) / (reach * 170 * 64 / 512) ** 2)
+        torch.testing.assert_close(near, weight / (weight + FAINT), atol=1e-5, rtol=0)
+        torch.testing.assert_close(right, near * 0.5, atol=1e-5, rtol=0)
+        assert not down.any()
+    several = hints_at(20, 30)[1] * 0.01  # the share of a pixel of a curved arrow: as near as any other
+    torch.testing.assert_close(spread(hints_at(20, 30)[0], several, 4.0), maps)
+
+
+def test_a_relative_one_is_as_strong_as_its_field():
+    ours = seeded(lambda: FlowRefiner(OURS), 0)
+    flow, image, (sparse, mask) = randn(2, 2, 64, 64), randn(2, 3, 64, 64, seed=1), hints_at(20, 30)
+    sparse, mask = sparse.expand(2, -1, -1, -1), mask.expand(2, -1, -1, -1)
+    many = torch.tensor([3.0, 20.0]).view(2, 1, 1, 1)
+    torch.testing.assert_close(
+        ours(many * flow, image, (many * sparse, mask)), many * ours(flow, image, (sparse, mask))
+    )
+    assert not ours(torch.zeros(1, 2, 64, 64), image[:1]).abs().max() > 1e-2
+
+
+def test_a_gate_of_minus_one_shuts():
+    ours = seeded(lambda: FlowRefiner(OURS), 0)
+    ours.up[0].weight.data.zero_()
+    flow, image = randn(1, 2, 64, 64), randn(1, 3, 64, 64, seed=1)
+    assert torch.equal(ours(flow, image), flow)
+    ours.up[0].bias.data[2] = -1
+    assert not ours(flow, image).any()
+
+
 def test_the_papers_size():
     """pix2pix's U-Net generator at 256² has 54.4 million parameters."""
     with torch.device("meta"):
@@ -53,9 +108,11 @@ def test_the_papers_size():
     assert count == pytest.approx(54.4e6, rel=0.01)
 
 
-def test_all_parameters_learn():
-    refiner = FlowRefiner(SMALL).requires_grad_(True)
-    refiner(randn(2, 2, 64, 64), randn(2, 3, 64, 64, seed=1)).square().mean().backward()
+@pytest.mark.parametrize("hinted", [False, True])
+def test_all_parameters_learn(hinted):
+    refiner = FlowRefiner(OURS if hinted else SMALL).requires_grad_(True)
+    hints = (randn(2, 2, 64, 64, seed=2), torch.ones(2, 1, 64, 64)) if hinted else None
+    refiner(randn(2, 2, 64, 64), randn(2, 3, 64, 64, seed=1), hints).square().mean().backward()
     assert [name for name, p in refiner.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
@@ -86,6 +143,8 @@ def test_half_precision(refiner, dtype):
 
 
 def test_config_round_trip():
-    assert RefinerConfig.from_dict(SMALL.to_dict()) == SMALL
+    assert RefinerConfig.from_dict(OURS.to_dict()) == OURS
+    older = {"image_conditioned": True, "base_channels": 4, "max_channels": 8, "levels": 5, "flow_scale_px": 8.0}
+    assert RefinerConfig.from_dict(older) == SMALL
     with pytest.raises(ValueError, match="depth.*allowed fields"):
         RefinerConfig.from_dict({"depth": 3})
