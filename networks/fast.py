@@ -1,4 +1,4 @@
-"""SVD's blocks rewritten for speed: the same parameters, the same result up to rounding, nothing for gradients lost.
+"""SVD's blocks rewritten for speed: the same parameters, the same results and gradients up to rounding.
 
 What is different: data stays channels-last, where a temporal convolution is a 2-d one over [frames, pixels] and a
 transformer's tokens are a view; cross-attention to the one image token is computed once for all queries; biases, time
@@ -16,8 +16,10 @@ from diffusers.models.transformers.transformer_temporal import TransformerSpatio
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
+from . import composed
 from .fused import add_layer_norm, attend_over_frames, fused, gated_gelu, group_norm, mix
 from .motion_attention import MotionAttention
+from .motion_encoder import ResidualBlock
 from .single_token import SingleTokenAttention, attend_to_token
 
 PROCESSORS = (AttnProcessor, AttnProcessor2_0, SingleTokenAttention, MotionAttention)
@@ -27,8 +29,7 @@ def accelerate(network: nn.Module) -> nn.Module:
     """Rewrites a UNetSpatioTemporalConditionModel, a MotionUNet or a TemporalDecoder in place, and returns it.
 
     Parameters keep their names and values; on a GPU convolution weights change their memory format. A second call does
-    nothing. For sampling alone: image_only_indicator counts as zero and the token of frame 0 as every frame's, as
-    both networks have it.
+    nothing. image_only_indicator counts as zero and the token of frame 0 as every frame's, as both networks have it.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d) and module.weight.is_cuda:
@@ -196,7 +197,27 @@ class FastDecoder(TemporalDecoder):
         return colors.transpose(1, 2).flatten(0, 1).unflatten(2, sample.shape[-2:])
 
 
+class FastResidualBlock(ResidualBlock):
+    """The motion encoder's; its last convolution and the pooling after it are one convolution of stride 2."""
+
+    @staticmethod
+    def fits(block: ResidualBlock) -> bool:
+        return True
+
+    def forward(self, x):
+        h = tokens(x)
+        norm1, act1, conv1, norm2, act2, conv2, _ = self.body
+        h = composed.instance_norm_leaky_relu(h, norm1.weight, norm1.bias, norm1.eps, act1.negative_slope)
+        h = tokens(conv1(image(h)))
+        h = composed.instance_norm_leaky_relu(h, norm2.weight, norm2.bias, norm2.eps, act2.negative_slope)
+        kernel = F.pad(conv2.weight, (1, 1, 1, 1))
+        kernel = kernel[:, :, 1:] + kernel[:, :, :-1]
+        kernel = 0.25 * (kernel[..., 1:] + kernel[..., :-1])
+        return F.conv2d(image(h), kernel, conv2.bias, stride=2, padding=1) + self.shortcut(x)
+
+
 FAST = {
+    ResidualBlock: FastResidualBlock,
     SpatioTemporalResBlock: FastResBlock,
     TransformerSpatioTemporalModel: FastTransformer,
     Upsample2D: FastUpsample,

@@ -1,4 +1,4 @@
-"""Operations over channels-last data that networks repeat, each a single pass: Triton's kernels on a GPU, else torch.
+"""Operations over channels-last data that networks repeat, each a single pass: Triton's kernels on a GPU, else torch's.
 
 Data lies as [N, …, C]: N samples, C channels last and contiguous. All but attention keep sums in float32.
 """
@@ -9,6 +9,8 @@ import logging
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from . import composed
 
 TILE = 8192  # numbers that one program of a kernel holds
 HALVES = (torch.float16, torch.bfloat16)
@@ -31,8 +33,8 @@ def kernels():
 
 
 def fused(x: Tensor):
-    """The kernels if they are for this tensor: on a CUDA GPU, and without gradients, which they do not have."""
-    if not x.is_cuda or (torch.is_grad_enabled() and x.requires_grad):
+    """The kernels if they are for this tensor: on a CUDA GPU, and where no gradients are wanted: they have none."""
+    if not x.is_cuda or torch.is_grad_enabled():
         return None
     return kernels()
 
@@ -49,10 +51,7 @@ def group_norm(x: Tensor, norm: nn.GroupNorm, *, shift: Tensor | None = None, si
     """GroupNorm(x + shift) of x [N, …, C], and SiLU of it; shift [M, C], N / M consecutive samples share a row."""
     module = fused(x)
     if module is None:
-        if shift is not None:
-            x = x + shift.repeat_interleave(len(x) // len(shift), 0).view(len(x), *[1] * (x.ndim - 2), -1)
-        y = F.group_norm(x.movedim(-1, 1), norm.num_groups, norm.weight, norm.bias, norm.eps).movedim(1, -1)
-        return F.silu(y, inplace=not y.requires_grad) if silu else y
+        return composed.group_norm(x, norm.weight, norm.bias, shift, norm.num_groups, norm.eps, silu)
     x = x.contiguous()
     samples, channels = len(x), x.shape[-1]
     rows, group = x.numel() // samples // channels, channels // norm.num_groups
@@ -84,13 +83,7 @@ def add_layer_norm(
     """
     module = fused(x)
     if module is None:
-
-        def spread(vectors: Tensor) -> Tensor:
-            return vectors[:, None].expand(-1, x.numel() // vectors.numel(), -1).reshape(x.shape)
-
-        total = x if add is None else x + add
-        total = total if before is None else total + spread(before)
-        return total, norm(total if after is None else total + spread(after))
+        return composed.add_layer_norm(x, norm.weight, norm.bias, norm.eps, add, before, after)
     x = x.contiguous()
     channels = x.shape[-1]
     rows = x.numel() // channels
@@ -112,8 +105,7 @@ def gated_gelu(x: Tensor) -> Tensor:
     """[N, …, 2C] → first half · GELU(second half), [N, …, C]."""
     module = fused(x)
     if module is None:
-        value, gate = x.chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        return composed.gated_gelu(x)
     x = x.contiguous()
     channels = x.shape[-1] // 2
     rows = x.numel() // x.shape[-1]
@@ -136,12 +128,7 @@ def mix(
     """
     module = fused(x)
     if module is None:
-        y = y if z is None else y + z
-        y = y if bias is None else y + bias
-        if factor is None:
-            return x + y
-        s = torch.sigmoid(sign * factor.float()).to(x.dtype)
-        return torch.lerp(x, y, s) if blend else torch.addcmul(x, y, s)
+        return composed.mix(x, y, z, bias, factor, sign, blend)
     x, y = x.contiguous(), y.contiguous()
     channels = x.shape[-1]
     rows = x.numel() // channels

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
 from ..networks.animator import MotionUNet
-from ..networks.temporal_convolution import flatten_temporal_convolutions
+from ..networks.composed import compile_operations
+from ..networks.fast import accelerate
 from .animator_models import build_models, save
 from .common import (
     Average,
@@ -28,7 +29,7 @@ from .common import (
     write_report,
 )
 from .data import list_names
-from .denoising import DenoisingLoss, checkpoint_blocks, draw_batch, repeated_blocks
+from .denoising import DenoisingLoss, checkpoint_blocks, draw_batch
 from .latents import join
 from .run import Run
 from .samples import sheet
@@ -45,15 +46,13 @@ class Training:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.animator, self.image_encoder = animator, image_encoder
         self.loss = DenoisingLoss(animator, image_encoder, options)
-        flatten_temporal_convolutions(self.loss)
+        accelerate(animator)
         if options.gradient_checkpointing:
             checkpoint_blocks(self.loss)
         self.masters = MasterWeights(self.loss, dtype)
         self.average = Average(self.loss, source=self.masters.values)
         if options.compile:
-            torch._dynamo.config.recompile_limit = 64  # of one block's code, for every width and place
-            for block in repeated_blocks(self.loss):
-                block.compile(dynamic=False)
+            compile_operations()
         self.options, self.step_module = options, None
         self.optimizers = Optimizers(
             self.masters.values,

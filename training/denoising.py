@@ -1,11 +1,10 @@
 """The denoising loss that the animator and the LoRA are trained with, and the batches that it takes."""
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
-from diffusers.models.attention import BasicTransformerBlock, TemporalBasicTransformerBlock
-from diffusers.models.resnet import ResnetBlock2D, TemporalResnetBlock
+from diffusers.models.resnet import SpatioTemporalResBlock
+from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -141,13 +140,8 @@ def draw_batch(
     }
 
 
-def repeated_blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """What torch.compile takes one by one: those of one width share a graph, a third of the whole's operations."""
-    kinds = (BasicTransformerBlock, TemporalBasicTransformerBlock, ResnetBlock2D, TemporalResnetBlock, ResidualBlock)
-    return (child for child in module.modules() if isinstance(child, kinds))
-
-
 def checkpoint_blocks(module: nn.Module) -> None:
     """Gradient checkpointing: a block keeps its input alone for the backward pass, which computes the block again."""
-    for block in repeated_blocks(module):
+    kinds = (TransformerSpatioTemporalModel, SpatioTemporalResBlock, ResidualBlock)
+    for block in [child for child in module.modules() if isinstance(child, kinds)]:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
