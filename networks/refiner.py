@@ -23,8 +23,8 @@ class RefinerConfig:
     levels: int = 8
     flow_scale_px: float = 8.0  # px/frame at a 512-px reference that the network sees as 1
     hints: bool = False  # ours: whether it sees the hints, too
-    gated: bool = False  # ours: it multiplies the dense field besides adding to it
-    relative: bool = False  # ours: the field's longest vector is what the network sees as 1
+    gated: bool = False  # ours: it multiplies the dense field and the spread hints besides adding to them
+    relative: bool = False  # ours: the longest vector, of the field and the hints, is what the network sees as 1
 
     @classmethod
     def from_dict(cls, values: dict) -> "RefinerConfig":
@@ -43,8 +43,13 @@ class RefinerConfig:
         return 5 if self.image_conditioned else 2
 
     @property
-    def channels_in(self) -> int:
-        return self.condition_channels + 3 * len(HINT_REACHES) * self.hints
+    def hint_channels(self) -> int:
+        return 3 * len(HINT_REACHES) if self.hints else 0
+
+    @property
+    def gates(self) -> int:
+        """One for the dense field and one for each reach of the hints."""
+        return (1 + self.hint_channels // 3) if self.gated else 0
 
 
 class FlowRefiner(nn.Module):
@@ -58,12 +63,12 @@ class FlowRefiner(nn.Module):
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
         for i, width in enumerate(widths):
-            before = config.channels_in if i == 0 else widths[i - 1]
+            before = config.condition_channels + config.hint_channels if i == 0 else widths[i - 1]
             conv = nn.Conv2d(before, width, 4, stride=2, padding=1)
             # The outermost level keeps the magnitude of the flow, the innermost may be a single pixel: no norm there.
             norm = nn.Identity() if i in (0, last) else nn.InstanceNorm2d(width, affine=True)
             self.down.append(nn.Sequential(conv, norm))
-            after = 2 + config.gated if i == 0 else widths[i - 1]
+            after = 2 + config.gates if i == 0 else widths[i - 1]
             self.up.append(nn.ConvTranspose2d(width if i == last else 2 * width, after, 4, stride=2, padding=1))
         self.up_norms = nn.ModuleList(nn.InstanceNorm2d(width, affine=True) for width in widths[:-1])
         nn.init.normal_(self.up[0].weight, std=1e-3)
@@ -83,17 +88,16 @@ class FlowRefiner(nn.Module):
         height, width = flow.shape[-2:]
         if min(height, width) < 2:
             raise ValueError(f"refiner: got a field of {height}×{width} px, allowed sides of 2 px or more")
-        scale = self.scale(flow)
-        inputs = [flow / scale] if image is None else [flow / scale, image]
-        if self.config.hints:
-            inputs.append(
-                flow.new_zeros(len(flow), 3 * len(HINT_REACHES), height, width)
-                if hints is None
-                else spread(*hints, scale)
-            )
-        x, padding = pad_to_multiple(
-            torch.cat(inputs, dim=1).to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect"
-        )
+        scale = self.config.flow_scale_px * max(height, width) / REFERENCE_SIZE
+        if self.config.relative:
+            given = flow if hints is None else torch.cat([flow, hints[0]], dim=-1)
+            scale = given.norm(dim=1, keepdim=True).amax((2, 3), keepdim=True).clamp_min(scale / 1000)
+        seen = flow / scale
+        spread = flow.new_zeros(len(flow), self.config.hint_channels, height, width)
+        if hints is not None:
+            spread = spread_hints(*hints, scale)
+        x = torch.cat([seen, spread] if image is None else [seen, image, spread], dim=1)
+        x, padding = pad_to_multiple(x.to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect")
         skips = []
         for i, down in enumerate(self.down):
             x = down(x if i == 0 else F.leaky_relu(x, 0.2))
@@ -103,18 +107,15 @@ class FlowRefiner(nn.Module):
             x = self.up[i](F.relu(x))
             if i > 0:
                 x = torch.cat([self.up_norms[i - 1](x), skips.pop()], dim=1)
-        x = crop_padding(x, padding).to(flow.dtype)
-        return (flow * (1 + x[:, 2:]) if self.config.gated else flow) + scale * x[:, :2]
-
-    def scale(self, flow: Tensor) -> Tensor | float:
-        """px/frame that the network sees as 1."""
-        fixed = self.config.flow_scale_px * max(flow.shape[-2:]) / REFERENCE_SIZE
-        if not self.config.relative:
-            return fixed
-        return flow.norm(dim=1, keepdim=True).amax((2, 3), keepdim=True).clamp_min(fixed / 1000)
+        correction, gates = crop_padding(x, padding).to(flow.dtype).split([2, self.config.gates], dim=1)
+        if self.config.gated:
+            given = torch.cat([seen, *spread.split([2, 1] * (self.config.gates - 1), dim=1)[::2]], dim=1)
+            given = given.unflatten(1, (-1, 2)) * gates.unflatten(1, (-1, 1))
+            correction = correction + given.sum(1)
+        return flow + scale * correction
 
 
-def spread(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor:
+def spread_hints(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor:
     """Hints as convolutions see them: for each of HINT_REACHES their flow / scale, fading out, and how near they are.
 
     sparse [B, 2, H, W] px/frame and mask [B, 1, H, W] → [B, 6, H, W].

@@ -1,8 +1,9 @@
 """Train the flow refiner T (pix2pix, paper 3.2): `python -m driftfield.training.refiner --data DIR --out DIR`.
 
 On a set of `prepare holynski` the targets are its annotated fields; on others the mean of the estimated flow over a few
-frames, and synthetic scenes. `--start DIR` starts from an earlier run's refiner (with a new discriminator), `--resume
-DIR` goes on with that run itself.
+frames, and synthetic scenes. Each step draws its own views, colours, directions and hints on the training's device.
+`--start DIR` starts from an earlier run's refiner (with a new discriminator), `--resume DIR` goes on with that run
+itself.
 """
 
 import json
@@ -128,6 +129,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     def draw_sheet() -> Tensor:
         with average.applied():
+            if held_out:
+                errors = endpoint_errors(refiner, held_out, device)
+                print(f"step {run.step} held out: {errors}", flush=True)
+                for name, error in errors.items():
+                    run.writer.add_scalar(f"held out {name}", error, run.step)
             return sheet(refiner, held_out or clips)
 
     run = Run(options, accelerator, clock, parts=parts, save=save_weights, sheet=draw_sheet)
@@ -147,7 +153,8 @@ def main(arguments: list[str] | None = None) -> None:
         shown = uniform(len(true), 1, 1, 1, generator=generator, device=device) >= HINTLESS
         refined = refined_field(refiner, dense, image, tuple(m * shown for m in hint_maps(true, *hints)))
 
-        real, fake = critic(condition, true / unit), critic(condition, refined.detach() / unit)
+        both = torch.cat([true, refined.detach()]) / unit
+        real, fake = critic(torch.cat([condition, condition]), both).chunk(2)
         critic_loss = 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
         critic_optimizer.zero_grad(set_to_none=True)
         critic_loss.backward()
