@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .held_out import spread
+
 SHOWN = 5  # frames of an animation
 LABEL_SHARE = 8  # a label is 1/8 as high as the pictures under it
 STRIP_PX = 126  # a strip's height on a sheet of many
 COLUMNS = 3  # of such a sheet
+MOST_BLOCKS = 24  # on it; 60 stills of 7 strips would make a PNG of 75 MB
 
 
 def write_strip(path: Path, label: str, pictures: Sequence[Tensor]) -> None:
@@ -31,8 +34,12 @@ def shown_frames(frames: Tensor) -> list[Tensor]:
 
 
 def write_sheet(path: Path, blocks: Sequence[Sequence[Path]]) -> None:
-    """Blocks of strips, made small, in columns, filled row by row; each block's strips one under the other."""
-    stacked = [np.concatenate([small(cv2.imread(str(strip))) for strip in strips]) for strips in blocks]
+    """Blocks of strips, made small, in columns, filled row by row; each block's strips one under the other.
+
+    Of more than MOST_BLOCKS those that `spread` chooses.
+    """
+    chosen = spread(blocks, MOST_BLOCKS)
+    stacked = [np.concatenate([small(cv2.imread(str(strip))) for strip in strips]) for strips in chosen]
     empty = np.full_like(stacked[0], 255)
     stacked += [empty] * (-len(stacked) % COLUMNS if len(stacked) > COLUMNS else 0)
     rows = [np.concatenate(stacked[i : i + COLUMNS], axis=1) for i in range(0, len(stacked), COLUMNS)]

@@ -5,6 +5,7 @@ The flow is the arrows' own, spread over a painted region: the refiner has a mea
 
 import statistics
 from argparse import Namespace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -29,11 +30,15 @@ def run(arguments: Namespace) -> list[Bar]:
     """Prints the table, writes without_adapter.json and without_adapter.png, returns the bars."""
     models, frames = load_models(adapter=locations.NONE), arguments.frames
     results = Results(arguments.out / "without_adapter.json", settings_of(arguments))
-    stills = held_out_stills(arguments, models.animator.size)
-    asked = {
-        f"{name}, {case}": (image, arrows) for name, image in stills for case, arrows in arrow_sets(image, name).items()
-    }
-    strips = {key: arguments.out / "without_adapter" / f"{key}.png" for key in asked}
+
+    def strip(key: str) -> Path:
+        return arguments.out / "without_adapter" / f"{key}.png"
+
+    asked, blocks = {}, []
+    for name, image in held_out_stills(arguments, models.animator.size):
+        named = {f"{name}, {case}": (image, arrows) for case, arrows in arrow_sets(image, name).items()}
+        blocks.append([strip(key) for key in named])
+        asked |= named
 
     def compute(keys: list[str]):
         regions = {key: painted(*asked[key]) for key in keys}
@@ -41,13 +46,13 @@ def run(arguments: Namespace) -> list[Bar]:
 
         def measure(key: str, video: Tensor) -> dict:
             row = control_figures(estimate_flow(video), asked[key][1], regions[key][0, 0] == 0, frames=frames)
-            write_strip(strips[key], f"{key}: {in_words(row)}", shown_frames(video))
+            write_strip(strip(key), f"{key}: {in_words(row)}", shown_frames(video))
             return row
 
         return measured(models, shots, measure, arguments)
 
     rows = results.fill(list(asked), compute, in_words)
-    write_sheet(arguments.out / "without_adapter.png", [list(strips.values())])
+    write_sheet(arguments.out / "without_adapter.png", blocks)
     names = ("cosine", "error", "outside_px")
     print(table(("still, arrows", *names), [(key, *map(row.get, names)) for key, row in rows.items()]))
     means = {name: statistics.fmean(row[name] for row in rows.values()) for name in names}

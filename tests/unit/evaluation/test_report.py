@@ -7,7 +7,14 @@ import cv2
 import pytest
 import torch
 
-from driftfield.evaluation.contact_sheet import STRIP_PX, shown_frames, write_large_sheet, write_sheet, write_strip
+from driftfield.evaluation.contact_sheet import (
+    MOST_BLOCKS,
+    STRIP_PX,
+    shown_frames,
+    write_large_sheet,
+    write_sheet,
+    write_strip,
+)
 from driftfield.evaluation.report import Bar, Results, digest, table
 
 
@@ -73,5 +80,7 @@ def test_contact_sheet(tmp_path):
     write_sheet(tmp_path / "sheet.png", [[strip, strip] for strip in strips])
     width = round(5 * 32 / 36 * STRIP_PX)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (4 * STRIP_PX, 3 * width, 3)  # 4 blocks in 3 columns
+    write_sheet(tmp_path / "sheet.png", [strips[:1]] * 100)
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (MOST_BLOCKS // 3 * STRIP_PX, 3 * width, 3)
     write_large_sheet(tmp_path / "large.png", strips)
     assert cv2.imread(str(tmp_path / "large.png")).shape == (4 * 36, 5 * 32, 3)
