@@ -24,8 +24,8 @@ CHUNK = io.Int.Input(
     default=8,
     min=1,
     max=256,
-    tooltip="Frames decoded at once, at most; fewer where memory has no room. More: smoother over time and more memory. "
-    "1 flickers.",
+    tooltip="Frames decoded at once, at most; fewer where memory has no room. More: smoother over time and more "
+    "memory. 1 flickers.",
     **ADVANCED,
 )
 DETAIL = io.Float.Input(
