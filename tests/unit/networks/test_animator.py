@@ -50,8 +50,12 @@ def test_an_untrained_adapter_changes_no_bit(plain):
     motion = animator.encode_motion(randn(FRAMES - 1, 2, SIZE, SIZE, seed=2))
     assert motion[0].any()
     strength = torch.tensor([0.0, 300.0])
-    for conditions in ({}, {"motion": motion}, {"strength_percent": strength},
-                       {"motion": motion, "motion_scale": 3.0, "strength_percent": strength}):
+    for conditions in (
+        {},
+        {"motion": motion},
+        {"strength_percent": strength},
+        {"motion": motion, "motion_scale": 3.0, "strength_percent": strength},
+    ):
         assert torch.equal(animator(*inputs(), **conditions), plain), conditions.keys()
     assert torch.equal(MotionUNet(tiny_unet())(*inputs()), plain)
 
@@ -152,10 +156,13 @@ def test_levels_of_layers():
         config.level("elsewhere.0")
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"reference": "upside down"}, "reference = 'upside down', allowed"),
-    ({"colour": 1}, "colour.*allowed fields"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reference": "upside down"}, "reference = 'upside down', allowed"),
+        ({"colour": 1}, "colour.*allowed fields"),
+    ],
+)
 def test_unreadable_configs_are_refused(change, message):
     values = AdapterConfig.for_unet(tiny_unet()).to_dict() | change
     with pytest.raises(ValueError, match=message):
