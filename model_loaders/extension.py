@@ -15,11 +15,10 @@ from ..sampling.joins import CROSSFADE, Timeline, plan_joins
 from ..sampling.phased import evaluations, extend
 from . import memory
 from .conditioning import activation_bytes, denoisers
-from .replicas import denoiser_of_windows
+from .replicas import Worker, denoiser_of_windows
 
 if TYPE_CHECKING:
     from .animation import Animation
-    from .animator import Animator
 
 
 def plan_extension(animation: Animation, total_frames: int, *, joins: str, seed: int) -> Timeline:
@@ -42,7 +41,7 @@ def extend_animation(
     omega: float = 0.2,
     seed: int = 0,
     joins: str = CROSSFADE,
-    workers: Sequence[Animator] | None = None,
+    workers: Sequence[Worker] | None = None,
     answers: dict[tuple[int, int], Tensor] | None = None,
     on_window: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
@@ -64,7 +63,7 @@ def extend_animation(
     def run(batch: int) -> Tensor:
         conditional, _ = denoisers(animator, conditioning, animation.guidance_scale)
         windows = denoiser_of_windows(
-            workers or [animator],
+            workers or [Worker(animator)],
             lambda starts: told_to_windows(conditioning, animation.guidance_scale, timeline, starts),
             batch=batch,
             answers=answers,

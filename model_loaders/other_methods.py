@@ -18,7 +18,7 @@ from . import memory
 from .animation import Animation, plan
 from .animator import decode
 from .conditioning import activation_bytes
-from .replicas import denoiser_of_windows
+from .replicas import Worker, denoiser_of_windows
 
 DIRECT, GEN_L_VIDEO, FREE_NOISE = "Direct", "Gen-L-Video", "FreeNoise"
 METHODS = [DIRECT, GEN_L_VIDEO, FREE_NOISE]
@@ -89,7 +89,7 @@ def chained(animation: Animation, total_frames: int, seed: int, answers: Answers
         settings = replace(plan_of_first.settings, seed=seed + k)
         planned = plan(animator, picture, plan_of_first.guidance, settings, sigmas=sigmas)
         windows = denoiser_of_windows(
-            [animator],
+            [Worker(animator)],
             lambda starts: (planned.conditioning, planned.guidance_scale),
             batch=1,
             answers=answers,
@@ -128,7 +128,7 @@ def windowed(
         more = torch.randn((total_frames - segment, *first.noise.shape[1:]), generator=generator)
         noise = torch.cat([first.noise, more])
     windows = denoiser_of_windows(
-        [animation.animator],
+        [Worker(animation.animator)],
         lambda starts: (parts(planned.conditioning, starts, segment), animation.guidance_scale),
         batch=batch,
         answers=answers,

@@ -3,10 +3,9 @@
 import contextlib
 import copy
 import itertools
-import queue
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,17 +16,31 @@ from .animator import Animator
 from .conditioning import denoisers
 
 
-def replicas(animator: Animator, devices: Sequence[torch.device]) -> list[Animator]:
-    """The animator for each device: itself for the first, copies of its UNet for the others, gone with this list."""
+@dataclass(frozen=True)
+class Worker:
+    """An animator, and the thread that its passes run in; None: the caller's.
+
+    It is one thread from the first pass to the last, for cuDNN's plans belong to threads: a new one makes them again.
+    """
+
+    animator: Animator
+    thread: ThreadPoolExecutor | None = None
+
+
+def replicas(animator: Animator, devices: Sequence[torch.device]) -> list[Worker]:
+    """A worker for each device: the animator itself for the first, copies of its UNet for the others.
+
+    Copies and threads are gone with this list.
+    """
     if len(devices) == 1:
-        return [animator]
+        return [Worker(animator)]
     (network,) = memory.load(animator.unet)  # with its LoRA, where it has one
     copies = [replace(animator, unet=memory.managed(copy.deepcopy(network).cpu(), on)) for on in devices[1:]]
-    return [animator, *copies]
+    return [Worker(one, ThreadPoolExecutor(1)) for one in (animator, *copies)]
 
 
 def denoiser_of_windows(
-    animators: Sequence[Animator],
+    workers: Sequence[Worker],
     told: Callable[[Sequence[int]], tuple[Conditioning, Tensor]],
     *,
     batch: int,
@@ -36,45 +49,46 @@ def denoiser_of_windows(
 ) -> Callable:
     """denoise(windows, sigma, starts) -> estimates, lists of [L, c, h, w] in main memory: `batch` windows in a pass.
 
-    told(starts) -> conditioning and guidance scale of these windows, their tensors [n, L, ...]. Each animator works in
-    a thread of its own; what one of them raises ends the call after the passes in flight.
+    told(starts) -> conditioning and guidance scale of these windows, their tensors [n, L, ...]. Workers share the
+    passes; what one of them raises ends the call after those in flight.
     answers: (call, first frame) -> estimate; what is there is not computed, what is computed is put there. A run that
     was stopped goes on from them. on_window(estimate) after each window.
     """
     calls = itertools.count()
-    free = queue.SimpleQueue()
-    for animator in animators:
-        free.put(animator)
 
     @torch.no_grad()
-    def evaluate(windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
-        animator = free.get()
-        try:
-            place = animator.unet.load_device
-            with torch.cuda.device(place) if place.type == "cuda" else contextlib.nullcontext():
-                _, denoise = denoisers(animator, *told(starts), segments=len(starts))
-                return list(denoise(torch.stack(list(windows)).to(place), sigma.to(place)).cpu())
-        finally:
-            free.put(animator)
+    def evaluate(animator: Animator, windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
+        place = animator.unet.load_device
+        with torch.cuda.device(place) if place.type == "cuda" else contextlib.nullcontext():
+            _, denoise = denoisers(animator, *told(starts), segments=len(starts))
+            return list(denoise(torch.stack(list(windows)).to(place), sigma.to(place)).cpu())
 
     def denoise(windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
         call = next(calls)
         missing = [i for i, start in enumerate(starts) if (call, start) not in answers]
-        size = max(1, min(batch, -(-len(missing) // len(animators))))
+        size = max(1, min(batch, -(-len(missing) // len(workers))))
         chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
         asked = [([windows[i] for i in chunk], sigma, [starts[i] for i in chunk]) for chunk in chunks]
-        with contextlib.ExitStack() as stack:
-            if len(animators) == 1:
-                found = itertools.starmap(evaluate, asked)
-            else:
-                pool = stack.enter_context(ThreadPoolExecutor(len(animators)))
-                stack.callback(pool.shutdown, cancel_futures=True)
-                found = (future.result() for future in [pool.submit(evaluate, *one) for one in asked])
-            for (_, _, which), estimates in zip(asked, found, strict=True):
-                for start, estimate in zip(which, estimates, strict=True):
-                    answers[call, start] = estimate
-                    if on_window is not None:
-                        on_window(estimate)
+        for chunk, estimates in zip(chunks, spread(workers, evaluate, asked), strict=True):
+            for i, estimate in zip(chunk, estimates, strict=True):
+                answers[call, starts[i]] = estimate
+                if on_window is not None:
+                    on_window(estimate)
         return [answers[call, start] for start in starts]
 
     return denoise
+
+
+def spread(workers: Sequence[Worker], evaluate: Callable, asked: Sequence[tuple]) -> Iterator:
+    """evaluate(animator, *one) of each one asked, in order; the workers take turns, each in its thread."""
+    if workers[0].thread is None:
+        yield from (evaluate(workers[0].animator, *one) for one in asked)
+        return
+    turns = [workers[i % len(workers)] for i in range(len(asked))]
+    futures = [turn.thread.submit(evaluate, turn.animator, *one) for turn, one in zip(turns, asked, strict=True)]
+    try:
+        yield from (future.result() for future in futures)
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)

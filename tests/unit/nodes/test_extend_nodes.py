@@ -1,6 +1,7 @@
 """Extending on the tiny model: joins, devices, too little memory, and a run that is stopped and goes on."""
 
 import gc
+import threading
 
 import pytest
 import torch
@@ -91,7 +92,7 @@ def test_too_little_memory_goes_one_by_one(nodes, animated, loaders, monkeypatch
 def test_several_devices_give_what_one_gives(nodes, animated, loaders, monkeypatch, joins):
     animation = animated()
     expected = extended(nodes, animation, frames=24, joins=joins)[0].latents
-    seen = []
+    seen = set()
     monkeypatch.setattr(loaders.memory, "devices", lambda count: [torch.device("cpu")] * count)
     from driftfield.model_loaders import replicas
 
@@ -99,12 +100,15 @@ def test_several_devices_give_what_one_gives(nodes, animated, loaders, monkeypat
     monkeypatch.setattr(
         replicas,
         "denoisers",
-        lambda animator, *rest, **more: seen.append(animator.unet) or denoisers(animator, *rest, **more),
+        lambda animator, *rest, **more: (
+            seen.add((id(loaders.memory.unwrap(animator.unet)), threading.get_ident()))
+            or denoisers(animator, *rest, **more)
+        ),
     )
     got = extended(nodes, animation, frames=24, joins=joins, devices=3)[0].latents
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
-    networks = {id(loaders.memory.unwrap(unet)) for unet in seen}
-    assert len(networks) == 3
+    networks, threads = map(set, zip(*seen, strict=True))
+    assert len(seen) == len(networks) == len(threads) == 3, "each network in one thread of its own"
 
 
 def test_devices_that_are_not_there_are_refused(nodes, animated):
