@@ -11,6 +11,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ..flow_tools.dense import default_sigma_px, hold_hints
+from ..flow_tools.smooth import smooth
 from . import memory
 from .files import load_network
 
@@ -51,6 +52,7 @@ def refine(
 ) -> Tensor:
     """flow [N, 2, H, W] px/frame and image [1, 3, H, W] −1..1 of the same size → refined flow, in main memory.
 
+    The network's field is smoothed (`flow_tools.smooth`): it has the grid of its strides.
     hints: sparse flow [1, 2, H, W] and its mask [1, 1, H, W] that the result keeps to, and that a refiner trained with
     hints sees; region [1, 1, H, W] 0..1 is applied last. A field that is zero everywhere stays exactly zero: no
     arrows, no motion. on_step(i, N) after each.
@@ -61,14 +63,14 @@ def refine(
     shown = tuple(part.to(device) for part in hints) if hints is not None and network.config.hints else None
     refined = []
     for i, field in enumerate(flow.split(1)):
-        moves = field.count_nonzero() > 0
-        field = network(field.to(device), picture, shown).cpu() if moves else field.clone()
+        if field.count_nonzero() > 0:
+            field = network(field.to(device), picture, shown).float().cpu()
+            if not field.isfinite().all():
+                raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
+            field = smooth(field)
         if hints is not None:
             field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
         refined.append(field if region is None else field * region)
         if on_step is not None:
             on_step(i, len(flow))
-    refined = torch.cat(refined)
-    if not refined.isfinite().all():
-        raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
-    return refined
+    return torch.cat(refined)

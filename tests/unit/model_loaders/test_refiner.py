@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from tiny import seeded
 
 from driftfield.flow_tools.dense import default_sigma_px, hold_hints
+from driftfield.flow_tools.smooth import smooth
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 
 
@@ -34,7 +35,7 @@ def test_refines_each_field_and_reports(loaders, refiner_file, picture):
     assert refined.shape == flow.shape and not torch.equal(refined, flow)
     assert steps == [(0, 3), (1, 3), (2, 3)]
     network = loaders.refiner.load_refiner(refiner_file)
-    torch.testing.assert_close(refined[1:2], network(flow[1:2], picture), atol=1e-5, rtol=0)
+    torch.testing.assert_close(refined[1:2], smooth(network(flow[1:2], picture)), atol=1e-5, rtol=0)
 
 
 def test_a_refiner_that_sees_hints_is_shown_them_where_there_are_some(loaders, tmp_path, picture):
@@ -46,9 +47,9 @@ def test_a_refiner_that_sees_hints_is_shown_them_where_there_are_some(loaders, t
     flow = torch.randn(2, 2, 40, 56, generator=torch.Generator().manual_seed(1))
     hints = torch.zeros(1, 2, 40, 56), torch.zeros(1, 1, 40, 56)
     hints[0][0, :, 8, 8] = hints[1][0, 0, 8, 8] = 1
-    torch.testing.assert_close(loaders.refiner.refine(refiner, flow, picture)[:1], network(flow[:1], picture))
+    torch.testing.assert_close(loaders.refiner.refine(refiner, flow, picture)[:1], smooth(network(flow[:1], picture)))
     for field, refined in zip(flow.split(1), loaders.refiner.refine(refiner, flow, picture, hints=hints), strict=True):
-        expected = hold_hints(network(field, picture, hints), *hints, sigma_px=default_sigma_px(40, 56) / 4)
+        expected = hold_hints(smooth(network(field, picture, hints)), *hints, sigma_px=default_sigma_px(40, 56) / 4)
         torch.testing.assert_close(refined[None], expected)
 
 
