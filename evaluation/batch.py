@@ -39,7 +39,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="default: the model's square")
     parser.add_argument("--total-frames", type=int, default=125, help="default: 125")
     parser.add_argument("--frames", type=int, default=0, help="of a segment (default: as trained)")
-    parser.add_argument("--steps", type=int, default=12, help="denoising steps (default: 12; SVD: 25)")
+    parser.add_argument("--steps", type=int, default=6, help="denoising steps (default: 6; SVD: 25)")
     parser.add_argument("--cfg-max", type=float, default=1.0, help="guidance of the last frame (default: 1; SVD: 3)")
     parser.add_argument("--gamma", type=float, default=0.8)
     parser.add_argument("--joins", default="crossfade", help="as in Extend Animation (default: crossfade)")

@@ -34,7 +34,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=30, help="held-out clips, likewise (default: 30, all)")
     parser.add_argument("--weights", type=Path, help="folder like the pack's weights, measured in its place")
     parser.add_argument("--frames", type=int, default=25, help="frames of each animation (default: 25, as trained)")
-    parser.add_argument("--steps", type=int, default=12, help="denoising steps (default: 12)")
+    parser.add_argument("--steps", type=int, default=6, help="denoising steps (default: 6)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--check", action="store_true", help="exit with 1 where a bar is not met")
     arguments = parser.parse_args(words)

@@ -27,7 +27,7 @@ def options(name: str, about: str) -> argparse.ArgumentParser:
     parser.add_argument("--model", default="built-in", help="as in Load Animation Model (default: built-in)")
     parser.add_argument("--adapter", default="auto", help="as in Load Animation Model (default: auto)")
     parser.add_argument("--frames", type=int, default=25, help="frames of a segment (default: 25, as trained)")
-    parser.add_argument("--steps", type=int, default=12, help="denoising steps (default: 12)")
+    parser.add_argument("--steps", type=int, default=6, help="denoising steps (default: 6)")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 

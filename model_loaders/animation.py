@@ -35,7 +35,7 @@ class Settings:
     """The widgets of Animate Image, with their defaults."""
 
     seed: int = 0
-    steps: int = 12
+    steps: int = 6
     cfg_min: float = 1.0
     cfg_max: float = 1.0
     fps: int = 0  # 0: the model's own

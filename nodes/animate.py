@@ -80,10 +80,10 @@ class AnimateImage(io.ComfyNode):
                 io.Int.Input("seed", default=0, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED),
                 io.Int.Input(
                     "steps",
-                    default=12,
+                    default=6,
                     min=1,
                     max=200,
-                    tooltip="Denoising steps: 12 for the built-in model, 25 for SVD.",
+                    tooltip="Denoising steps: 6 for the built-in model (more add errors), 25 for SVD.",
                 ),
                 io.Float.Input(
                     "cfg_min",
