@@ -45,6 +45,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--joins", default="crossfade", help="as in Extend Animation (default: crossfade)")
     parser.add_argument("--sigma", type=float, help="as in Densify Flow, in pixels (default: the paper's)")
     parser.add_argument("--fps", type=float, default=0.0, help="of the files (default: what the model is told)")
+    parser.add_argument("--crf", type=int, help="of x264, 0 loses nothing (default: as Save Animation)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(words)
     if not arguments.pictures.is_dir():

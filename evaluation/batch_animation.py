@@ -16,7 +16,7 @@ from ..model_loaders.animation import Settings, animate_planned
 from ..model_loaders.animator import Animator, load_animator
 from ..model_loaders.extension import extend_animation, plan_extension
 from ..model_loaders.pictures import frames_of
-from ..model_loaders.video_file import video_file
+from ..model_loaders.video_file import CRF, video_file
 from ..training.data import read_still, to_unit
 from .animations import THRESHOLD, Shot, planned
 
@@ -50,7 +50,8 @@ def animate_file(animator: Animator, file: Path, target: Path, arguments: Namesp
     timeline = plan_extension(animation, arguments.total_frames, **choices)
     animation = replace(animation, latents=latents, timeline=timeline)
     fps = arguments.fps or float(animation.conditioning.added_time_ids[0, 0]) + 1
-    with video_file(target, fps=fps, width=width, height=height) as write:
+    crf = CRF if arguments.crf is None else arguments.crf
+    with video_file(target, fps=fps, width=width, height=height, crf=crf) as write:
         for part in frames_of(animation):
             write(tensor_to_image(part))
 

@@ -98,7 +98,7 @@ def test_pictures_in_batches(comfy_base, tiny_folder, tiny_adapters, tmp_path, c
     (tmp_path / "c.png").write_bytes(b"no picture")
     words = [str(tmp_path), "--model", "tiny", "--adapter", tiny_adapters["warped"], "--size", "64", "48"]
     words += ["--total-frames", "8", "--steps", "2", "--gamma", "0.5"]
-    words += ["--joins", "restart"]  # a crossfade sorts places by how much they change: rounding decides between equals
+    words += ["--crf", "0"]  # x264 itself, given equal frames, now and then loses other things of them
 
     def videos(folder, *processes):
         for rank, count in processes:
@@ -116,9 +116,8 @@ def test_pictures_in_batches(comfy_base, tiny_folder, tiny_adapters, tmp_path, c
     assert "c.png" in capsys.readouterr().err, "one that cannot be read does not stop the others"
     assert one["a.mp4"].shape == (8, 48, 64, 3)
     two = videos(tmp_path / "two", (0, 2), (1, 2))
-    assert list(two) == list(one) and all(np.abs(two[name] - one[name])[0].mean() < 0.5 for name in one)
-    # Two runs of one process differ now and then, too, by 1 to 2 levels of these pictures of noise: not understood yet.
-    assert all(np.abs(two[name] - one[name]).mean() < 4 for name in one)
+    assert list(two) == list(one)
+    assert all(np.abs(two[name] - one[name]).mean() < 0.5 for name in one), "but for rounding"
     written = (tmp_path / "one" / "a.mp4").stat().st_mtime_ns
     videos(tmp_path / "one", (0, 1))
     assert (tmp_path / "one" / "a.mp4").stat().st_mtime_ns == written, "what is there is left alone"
