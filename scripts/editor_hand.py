@@ -12,16 +12,15 @@ MODULES = "/extensions/driftfield/js/editor"
 DRAW = "({ type }) => type === 'DriftfieldDrawMotionArrows'"
 KEY_CODES = {"Delete": 46, "ArrowRight": 39, "Escape": 27, "[": 219, "]": 221}
 
-STEADY = """new Promise((done) => {
+STEADY = """(async () => {
     let [last, same] = ["", 0];
-    const look = () => {
+    for (const end = Date.now() + 60_000; same < 5; await new Promise((done) => setTimeout(done, 40))) {
         const rect = JSON.stringify(window.driftfield_canvas().getBoundingClientRect());
         same = rect === last ? same + 1 : 0;
         last = rect;
-        same > 4 ? done() : setTimeout(look, 40);
-    };
-    look();
-})"""
+        if (Date.now() > end) throw new Error(`the editor does not lie still: ${rect}`);
+    }
+})()"""
 
 
 class Hand:

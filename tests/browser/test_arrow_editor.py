@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from editor_hand import CTRL, SHIFT
+from editor_hand import CTRL, DRAW, SHIFT
 
 SIZE = 64  # px, the stills here
 
@@ -117,11 +117,17 @@ def test_the_editor_speaks_the_language_of_the_page(page, hand):
         "zh": ["让图像沿光流移动，大致效果（P）", "运动", "0 个箭头"],
         "ja": ["Move the picture along the flow, roughly (P)", "motion", "0 arrows"],
     }
+
+    def speak(language):
+        """ComfyUI opens the graph anew, a while after."""
+        page.evaluate(f"void (window.driftfield_before = app.graph.nodes.find({DRAW}))")
+        page.evaluate(f"app.extensionManager.setting.set('Comfy.Locale', '{language}')")
+        page.wait_for(f"![undefined, window.driftfield_before].includes(app.graph.nodes.find({DRAW})) && {button}")
+
     try:
         for language, texts in languages.items():
-            page.evaluate(f"app.extensionManager.setting.set('Comfy.Locale', '{language}')")
+            speak(language)
             wanted = json.dumps(json.dumps(texts, ensure_ascii=False, separators=(",", ":")))
-            page.wait_for(f"{button} && JSON.stringify({shown}) === {wanted}")
+            page.wait_for(f"JSON.stringify({shown}) === {wanted}")
     finally:
-        page.evaluate("app.extensionManager.setting.set('Comfy.Locale', 'en')")
-        page.wait_for(f"{button}?.textContent === 'motion'")
+        speak("en")

@@ -19,6 +19,45 @@ MOUNT = """(async () => {
     holder.remove();
 })()"""
 
+CHANGES = """(async () => {
+    const { mount } = await import("/extensions/driftfield/js/editor/editor.js");
+    const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    const picture = ({ element }) => element.querySelector("canvas").toDataURL();
+    const open = (value) => {
+        const holder = Object.assign(document.createElement("div"), { style: "width:420px;height:460px;position:fixed" });
+        document.body.append(holder);
+        const editor = mount(holder, { value, onChange() {} });
+        return { editor, close: () => [editor.destroy(), holder.remove()] };
+    };
+    const changes = {
+        strength: (model) => [model.select(["a1"]), model.setStrength(3), model.select([])],
+        undo: (model) => model.undo(),
+        removal: (model) => [model.select(["a40", "a41"]), model.remove()],
+        numbers: (model) => model.use({ numbered: false }),
+        zoom: (model) => [Object.assign(model, { view: { zoom: 2, center: [0.4, 0.5] } }), model.onView()],
+        hover: (model) => [Object.assign(model, { hover: { id: "a88" } }), model.onView()],
+        hidden: (model) => model.use({ shown: false }),
+        shown: (model) => model.use({ shown: true }),
+    };
+    const used = open(%s);
+    await frame();
+    const [seen, stale] = [[picture(used.editor)], []];
+    for (const [name, change] of Object.entries(changes)) {
+        const { model } = used.editor;
+        change(model);
+        await frame();
+        const fresh = open(model.text);
+        const { numbered, view, hover, shown } = model;
+        Object.assign(fresh.editor.model, { numbered, view, hover, shown });
+        await frame();
+        if (picture(used.editor) !== picture(fresh.editor)) stale.push(name);
+        seen.push(picture(used.editor));
+        fresh.close();
+    }
+    used.close();
+    return [stale, new Set(seen).size];
+})()"""
+
 
 def many() -> str:
     """200 arrows, every fourth of them curved."""
@@ -62,3 +101,9 @@ def test_first_paint_and_drawing_with_many_arrows(page, hand):
     paint, frame = sorted(paints)[2], spent / frames
     print(f"first paint {paint:.0f} ms; drawing {frame:.1f} ms a frame, {1000 / frame:.0f} frames a second")
     assert paint <= MOST_PAINT_MS and 1000 / frame >= LEAST_FPS
+
+
+@pytest.mark.parametrize("page", [("pinned", "classic")], indirect=True, ids=", ".join)
+def test_the_picture_kept_of_resting_arrows_is_never_an_old_one(page):
+    stale, pictures = page.evaluate(CHANGES % json.dumps(many()))
+    assert stale == [] and pictures == 7, "undo and shown again give two that were there before"

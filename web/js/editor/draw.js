@@ -15,19 +15,46 @@ export function strengthColor(strength) {
 }
 
 /**
- * scene: {stage [w, h], box, picture: {image, size, aspect} | null, arrows, selected: Set of ids, hover: hit | null,
- * active: {id, point} | null, draft: arrow | null, band: [from, to] | null, shown, numbered, playing}. `layers` are
- * further painters (context, scene), between the picture and the arrows.
+ * A painter (context, scene) with scene: {stage [w, h], box, picture: {image, size, aspect} | null, arrows (immutable),
+ * selected: Set of ids, hover: hit | null, active: {id, point} | null, draft: arrow | null, band: [from, to] | null,
+ * shown, numbered, playing}. `layers` are further painters, between the picture and the arrows.
  */
-export function paint(context, scene, layers) {
-  context.clearRect(0, 0, ...scene.stage);
-  paintPicture(context, scene);
-  for (const layer of layers) layer(context, scene);
-  context.globalAlpha = scene.playing ? 0.35 : 1; // the picture moves away from under them
-  if (scene.shown) paintArrows(context, scene);
-  context.globalAlpha = 1;
-  if (scene.draft) paintArrow(context, scene.draft, scene, { selected: true });
-  if (scene.band) paintBand(context, scene.band);
+export function scenePainter(layers) {
+  const paintResting = restingPainter();
+  return (context, scene) => {
+    context.clearRect(0, 0, ...scene.stage);
+    paintPicture(context, scene);
+    for (const layer of layers) layer(context, scene);
+    context.globalAlpha = scene.playing ? 0.35 : 1; // the picture moves away from under them
+    if (scene.shown) {
+      paintResting(context, scene);
+      paintArrows(context, scene, touched);
+    }
+    context.globalAlpha = 1;
+    if (scene.draft) paintArrow(context, scene.draft, scene, { selected: true });
+    if (scene.band) paintBand(context, scene.band);
+  };
+}
+
+const touched = ({ id }, { selected, hover }) => selected.has(id) || hover?.id === id;
+
+/** The other arrows, kept as a picture for as long as they stay: drawing many is most of a frame's time. */
+function restingPainter() {
+  const kept = document.createElement("canvas");
+  let drawn = [];
+  return (context, scene) => {
+    const { width, height } = context.canvas;
+    const arrows = scene.arrows.map((arrow) => !touched(arrow, scene) && arrow);
+    const wanted = [width, height, ...scene.stage, ...Object.values(scene.box), scene.numbered, ...arrows];
+    if (wanted.length !== drawn.length || wanted.some((value, i) => value !== drawn[i])) {
+      drawn = wanted;
+      [kept.width, kept.height] = [width, height];
+      const inner = kept.getContext("2d");
+      inner.setTransform(context.getTransform());
+      paintArrows(inner, scene, (arrow) => !touched(arrow, scene));
+    }
+    context.drawImage(kept, 0, 0, ...scene.stage);
+  };
 }
 
 function paintPicture(context, { box, picture }) {
@@ -57,12 +84,9 @@ function paintPicture(context, { box, picture }) {
   context.strokeRect(left - 0.5, top - 0.5, width + 1, height + 1);
 }
 
-function paintArrows(context, scene) {
+function paintArrows(context, scene, which) {
   scene.arrows.forEach((arrow, i) => {
-    if (!scene.selected.has(arrow.id)) paintArrow(context, arrow, scene, { number: i + 1 });
-  });
-  scene.arrows.forEach((arrow, i) => {
-    if (scene.selected.has(arrow.id)) paintArrow(context, arrow, scene, { number: i + 1, selected: true });
+    if (which(arrow, scene)) paintArrow(context, arrow, scene, { number: i + 1, selected: scene.selected.has(arrow.id) });
   });
 }
 

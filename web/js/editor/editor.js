@@ -1,13 +1,13 @@
 /** The arrow editor as a part of any page: no framework, and no word of ComfyUI. */
 import { paintBrush, regionPainter } from "./brush.js";
-import { paint } from "./draw.js";
+import { scenePainter } from "./draw.js";
 import * as drop from "./drop.js";
 import * as keyboard from "./keyboard.js";
 import { Model } from "./model.js";
 import * as pointer from "./pointer.js";
 import { FlowPreview } from "./preview.js";
 import { styleElement } from "./style.js";
-import { element, toolbar } from "./toolbar.js";
+import { element, toolbar, write } from "./toolbar.js";
 
 const MAX_CANVAS_PX = 4096;
 
@@ -28,8 +28,7 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
   };
   const model = new Model({ onText: onChange, onView: redraw, t });
   const flow = new FlowPreview(model);
-  const paintRegion = regionPainter();
-  const layers = [(...all) => flow.paint(...all), paintRegion];
+  const paint = scenePainter([(...all) => flow.paint(...all), regionPainter()]);
 
   const canvas = element("canvas", "");
   const problem = element("div", "df-problem");
@@ -61,10 +60,10 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
 
   function draw() {
     frame = 0;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     tools.update();
     problem.hidden = !model.problem;
-    problem.textContent = model.problem ? model.t(model.problem.text, model.problem.values) : "";
+    write(problem, model.problem ? model.t(model.problem.text, model.problem.values) : "");
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!width || !height) return; // detached or collapsed: the observer calls again
     const zoomed = canvas.getBoundingClientRect().width / width || 1; // by the graph, through a CSS transform
     const wanted = window.devicePixelRatio * Math.max(zoomed, 1);
@@ -75,7 +74,7 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
     const context = canvas.getContext("2d");
     context.setTransform(backing[0] / width, 0, 0, backing[1] / height, 0, 0);
     const scene = { ...model, box: model.box, arrows: model.state.arrows, region: model.state.region };
-    paint(context, scene, layers);
+    paint(context, scene);
     paintBrush(context, scene);
     if (flow.moves) redraw();
   }

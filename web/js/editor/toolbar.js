@@ -38,6 +38,11 @@ export function element(tag, className, ...children) {
   return made;
 }
 
+/** Sets a text; the same text again would have the page laid out anew. */
+export function write(made, text) {
+  if (made.textContent !== text) made.textContent = text;
+}
+
 /** {bar, options, foot, update()}; `focus` gives the focus back to the picture, `copyText` fills the clipboard. */
 export function toolbar(model, { signal, focus, copyText }) {
   const { t } = model;
@@ -133,10 +138,10 @@ export function toolbar(model, { signal, focus, copyText }) {
     const ofSelected = selected.size > 1 ? "helpMany" : selected.size ? "helpOne" : "helpNone";
     const kind = cut ? "helpUnconnected" : (ofBrush ?? (model.shown ? ofSelected : "helpHidden"));
     const ofFlow = (model.flow !== "off" || model.playing) && !cut && model.flowSettings.note;
-    help.textContent = model.problem ? t("helpProblem") : model.note || ofFlow || t(kind);
+    write(help, model.problem ? t("helpProblem") : model.note || ofFlow || t(kind));
     const zoom = view.zoom === 1 ? "" : ` · ${Math.round(view.zoom * 100)} %`;
     const number = state.arrows.length;
-    count.textContent = t(number === 1 ? "oneArrow" : "arrows", { count: number }) + zoom;
+    write(count, t(number === 1 ? "oneArrow" : "arrows", { count: number }) + zoom);
   }
   return { bar, options, foot, update };
 }
