@@ -24,7 +24,8 @@ CHANGES = """(async () => {
     const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     const picture = ({ element }) => element.querySelector("canvas").toDataURL();
     const open = (value) => {
-        const holder = Object.assign(document.createElement("div"), { style: "width:420px;height:460px;position:fixed" });
+        const holder = document.createElement("div");
+        holder.style = "width:420px;height:460px;position:fixed";
         document.body.append(holder);
         const editor = mount(holder, { value, onChange() {} });
         return { editor, close: () => [editor.destroy(), holder.remove()] };
