@@ -220,7 +220,8 @@ def write(
         *missing,
         "Frames as the decoder gives them, for all methods alike, without the detail that Decode Animation adds "
         "to ours.",
-        "Join jump: change of neighbouring frames across joins (crossfades included) over the median change elsewhere. "
+        "Join jump: change of neighbouring frames across joins (crossfades included) over the median change elsewhere; "
+        "1 is best, more is a jump, less a halt: Direct's clips begin with the frame before. "
         "Repetition: distance of a frame beyond the first segment to the nearest earlier one over the median change of "
         "neighbours, the least of each video; 0 is a copy. Evaluations: segments that the network saw, guidance apart.",
         "Time: median, without decoding. End-point error and cosine: motion that is measured in the result (DIS), "
