@@ -9,20 +9,9 @@ ARROWS = 200
 MOST_PAINT_MS = 100  # from nothing to the first picture
 LEAST_FPS = 50  # while an arrow is drawn
 
-MOUNT = """(async () => {
-    const { mount } = await import("/extensions/driftfield/js/editor/editor.js");
-    const holder = Object.assign(document.createElement("div"), { style: "width:420px;height:460px;position:fixed" });
-    document.body.append(holder);
-    const editor = mount(holder, { value: %s, onChange() {} });
-    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    editor.destroy();
-    holder.remove();
-})()"""
-
-CHANGES = """(async () => {
+OPEN = """
     const { mount } = await import("/extensions/driftfield/js/editor/editor.js");
     const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    const picture = ({ element }) => element.querySelector("canvas").toDataURL();
     const open = (value) => {
         const holder = document.createElement("div");
         holder.style = "width:420px;height:460px;position:fixed";
@@ -30,6 +19,28 @@ CHANGES = """(async () => {
         const editor = mount(holder, { value, onChange() {} });
         return { editor, close: () => [editor.destroy(), holder.remove()] };
     };
+"""
+
+MOUNT = f"""(async () => {{{OPEN}
+    const opened = open(%s);
+    await frame();
+    opened.close();
+}})()"""
+
+CROSSING = f"""(async () => {{{OPEN}
+    const {{ editor, close }} = open(%s);
+    Object.assign(editor.model, {{ selected: new Set(["under"]), hover: {{ id: "over" }}, numbered: false }});
+    await frame();
+    const canvas = editor.element.querySelector("canvas");
+    const {{ data }} = canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1);
+    close();
+    return [...data];
+}})()"""
+
+CHANGES = (
+    f"(async () => {{{OPEN}"
+    + """
+    const picture = ({ element }) => element.querySelector("canvas").toDataURL();
     const changes = {
         strength: (model) => [model.select(["a1"]), model.setStrength(3), model.select([])],
         undo: (model) => model.undo(),
@@ -58,6 +69,7 @@ CHANGES = """(async () => {
     used.close();
     return [stale, new Set(seen).size];
 })()"""
+)
 
 
 def many() -> str:
@@ -108,3 +120,11 @@ def test_first_paint_and_drawing_with_many_arrows(page, hand):
 def test_the_picture_kept_of_resting_arrows_is_never_an_old_one(page):
     stale, pictures = page.evaluate(CHANGES % json.dumps(many()))
     assert stale == [] and pictures == 7, "undo and shown again give two that were there before"
+
+
+@pytest.mark.parametrize("page", [("pinned", "classic")], indirect=True, ids=", ".join)
+def test_points_of_what_is_selected_lie_above_what_is_hovered(page):
+    paths = {"under": [[0.2, 0.5], [0.5, 0.5], [0.8, 0.5]], "over": [[0.5, 0.2], [0.5, 0.8]]}
+    arrows = [{"id": name, "points": points} for name, points in paths.items()]
+    text = json.dumps({"version": 1, "ref": [64, 64], "arrows": arrows})
+    assert page.evaluate(CROSSING % json.dumps(text)) == [255, 255, 255, 255]

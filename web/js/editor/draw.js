@@ -28,7 +28,8 @@ export function scenePainter(layers) {
     context.globalAlpha = scene.playing ? 0.35 : 1; // the picture moves away from under them
     if (scene.shown) {
       paintResting(context, scene);
-      paintArrows(context, scene, touched);
+      paintArrows(context, scene, ({ id }) => !scene.selected.has(id) && scene.hover?.id === id);
+      paintArrows(context, scene, ({ id }) => scene.selected.has(id)); // above all others
     }
     context.globalAlpha = 1;
     if (scene.draft) paintArrow(context, scene.draft, scene, { selected: true });
@@ -51,7 +52,7 @@ function restingPainter() {
       [kept.width, kept.height] = [width, height];
       const inner = kept.getContext("2d");
       inner.setTransform(context.getTransform());
-      paintArrows(inner, scene, (arrow) => !touched(arrow, scene));
+      paintArrows(inner, scene, (_, i) => arrows[i]);
     }
     context.drawImage(kept, 0, 0, ...scene.stage);
   };
@@ -86,7 +87,7 @@ function paintPicture(context, { box, picture }) {
 
 function paintArrows(context, scene, which) {
   scene.arrows.forEach((arrow, i) => {
-    if (which(arrow, scene)) paintArrow(context, arrow, scene, { number: i + 1, selected: scene.selected.has(arrow.id) });
+    if (which(arrow, i)) paintArrow(context, arrow, scene, { number: i + 1, selected: scene.selected.has(arrow.id) });
   });
 }
 
