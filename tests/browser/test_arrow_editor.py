@@ -131,3 +131,4 @@ def test_the_editor_speaks_the_language_of_the_page(page, hand):
             page.wait_for(f"JSON.stringify({shown}) === {wanted}")
     finally:
         speak("en")
+        page.wait_for(f"{button}.textContent === 'motion'")
