@@ -16,8 +16,16 @@ from diffusers.models.transformers.transformer_temporal import TransformerSpatio
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from . import composed
-from .fused import add_layer_norm, attend_over_frames, fused, gated_gelu, group_norm, mix
+from .fused import (
+    add_layer_norm,
+    attend_over_frames,
+    fused,
+    gated_gelu,
+    group_norm,
+    instance_norm_leaky_relu,
+    leaves_bias,
+    mix,
+)
 from .motion_attention import MotionAttention
 from .motion_encoder import ResidualBlock
 from .single_token import SingleTokenAttention, attend_to_token
@@ -103,32 +111,46 @@ class FastResBlock(SpatioTemporalResBlock):
         return image(mix(x, h.view_as(x), bias=bias, **temporal_share(self.time_mixer)))
 
 
-def feed_forward(ff: FeedForward, x: Tensor) -> Tensor:
-    return ff.net[2](gated_gelu(ff.net[0].proj(x)))
+def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
+    """[N, …, C] → [N, …, C'], and the bias where it is left to the kernel that comes next."""
+    if leaves_bias(x):
+        return F.linear(x, layer.weight), layer.bias
+    return layer(x), None
 
 
-def self_attention(attention: Attention, x: Tensor) -> Tensor:
+def plus(rows: Tensor | None, bias: Tensor | None) -> Tensor | None:
+    """Rows [M, C] with a bias [C] that was left."""
+    if bias is None:
+        return rows
+    return bias[None] if rows is None else rows + bias
+
+
+def feed_forward(ff: FeedForward, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    return linear(gated_gelu(*linear(x, ff.net[0].proj)), ff.net[2])
+
+
+def self_attention(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """x [N, pixels, C] → the same."""
 
     def heads(tokens: Tensor) -> Tensor:
         return tokens.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
 
     query, key, value = (heads(project(x)) for project in (attention.to_q, attention.to_k, attention.to_v))
-    return attention.to_out[0](F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
+    return linear(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2), attention.to_out[0])
 
 
-def frame_attention(attention: Attention, x: Tensor) -> Tensor:
+def frame_attention(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """x [B, frames, pixels, C] → the same; with what MotionAttention adds."""
     query, key = attention.to_q(x), attention.to_k(x)
 
     def attend(value: Tensor) -> Tensor:
         return attend_over_frames(query, key, attention.to_v(value), attention.heads)
 
-    out = attention.to_out[0](attend(x))
+    out, bias = linear(attend(x), attention.to_out[0])
     processor = attention.processor
     if isinstance(processor, MotionAttention) and (motion := processor.motion()) is not None:
         out = out + processor.weigh(attend(motion.permute(0, 1, 3, 4, 2).flatten(2, 3)))
-    return out
+    return out, bias
 
 
 class FastTransformer(TransformerSpatioTemporalModel):
@@ -144,22 +166,28 @@ class FastTransformer(TransformerSpatioTemporalModel):
             raise ValueError(f"image embedding: got {token.shape[1]} tokens, allowed 1")
         x = tokens(hidden_states)
         clips = (batch, frames, -1, x.shape[-1])
-        h = self.proj_in(group_norm(x, self.norm)).flatten(1, 2)
+        h, left = linear(group_norm(x, self.norm).flatten(1, 2), self.proj_in)
         number = self.time_proj(torch.arange(frames, device=x.device)).to(x.dtype)
         position = self.time_pos_embed(number).repeat(batch, 1)
 
         for block, temporal in zip(self.transformer_blocks, self.temporal_transformer_blocks, strict=True):
-            _, n = add_layer_norm(h, block.norm1)
+            h, n = add_layer_norm(h, block.norm1, before=plus(None, left))
+            out, left = self_attention(block.attn1, n)
             seen = attend_to_token(block.attn2, token)[:, 0]
-            h, n = add_layer_norm(h, block.norm3, add=self_attention(block.attn1, n), before=seen)
-            h, n = add_layer_norm(h, temporal.norm_in, add=feed_forward(block.ff, n), after=position)
+            h, n = add_layer_norm(h, block.norm3, add=out, before=plus(seen, left))
+            out, left = feed_forward(block.ff, n)
+            h, n = add_layer_norm(h, temporal.norm_in, add=out, before=plus(None, left), after=position)
 
-            t, n = add_layer_norm(h, temporal.norm1, add=feed_forward(temporal.ff_in, n), before=position)
+            out, left = feed_forward(temporal.ff_in, n)
+            t, n = add_layer_norm(h, temporal.norm1, add=out, before=plus(position, left))
+            out, left = frame_attention(temporal.attn1, n.view(clips))
             seen = attend_to_token(temporal.attn2, token)[:, 0]
-            attended = frame_attention(temporal.attn1, n.view(clips)).view_as(t)
-            t, n = add_layer_norm(t, temporal.norm3, add=attended, before=seen)
-            h = mix(h, t, feed_forward(temporal.ff, n), blend=True, **temporal_share(self.time_mixer))
-        out = image(mix(x, self.proj_out(h).view_as(x)))
+            t, n = add_layer_norm(t, temporal.norm3, add=out.view_as(t), before=plus(seen, left))
+            out, left = feed_forward(temporal.ff, n)
+            h = mix(h, t, out, bias=left, blend=True, **temporal_share(self.time_mixer))
+            left = None
+        out, left = linear(h, self.proj_out)
+        out = image(mix(x, out.view_as(x), bias=left))
         return (out,) if not return_dict else {"sample": out}
 
 
@@ -198,22 +226,23 @@ class FastDecoder(TemporalDecoder):
 
 
 class FastResidualBlock(ResidualBlock):
-    """The motion encoder's; its last convolution and the pooling after it are one convolution of stride 2."""
+    """The motion encoder's. Convolution and pooling are one convolution of stride 2; norms take biases away."""
 
     @staticmethod
     def fits(block: ResidualBlock) -> bool:
         return True
 
     def forward(self, x):
-        h = tokens(x)
         norm1, act1, conv1, norm2, act2, conv2, _ = self.body
-        h = composed.instance_norm_leaky_relu(h, norm1.weight, norm1.bias, norm1.eps, act1.negative_slope)
-        h = tokens(conv1(image(h)))
-        h = composed.instance_norm_leaky_relu(h, norm2.weight, norm2.bias, norm2.eps, act2.negative_slope)
+        h = instance_norm_leaky_relu(tokens(x), norm1, act1.negative_slope)
+        h = tokens(F.conv2d(image(h), conv1.weight, padding=1))
+        h = instance_norm_leaky_relu(h, norm2, act2.negative_slope)
         kernel = F.pad(conv2.weight, (1, 1, 1, 1))
         kernel = kernel[:, :, 1:] + kernel[:, :, :-1]
         kernel = 0.25 * (kernel[..., 1:] + kernel[..., :-1])
-        return F.conv2d(image(h), kernel, conv2.bias, stride=2, padding=1) + self.shortcut(x)
+        short = self.shortcut[1]
+        straight = F.conv2d(x, 0.25 * short.weight.expand(-1, -1, 2, 2), short.bias, stride=2)
+        return F.conv2d(image(h), kernel, conv2.bias, stride=2, padding=1) + straight
 
 
 FAST = {

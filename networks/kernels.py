@@ -24,12 +24,13 @@ def channel_moments(x, means, squares, rows, channels, chunks, ROWS: tl.constexp
 
 @triton.jit(do_not_specialize=["rows", "channels", "group", "chunks", "shared"])
 def group_scale(
-    means, squares, shift, weight, bias, scale, offset, rows, channels, group, chunks, shared, eps,
-    HAS_SHIFT: tl.constexpr, ROWS: tl.constexpr, GROUP_BLOCK: tl.constexpr, CHUNKS: tl.constexpr,
+    means, squares, shift, scale, offset, rows, channels, group, chunks, shared, eps,
+    HAS_SHIFT: tl.constexpr, ROWS: tl.constexpr, GROUP_BLOCK: tl.constexpr, CHUNKS: tl.constexpr, TURNS: tl.constexpr,
 ):  # fmt: skip
-    """From the moments of x to GroupNorm(x + shift) = x · scale + offset, both [N, channels] float32.
+    """From the moments of x to its groups' norm, x + shift less its mean over its deviation = x · scale + offset.
 
-    `shared` samples have one row of shift in common.
+    scale and offset are [N, channels] float32; `shared` samples have one row of shift in common; TURNS · CHUNKS chunks
+    or fewer.
     """
     sample, inside = tl.program_id(0).to(tl.int64), tl.arange(0, GROUP_BLOCK)
     channel, in_group = tl.program_id(1) * group + inside, inside < group
@@ -37,8 +38,8 @@ def group_scale(
     if HAS_SHIFT:
         moved = tl.load(shift + sample // shared * channels + channel, mask=in_group, other=0.0).to(tl.float32)
     total = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
-    for first in range(0, chunks, CHUNKS):
-        chunk = first + tl.arange(0, CHUNKS)
+    for turn in range(TURNS):
+        chunk = turn * CHUNKS + tl.arange(0, CHUNKS)
         mask = (chunk < chunks)[:, None] & in_group[None, :]
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)[:, None]
         mean = tl.load(means + (sample * chunks + chunk)[:, None] * channels + channel[None, :], mask=mask, other=0.0)
@@ -46,36 +47,40 @@ def group_scale(
     numbers = (rows * group).to(tl.float32)
     center = tl.sum(tl.sum(total, axis=0), axis=0) / numbers
     spread = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
-    for first in range(0, chunks, CHUNKS):
-        chunk = first + tl.arange(0, CHUNKS)
+    for turn in range(TURNS):
+        chunk = turn * CHUNKS + tl.arange(0, CHUNKS)
         mask = (chunk < chunks)[:, None] & in_group[None, :]
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)[:, None]
         place = (sample * chunks + chunk)[:, None] * channels + channel[None, :]
         far = tl.load(means + place, mask=mask, other=0.0) + moved[None, :] - center
         spread += tl.where(mask, tl.load(squares + place, mask=mask, other=0.0) + count * far * far, 0.0)
     deviation = tl.sqrt(tl.sum(tl.sum(spread, axis=0), axis=0) / numbers + eps)
-    factor = tl.load(weight + channel, mask=in_group, other=0.0).to(tl.float32) / deviation
-    added = tl.load(bias + channel, mask=in_group, other=0.0).to(tl.float32) + (moved - center) * factor
+    factor = tl.full([GROUP_BLOCK], 1.0, tl.float32) / deviation
     tl.store(scale + sample * channels + channel, factor, mask=in_group)
-    tl.store(offset + sample * channels + channel, added, mask=in_group)
+    tl.store(offset + sample * channels + channel, (moved - center) * factor, mask=in_group)
 
 
 @triton.jit(do_not_specialize=["rows"])
-def scale_and_offset(
-    x, scale, offset, out, rows, channels, SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr
-):
-    """out = x · scale + offset, and SiLU of it; x and out [N, rows, channels]."""
+def normalize(
+    x, scale, offset, weight, bias, out, rows, channels, slope,
+    ACTIVATION: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr,
+):  # fmt: skip
+    """out = activation((x · scale + offset) · weight + bias); x and out [N, rows, channels]."""
     sample = tl.program_id(1).to(tl.int64)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
     place = (sample * rows + row)[:, None] * channels + channel[None, :]
-    factor = tl.load(scale + sample * channels + channel, mask=known, other=0.0)
-    added = tl.load(offset + sample * channels + channel, mask=known, other=0.0)
+    w = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
+    factor = tl.load(scale + sample * channels + channel, mask=known, other=0.0) * w
+    added = tl.load(offset + sample * channels + channel, mask=known, other=0.0) * w
+    added += tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
     y = tl.load(x + place, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
-    if SILU:
+    if ACTIVATION == "silu":
         y = y * tl.sigmoid(y)
+    if ACTIVATION == "leaky relu":
+        y = tl.where(y > 0, y, slope * y)
     tl.store(out + place, y.to(out.dtype.element_ty), mask=mask)
 
 
@@ -111,14 +116,17 @@ def add_and_normalize(
 
 
 @triton.jit(do_not_specialize=["rows"])
-def gated_gelu(x, out, rows, channels, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
-    """x [rows, 2 channels] → first half · GELU(second half), [rows, channels]; GELU with erf."""
+def gated_gelu(x, bias, out, rows, channels, HAS_BIAS: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
+    """x [rows, 2 channels] → of x + bias first half · GELU(second half), [rows, channels]; GELU with erf."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     mask = (row[:, None] < rows) & (channel[None, :] < channels)
     place = row[:, None] * (2 * channels) + channel[None, :]
     value = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
     gate = tl.load(x + place + channels, mask=mask, other=0.0).to(tl.float32)
+    if HAS_BIAS:
+        value += tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)[None, :]
+        gate += tl.load(bias + channels + channel, mask=channel < channels, other=0.0).to(tl.float32)[None, :]
     y = value * 0.5 * gate * (1.0 + tl.erf(gate * 0.7071067811865476))
     tl.store(out + row[:, None] * channels + channel[None, :], y.to(out.dtype.element_ty), mask=mask)
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
 from ..networks.animator import MotionUNet
-from ..networks.composed import compile_operations
 from ..networks.fast import accelerate
 from .animator_models import build_models, save
 from .common import (
@@ -51,8 +50,6 @@ class Training:
             checkpoint_blocks(self.loss)
         self.masters = MasterWeights(self.loss, dtype)
         self.average = Average(self.loss, source=self.masters.values)
-        if options.compile:
-            compile_operations()
         self.options, self.step_module = options, None
         self.optimizers = Optimizers(
             self.masters.values,
@@ -116,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     shown = unseen.take(torch.arange(0, len(unseen), -(-len(unseen) // SHEET_CLIPS)), device)
 
     def draw_sheet() -> Tensor:
-        with training.average.applied(), torch.compiler.set_stance("force_eager"):
+        with training.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options)
 
     run = Run(options, accelerator, clock, parts=training.parts(), save=save_weights, sheet=draw_sheet)

@@ -92,7 +92,7 @@ def mean_loss(training: Training, clips: LatentClips, options, processor: CLIPIm
     """Of the averaged weights, on seeded batches."""
     generator = torch.Generator(clips.latents.device).manual_seed(0)
     batches = (draw(clips, options, generator, processor) for _ in range(EVALUATION_BATCHES))
-    with training.average.applied(), torch.compiler.set_stance("force_eager"):
+    with training.average.applied():
         return torch.cat([training.loss(**batch) for batch in batches]).mean().item()
 
 
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     def draw_sheet() -> Tensor:
         clips = join(moving)
         shown = clips.take(torch.arange(0, len(clips), -(-len(clips) // SHEET_CLIPS)), device)
-        with training.average.applied(), torch.compiler.set_stance("force_eager"):
+        with training.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options, with_flow=False)
 
     sheets = draw_sheet if moving else None

@@ -56,7 +56,7 @@ def parse_arguments(
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cuda:1, cpu, … (default: what accelerate chooses)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the networks")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the networks (autoencoder)")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override preset values")
     arguments = parser.parse_args(arguments)
     file = Path(arguments.preset) if arguments.preset.endswith(".toml") else PRESETS / f"{arguments.preset}.toml"

@@ -1,6 +1,7 @@
 """The denoising loss that the animator and the LoRA are trained with, and the batches that it takes."""
 
-from functools import partial
+import functools
+import itertools
 
 import torch
 from diffusers.models.resnet import SpatioTemporalResBlock
@@ -24,10 +25,18 @@ SHARES = (0.72, 0.10, 0.13, 0.05)
 STILL_SHARE = 0.08  # of the batch: nothing moves, and nothing is to move
 
 
+@functools.cache
+def on_device(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """[n]; made once, for every transfer has the host wait until the GPU has caught up with it."""
+    return torch.tensor(values, device=device)
+
+
 def clip_pixels(images: Tensor, processor: CLIPImageProcessor) -> Tensor:
     """uint8 [B, 3, H, W] → what the image encoder sees: antialiased bicubic 224², CLIP's mean and deviation."""
     small = F.interpolate(to_unit(images), size=(224, 224), mode="bicubic", antialias=True)
-    mean, std = torch.tensor([processor.image_mean, processor.image_std], device=images.device).view(2, 1, 3, 1, 1)
+    mean, std = (
+        on_device(tuple(values), images.device).view(3, 1, 1) for values in (processor.image_mean, processor.image_std)
+    )
     return ((small + 1) / 2 - mean) / std
 
 
@@ -124,7 +133,7 @@ def draw_batch(
     first = latents[:, :1].expand_as(latents)
     latents, warped = (torch.where(still.view(-1, 1, 1, 1, 1), first, x) for x in (latents, warped))
     shape = (total, *latents.shape[1:])
-    limits = torch.tensor(shares, device=device).cumsum(0)[:-1]
+    limits = on_device(tuple(itertools.accumulate(shares[:-1])), device)
     normal = torch.randn(total, generator=generator, device=device)[own]
     return {
         "latents": latents,
@@ -144,4 +153,4 @@ def checkpoint_blocks(module: nn.Module) -> None:
     """Gradient checkpointing: a block keeps its input alone for the backward pass, which computes the block again."""
     kinds = (TransformerSpatioTemporalModel, SpatioTemporalResBlock, ResidualBlock)
     for block in [child for child in module.modules() if isinstance(child, kinds)]:
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
+        block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)

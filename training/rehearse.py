@@ -1,15 +1,17 @@
 """Try a preset's training step at its real size with random weights and data: `python -m driftfield.training.rehearse`.
 
-`--preset svd-xt` (the default) shows what a GPU needs for it: memory, seconds a step, and the losses of some steps with
-one batch size in all. Started by `accelerate launch` on N GPUs with `--set batch=B/N` it prints the losses of one.
+`--preset svd-xt` (the default) shows what a GPU needs for it: memory, seconds a step and what is computed in them, and
+the losses of some steps with one batch size in all. Started by `accelerate launch` on N GPUs with `--set batch=B/N` it
+prints the losses of one.
 """
 
 import json
-import statistics
 import time
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
 from transformers import CLIPImageProcessor
 
 from .animator import Training
@@ -55,6 +57,11 @@ def build_random(options, device: torch.device):
     return join(unet, adapter, image_encoder, options).to(device), image_encoder.to(device)  # some were made elsewhere
 
 
+def wait(losses: list[Tensor]) -> None:
+    """Until the device has caught up: it and the host work side by side, as in training."""
+    losses[-1].item()
+
+
 def main(arguments: list[str] | None = None) -> list[float]:
     """Prints, and returns, the losses."""
     options = parse_arguments("animator", __doc__, arguments, preset="svd-xt", data=False)
@@ -68,16 +75,24 @@ def main(arguments: list[str] | None = None) -> list[float]:
     where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
     accelerator.print(f"built in {time.perf_counter() - start:.1f} s", flush=True)
 
-    losses, seconds = [], []
-    for step in range(STEPS):
-        start = time.perf_counter()
+    def draw(step: int) -> dict[str, Tensor]:
         generator.manual_seed(step_seed(options.seed, step, 0))
-        batch = draw_batch(clips, options, generator, processor, **where)
+        return draw_batch(clips, options, generator, processor, **where)
+
+    with FlopCounterMode(display=False) as counter:
+        training.loss(**draw(0)).mean().backward()
+    training.loss.zero_grad(set_to_none=True)
+
+    losses = []
+    for step in tqdm(range(STEPS), disable=None if accelerator.is_main_process else True, leave=False):
+        if step == WARM_UP:
+            wait(losses)
+            start = time.perf_counter()
         factor = learning_rate_factor(step, step / STEPS, floor=options.learning_rate_floor)
-        loss = training.step(batch, accelerator, factor)
-        losses.append(accelerator.reduce(loss, "mean").item())  # waits for the device
-        seconds.append(time.perf_counter() - start)
-        accelerator.print(f"step {step + 1} loss {losses[-1]:.6f} {seconds[-1]:.2f} s", flush=True)
+        losses.append(accelerator.reduce(training.step(draw(step), accelerator, factor), "mean"))
+    wait(losses)
+    seconds = (time.perf_counter() - start) / (STEPS - WARM_UP)
+    losses = [loss.item() for loss in losses]
 
     parameters = list(training.loss.parameters())
     figures = {
@@ -86,7 +101,9 @@ def main(arguments: list[str] | None = None) -> list[float]:
         "batch of each": options.batch,
         "parameters, millions": round(sum(p.numel() for p in parameters) / 1e6, 1),
         "trained, millions": round(sum(p.numel() for p in parameters if p.requires_grad) / 1e6, 1),
-        "seconds a step": round(statistics.median(seconds[WARM_UP:]), 3),
+        "seconds a step": round(seconds, 3),
+        "TFLOP a step": round(counter.get_total_flops() / 1e12, 2),
+        "TFLOP/s": round(counter.get_total_flops() / seconds / 1e12, 1),
     }
     if device.type == "cuda":
         figures["device"] = torch.cuda.get_device_name(device)

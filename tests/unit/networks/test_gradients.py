@@ -1,68 +1,21 @@
-"""Training's operations: compiled ones against eager ones, and the rewritten networks' gradients against diffusers'."""
+"""The rewritten networks' gradients against diffusers'."""
 
 import copy
+import importlib
 
 import pytest
 import torch
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 from torch import Tensor, nn
 
-from driftfield.networks import composed
+from driftfield.networks import fast, fused
 from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.networks.fast import FastResidualBlock, accelerate
 from driftfield.networks.motion_encoder import MotionEncoder
 
-CHANNELS = 64
-
 
 def randn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def operands() -> dict[str, Tensor]:
-    made = {"x": randn(4, 6, CHANNELS) + 2, "y": randn(4, 6, CHANNELS, seed=1), "vectors": randn(2, CHANNELS, seed=2)}
-    made |= {"weight": randn(CHANNELS, seed=3), "bias": randn(CHANNELS, seed=4), "factor": randn(1, seed=5)}
-    return {name: value.requires_grad_() for name, value in made.items()}
-
-
-OPERATIONS = {
-    "group norm": lambda o: composed.group_norm(o["x"], o["weight"], o["bias"], None, 8, 1e-5, True),
-    "group norm, shift": lambda o: composed.group_norm(o["x"], o["weight"], o["bias"], o["vectors"], 8, 1e-5, False),
-    "instance norm": lambda o: composed.instance_norm_leaky_relu(o["x"], o["weight"], o["bias"], 1e-5, 0.2),
-    "layer norm": lambda o: torch.stack(
-        composed.add_layer_norm(o["x"], o["weight"], o["bias"], 1e-5, o["y"], o["vectors"], o["vectors"].flip(0))
-    ),
-    "gated": lambda o: composed.gated_gelu(o["x"]),
-    "share": lambda o: composed.mix(o["x"], o["y"], None, o["bias"], o["factor"], -1, False),
-    "blend": lambda o: composed.mix(o["x"], o["y"], o["x"], None, o["factor"], 1, True),
-}
-
-
-@pytest.fixture
-def compiled(monkeypatch):
-    for name in ("group_norm", "instance_norm_leaky_relu", "add_layer_norm", "gated_gelu", "mix"):
-        monkeypatch.setattr(composed, name, getattr(composed, name))  # taken back after the test
-    compile_here = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f, dynamic: compile_here(f, dynamic=dynamic, backend="aot_eager"))
-    yield composed.compile_operations
-    torch._dynamo.reset()
-
-
-def result_and_gradients(operation) -> list[Tensor]:
-    given = operands()
-    result = operation(given)
-    (result * randn(*result.shape, seed=9)).sum().backward()
-    return [result.detach(), *(value.grad for value in given.values() if value.grad is not None)]
-
-
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_compiled_operations_are_the_eager_ones(name, compiled):
-    expected = result_and_gradients(OPERATIONS[name])
-    compiled()
-    got = result_and_gradients(OPERATIONS[name])
-    assert len(got) == len(expected) > 1
-    for a, b in zip(got, expected, strict=True):
-        torch.testing.assert_close(a, b, atol=2e-5, rtol=2e-5)
 
 
 @pytest.fixture
@@ -87,7 +40,17 @@ def gradients(animator: nn.Module) -> dict[str, Tensor]:
     return {name: p.grad for name, p in animator.named_parameters() if p.grad is not None}
 
 
-def test_gradients_are_those_of_diffusers(animator):
+# In Triton's interpreter the whole network takes minutes; its operations are in test_kernels.
+SLOW = () if torch.cuda.is_available() else (pytest.mark.slow,)
+
+
+@pytest.mark.parametrize("by", ["torch", pytest.param("kernels", marks=SLOW)])
+def test_gradients_are_those_of_diffusers(animator, by, monkeypatch):
+    if by == "kernels":
+        pytest.importorskip("triton")
+        launchers = importlib.import_module("driftfield.networks.launchers")
+        for module in (fused, fast):
+            monkeypatch.setattr(module, "fused", lambda x: launchers)
     expected = gradients(copy.deepcopy(animator))
     got = gradients(accelerate(animator))
     largest = max(value.abs().max().item() for value in expected.values())
