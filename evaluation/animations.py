@@ -18,7 +18,7 @@ from ..model_loaders import locations, memory
 from ..model_loaders.animation import Plan, Settings, plan
 from ..model_loaders.animator import Animator, decode, encode_motion, load_animator
 from ..model_loaders.conditioning import PAD, MotionGuidance, activation_bytes, denoisers
-from ..model_loaders.pictures import lost_detail, through_autoencoder
+from ..model_loaders.pictures import carried_still
 from ..model_loaders.refiner import Refiner, manage_refiner, refine
 from ..sampling.animate import euler, first_state, run
 from ..sampling.denoiser import Conditioning
@@ -123,12 +123,10 @@ def animate_together(animator: Animator, plans: Sequence[Plan]) -> list[Tensor]:
     frames = latents.shape[1]
     videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
     videos = [crop_padding(video, first.padding) for video in videos]
-    stills = {id(plan.image): plan.image for plan in plans if plan.guidance is not None}
-    decoded = {key: through_autoencoder(animator, still) for key, still in stills.items()}
-    details = [lost_detail(animator, plan, decoded.get(id(plan.image))) for plan in plans]
+    stills = map(carried_still, plans)
     return [
-        (video if lost is None else restore_detail(video, lost)).clamp(-1, 1)
-        for video, lost in zip(videos, details, strict=True)
+        (video if still is None else restore_detail(video, still)).clamp(-1, 1)
+        for video, still in zip(videos, stills, strict=True)
     ]
 
 

@@ -5,26 +5,25 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..flow_tools.convention import crop_padding, pad_to_multiple, resize_flow
-from ..flow_tools.detail import carried_detail, restore_detail
+from ..flow_tools.convention import crop_padding, resize_flow
+from ..flow_tools.detail import restore_detail
+from ..flow_tools.warp import reference_video
 from . import memory
 from .animation import Animation, Plan
-from .animator import Animator, decode, encode_image
-from .conditioning import PAD
 from .video_file import decoded
 
 AT_ONCE = 8  # frames that get their detail together
 
 
 def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.0, on_step=None) -> Iterator[Tensor]:
-    """[n, 3, H, W], about −1..1, a segment at a time; see `decoded`. detail: share of `lost_detail` that is added.
+    """[n, 3, H, W], about −1..1, a segment at a time; see `decoded`. detail: the share of it that frames get back.
 
     An animation without a flow, or of one of the other methods for long videos, gets none.
     """
     timeline, length = animation.timeline, len(animation.latents)
     carried = None
     if detail > 0 and (timeline is not None or length <= animation.segment_frames):
-        carried = lost_detail(animation.animator, animation.plan)
+        carried = carried_still(animation.plan)
     first = 0
     for part in decoded(
         animation.animator,
@@ -44,24 +43,10 @@ def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.
 
 
 @torch.no_grad()
-def lost_detail(animator: Animator, plan: Plan, decoded_still: Tensor | None = None) -> Tensor | None:
-    """`carried_detail` [L, 6, H, W] of the plan's still along its flow, in main memory; None without a flow.
-
-    decoded_still: what `through_autoencoder` makes of plan.image, where it has been computed.
-    """
+def carried_still(plan: Plan) -> Tensor | None:
+    """The plan's still carried along its flow, [L, 3, H, W] −1..1 in main memory; None without a flow."""
     if plan.guidance is None:
         return None
-    frames, image = len(plan.noise), plan.image
-    if decoded_still is None:
-        decoded_still = through_autoencoder(animator, image)
+    frames, image, place = len(plan.noise), plan.image, memory.device()
     flow = resize_flow(plan.guidance.flow[: frames - 1], *image.shape[-2:])
-    place = memory.device()
-    still, decoded_still, flow = (x.to(place) for x in (image, decoded_still, flow))
-    return carried_detail(still, decoded_still, flow, frames, loop=plan.settings.loop).cpu()
-
-
-def through_autoencoder(animator: Animator, image: Tensor) -> Tensor:
-    """image [1, 3, H, W] −1..1 encoded and decoded, as it looks amid other frames; in main memory."""
-    padded, padding = pad_to_multiple(image, PAD)
-    latents = (encode_image(animator, padded) * animator.scaling_factor).expand(3, -1, -1, -1)
-    return crop_padding(decode(animator, latents, segment_frames=3), padding)[1:2]
+    return reference_video(image.to(place), flow.to(place), frames, loop=plan.settings.loop).cpu()

@@ -35,8 +35,8 @@ DETAIL = io.Float.Input(
     max=1.0,
     step=0.05,
     optional=True,
-    tooltip="How much of the still's fine detail, which the autoencoder loses, comes back: it is carried along the "
-    "flow, and added where the video shows the still carried so. 0: the decoder's picture as it is.",
+    tooltip="How much of the still's own detail, which network and autoencoder blur, comes back: its pixels are "
+    "carried along the flow, and put where the video shows the still carried so. 0: the decoder's picture as it is.",
 )
 
 # First segment -> (settings, what the network has answered so far) of a run that was stopped; gone with the segment.

@@ -58,9 +58,12 @@ class Timeline:
             if values.ndim == 1:
                 found.append(values[frame])
                 continue
-            later = F.interpolate(self.later[number].float()[:, None], size=values.shape[-2:], mode="nearest").long()
-            index = frame.view(-1, 1, 1, 1) + later
-            found.append(values.gather(0, index.expand(-1, *values.shape[1:])))
+            finer = values.shape[-1] > self.later.shape[-1]  # pictures: no edges where the times of places change
+            mode = {"mode": "bilinear", "align_corners": False} if finer else {"mode": "nearest"}
+            later = F.interpolate(self.later[number].float()[:, None], size=values.shape[-2:], **mode)
+            index = (frame.view(-1, 1, 1, 1) + later).expand(-1, *values.shape[1:])
+            below = values.gather(0, index.long())
+            found.append(torch.lerp(below, values.gather(0, index.ceil().long()), index.frac()) if finer else below)
         return found
 
     def windows(self, shifted: bool) -> list[tuple[int, int]]:
