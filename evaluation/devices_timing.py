@@ -47,8 +47,8 @@ def run(arguments: Namespace) -> None:
         f"{size.side} x {size.side} px, segments of {size.frames} frames, {size.steps} steps, γ {GAMMA}, guidance 1 "
         f"to 3, random weights, on {place}. The fastest of {REPEATS} runs; copying the model to other GPUs is apart.",
         f"Times faster: than with {arguments.devices[0]}. Relative difference: of the latents to that result.",
-        "Windows are not divided: restart's 9 of 250 frames are 5 and 4 on two GPUs, 1.8 times faster at best; its 4 of "
-        "125 are 2 and 2, crossfade's 5 of 125 are 3 and 2.",
+        "Windows are not divided: restart's 9 of 250 frames are 5 and 4 on two GPUs, 1.8 times faster at best; its 4 "
+        "of 125 are 2 and 2, crossfade's 5 of 125 are 3 and 2.",
     ]
     publish(arguments, "devices", "The second phase on several GPUs", HEADER, rows, notes=notes)
 
