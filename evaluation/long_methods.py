@@ -26,9 +26,10 @@ from ..sampling.windows import window_starts
 from . import learned
 from .animations import Models, Shot, flow_of, load_models, planned
 from .arrow_sets import arrow_sets
+from .autoencoder import likeness
 from .held_out import chosen, held_out_stills, resized
 from .long_video import dynamic_degree, flow_cosine, join_jump, neighbour_changes, repetition
-from .metrics import commanded_velocity, cosine, end_point_error, psnr, ssim, under_arrow
+from .metrics import commanded_velocity, cosine, end_point_error, under_arrow
 from .publish import publish
 from .report import Results, digest
 
@@ -171,9 +172,10 @@ def figures(
     """All that is measured of a video [N, 3, H, W]; NaN where a figure has no meaning, None where a network lacks."""
     nan = float("nan")
     motion = estimate_flow(video)
-    jump, largest = join_jump(neighbour_changes(video), joins)
+    placed = video.to(memory.device())
+    jump, largest = join_jump(neighbour_changes(placed).cpu(), joins)
     row = {**facts, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
-    row["repeated"] = repetition(video, segment)[0]
+    row["repeated"] = repetition(placed, segment)[0]
     row |= {"error": end_point_error(motion, case.flow), "cosine": flow_cosine(motion, case.flow)}
     if case.arrows is not None:
         row["cosine"] = cosine_under_arrows(motion, case.arrows, segment)
@@ -181,7 +183,7 @@ def figures(
     row |= networks.figures(video, target)
     if target is None:
         return {**row, "psnr": nan, "ssim": nan, "lpips": nan, "i3d": None}
-    row |= {"psnr": psnr(video[1 : len(target)], target[1:]), "ssim": ssim(video[1 : len(target)], target[1:])}
+    row |= likeness(placed[1 : len(target)], target[1:])
     if networks.i3d is not None:
         row["i3d of the clip"] = networks.figures(target, target)["i3d"]
     return row

@@ -12,10 +12,11 @@ from ..model_loaders import locations, memory
 from . import learned
 from .ablations import VARIANTS, shot
 from .animations import Shot, load_models, measured, settings_of
+from .autoencoder import likeness
 from .held_out import held_out_clips, held_out_stills
 from .long_methods import fvd, mean
 from .long_video import dynamic_degree, flow_cosine
-from .metrics import end_point_error, frame_change, psnr, ssim
+from .metrics import end_point_error, frame_change
 from .publish import publish
 from .reconstruction import flows_of
 from .report import Results, digest
@@ -54,7 +55,7 @@ def table1(arguments: Namespace, models, networks, results: Results, made_by: st
     def measure(key: str, video: Tensor) -> dict:
         name = key.rpartition(", ")[0]
         clip, motion = clips[name], estimate_flow(video)
-        row = {"psnr": psnr(video[1:], clip[1:]), "ssim": ssim(video[1:], clip[1:]), "degree": dynamic_degree(motion)}
+        row = {**likeness(video[1:], clip[1:]), "degree": dynamic_degree(motion)}
         row |= {"error": end_point_error(motion, flows[name])}
         row |= {"cosine": flow_cosine(motion, flows[name].mean(0, keepdim=True)), **networks.figures(video, clip)}
         if networks.i3d is not None:
