@@ -29,10 +29,7 @@ def repetition(frames: Tensor, first: int) -> tuple[float, float]:
     0 is a copy of an earlier frame. Neighbours count, so that 1 is about the most. NaN where nothing moves or follows.
     """
     usual = neighbour_changes(frames).median()
-    nearest = [
-        torch.stack([(frames[t] - earlier).abs().mean() for earlier in frames[:t]]).min()
-        for t in range(first, len(frames))
-    ]
+    nearest = [(frames[t] - frames[:t]).abs().flatten(1).mean(dim=1).min() for t in range(first, len(frames))]
     if not nearest:
         return float("nan"), float("nan")
     shares = torch.stack(nearest) / usual

@@ -29,12 +29,13 @@ from .common import (
 )
 from .data import list_names
 from .denoising import DenoisingLoss, checkpoint_blocks, draw_batch
-from .latents import join
+from .latents import LatentClips, join
 from .run import Run
 from .samples import sheet
 from .training_set import encode_clips, encode_set
 
 SHEET_CLIPS = 4
+HELD_OUT_CLIPS, HELD_OUT_BATCHES = 32, 8  # whose loss is reported
 PREVIEW_CLIPS = 256  # whose first frames the preview's colours are fitted to
 
 
@@ -73,6 +74,14 @@ class Training:
         self.average.update()
         return loss
 
+    @torch.no_grad()
+    def held_out_loss(self, draw: Callable[..., dict], clips: LatentClips, processor) -> float:
+        """Of the averaged weights, on seeded batches that `draw` (as `draw_batch`) takes from the clips."""
+        generator = torch.Generator(clips.latents.device).manual_seed(0)
+        batches = (draw(clips, self.options, generator, processor) for _ in range(HELD_OUT_BATCHES))
+        with self.average.applied():
+            return torch.cat([self.loss(**batch) for batch in batches]).mean().item()
+
     def figures(self, run: Run) -> dict:
         """Of the run's report."""
         done = {"steps": run.step, "minutes": run.clock.elapsed_minutes, "processes": run.accelerator.num_processes}
@@ -108,9 +117,13 @@ def main(arguments: list[str] | None = None) -> None:
             halve(training.loss)
             save(folder, options, animator, image_encoder, vae, processor, first)
 
-    names = list_names(options.data, "clips", "held_out")[:SHEET_CLIPS] if accelerator.is_main_process else []
-    unseen = join(list(encode_clips(vae, options, names)) or [first])
-    shown = unseen.take(torch.arange(0, len(unseen), -(-len(unseen) // SHEET_CLIPS)), device)
+    names = list_names(options.data, "clips", "held_out")[:HELD_OUT_CLIPS] if accelerator.is_main_process else []
+    unseen, figures = list(encode_clips(vae, options, names)), {}
+    shown = join(unseen or [first])
+    shown = shown.take(torch.arange(0, len(shown), -(-len(shown) // SHEET_CLIPS)), device)
+    if unseen:
+        unseen = join(unseen)
+        figures["held_out_loss_before"] = training.held_out_loss(draw_batch, unseen, processor)
 
     def draw_sheet() -> Tensor:
         with training.average.applied():
@@ -123,7 +136,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     run.checkpoint()
     run.draw()
-    figures = training.figures(run)
+    if unseen:
+        figures["held_out_loss"] = training.held_out_loss(draw_batch, unseen, processor)
+    figures |= training.figures(run)
     write_report(options.out, "report", **figures, **counts, options=vars(options))
     print(f"done: {figures}", flush=True)
 

@@ -37,7 +37,6 @@ SHARES = (0.30, 0.40, 0.25, 0.05)
 # Cameras at rest film little motion. Where no flow is given, half of the batch asks for up to so many times as much:
 # the camera is to stay where it is whatever the strength.
 EXAGGERATED_SHARE, MOST_EXAGGERATED = 0.5, 16.0
-EVALUATION_BATCHES = 8
 
 
 def add_lora(unet: nn.Module, rank: int) -> dict[str, nn.Parameter]:
@@ -87,15 +86,6 @@ def draw(
     return batch | {"strength": batch["strength"] * torch.where(chosen, MOST_EXAGGERATED**exponent, 1.0)}
 
 
-@torch.no_grad()
-def mean_loss(training: Training, clips: LatentClips, options, processor: CLIPImageProcessor) -> float:
-    """Of the averaged weights, on seeded batches."""
-    generator = torch.Generator(clips.latents.device).manual_seed(0)
-    batches = (draw(clips, options, generator, processor) for _ in range(EVALUATION_BATCHES))
-    with training.average.applied():
-        return torch.cat([training.loss(**batch) for batch in batches]).mean().item()
-
-
 def save(out: Path, lora: dict[str, nn.Parameter], rank: int) -> None:
     tensors = {name: parameter.detach().half().cpu().contiguous() for name, parameter in lora.items()}
     metadata = {"lora_adapter_metadata": json.dumps({"unet.r": rank, "unet.lora_alpha": rank})}
@@ -131,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     figures = {"rank": options.rank, "parameters": sum(p.numel() for p in lora.values())}
     if unseen:
         unseen = join(unseen)
-        figures["held_out_loss_without"] = mean_loss(training, unseen, options, processor)
+        figures["held_out_loss_without"] = training.held_out_loss(draw, unseen, processor)
 
     def save_weights(folder: Path) -> None:
         with training.average.applied():
@@ -152,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     run.checkpoint()
     run.draw()
     if unseen:
-        figures["held_out_loss_with"] = mean_loss(training, unseen, options, processor)
+        figures["held_out_loss_with"] = training.held_out_loss(draw, unseen, processor)
     figures |= training.figures(run)
     write_report(options.out, "report", **figures, **counts, options=vars(options))
     print(f"done: {figures}", flush=True)

@@ -42,6 +42,7 @@ def test_command_and_its_continuation(toy_data, vae, tmp_path, run_command):
     assert facts["frames"] == 5 and facts["size"] == 64 and facts["fps"] == 8
     report = json.loads((tmp_path / "first" / "report.json").read_text())
     assert report["steps"] == 4 and report["clips"] == 8 and report["scenes"] == 3 and report["loss"] > 0
+    assert report["held_out_loss"] != report["held_out_loss_before"] > 0
     assert all(tensor.dtype == torch.half for tensor in first.values()) and first["strength.weight"].any()
     again, onwards = run("onwards", "--start", str(tmp_path / "first"))
     assert again == config
