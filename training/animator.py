@@ -29,7 +29,8 @@ from .common import (
 )
 from .data import list_names
 from .denoising import DenoisingLoss, checkpoint_blocks, draw_batch
-from .latents import LatentClips, join
+from .latent_files import StoredClips
+from .latents import LatentClips, joined
 from .run import Run
 from .samples import sheet
 from .training_set import encode_clips, encode_set
@@ -82,19 +83,38 @@ class Training:
         with self.average.applied():
             return torch.cat([self.loss(**batch) for batch in batches]).mean().item()
 
-    def figures(self, run: Run) -> dict:
-        """Of the run's report."""
-        done = {"steps": run.step, "minutes": run.clock.elapsed_minutes, "processes": run.accelerator.num_processes}
-        return run.figures | done
+    def follow(
+        self,
+        run: Run,
+        draw: Callable[..., dict],
+        data: LatentClips | StoredClips,
+        unseen: LatentClips | None,
+        processor,
+        device: torch.device,
+        **figures,
+    ) -> None:
+        """The whole run, on batches that `draw` (as `draw_batch`) takes from data, to its last checkpoint and report.
 
-    def follow(self, run: Run, draw: Callable[..., dict], data, processor, device: torch.device) -> None:
-        """Takes the run's steps, on batches that `draw` (as `draw_batch`) takes from data."""
+        The report has the given figures, the run's own, and the losses on the unseen clips before and after.
+        """
         options, accelerator, generator = run.options, run.accelerator, run.generator(device)
         where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
+        if unseen is not None:
+            figures["held_out_loss_before"] = self.held_out_loss(draw, unseen, processor)
         for progress in run.steps():
             batch = draw(data, options, generator, processor, **where)
             factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
             run.record(loss=self.step(batch, accelerator, factor))
+        if not accelerator.is_main_process:
+            return
+        run.checkpoint()
+        run.draw()
+        if unseen is not None:
+            figures["held_out_loss"] = self.held_out_loss(draw, unseen, processor)
+        figures |= run.figures
+        figures |= {"steps": run.step, "minutes": run.clock.elapsed_minutes, "processes": accelerator.num_processes}
+        write_report(options.out, "report", **figures, options=vars(options))
+        print(f"done: {figures}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -118,29 +138,16 @@ def main(arguments: list[str] | None = None) -> None:
             save(folder, options, animator, image_encoder, vae, processor, first)
 
     names = list_names(options.data, "clips", "held_out")[:HELD_OUT_CLIPS] if accelerator.is_main_process else []
-    unseen, figures = list(encode_clips(vae, options, names)), {}
-    shown = join(unseen or [first])
+    unseen = joined(encode_clips(vae, options, names))
+    shown = first if unseen is None else unseen
     shown = shown.take(torch.arange(0, len(shown), -(-len(shown) // SHEET_CLIPS)), device)
-    if unseen:
-        unseen = join(unseen)
-        figures["held_out_loss_before"] = training.held_out_loss(draw_batch, unseen, processor)
 
     def draw_sheet() -> Tensor:
         with training.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options)
 
     run = Run(options, accelerator, clock, parts=training.parts(), save=save_weights, sheet=draw_sheet)
-    training.follow(run, draw_batch, data, processor, device)
-
-    if not accelerator.is_main_process:
-        return
-    run.checkpoint()
-    run.draw()
-    if unseen:
-        figures["held_out_loss"] = training.held_out_loss(draw_batch, unseen, processor)
-    figures |= training.figures(run)
-    write_report(options.out, "report", **figures, **counts, options=vars(options))
-    print(f"done: {figures}", flush=True)
+    training.follow(run, draw_batch, data, unseen, processor, device, **counts)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ from ..model_loaders.files import shorten
 from .animator import SHEET_CLIPS, Training
 from .animator_models import build_models
 from .clip_filters import border_motion, static_camera
-from .common import Clock, make_accelerator, parse_arguments, write_report
+from .common import Clock, make_accelerator, parse_arguments
 from .data import list_names
 from .denoising import FULL, draw_batch
 from .latent_files import StoredClips
-from .latents import LatentClips, join
+from .latents import LatentClips, joined
 from .run import Run
 from .samples import sheet
 from .training_set import encode_clips, encode_set
@@ -111,41 +111,28 @@ def main(arguments: list[str] | None = None) -> None:
     data, counts = encode_set(vae, options, accelerator, keep=holds_still)
     accelerator.print(f"{counts}: {clock.elapsed_minutes:.2f} min", flush=True)
     held_out = list_names(options.data, "clips", "held_out") if accelerator.is_main_process else []
-    unseen = list(encode_clips(vae, options, held_out, keep=holds_still))
-    moving = list(encode_clips(vae, options, held_out[:SHEET_CLIPS]))
+    unseen = joined(encode_clips(vae, options, held_out, keep=holds_still))
+    moving = joined(encode_clips(vae, options, held_out[:SHEET_CLIPS]))
 
     lora = add_lora(animator.unet, options.rank)
     if options.start is not None:
         load_lora(options.start / FILE, lora)
     training = Training(animator, image_encoder, options, device)
-    figures = {"rank": options.rank, "parameters": sum(p.numel() for p in lora.values())}
-    if unseen:
-        unseen = join(unseen)
-        figures["held_out_loss_without"] = training.held_out_loss(draw, unseen, processor)
+    parameters = sum(p.numel() for p in lora.values())
 
     def save_weights(folder: Path) -> None:
         with training.average.applied():
             save(folder, lora, options.rank)
 
     def draw_sheet() -> Tensor:
-        clips = join(moving)
-        shown = clips.take(torch.arange(0, len(clips), -(-len(clips) // SHEET_CLIPS)), device)
+        shown = moving.take(torch.arange(0, len(moving), -(-len(moving) // SHEET_CLIPS)), device)
         with training.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options, with_flow=False)
 
-    sheets = draw_sheet if moving else None
+    sheets = None if moving is None else draw_sheet
     run = Run(options, accelerator, clock, parts=training.parts(), save=save_weights, sheet=sheets)
-    training.follow(run, draw, data, processor, device)
-
-    if not accelerator.is_main_process:
-        return
-    run.checkpoint()
-    run.draw()
-    if unseen:
-        figures["held_out_loss_with"] = training.held_out_loss(draw, unseen, processor)
-    figures |= training.figures(run)
-    write_report(options.out, "report", **figures, **counts, options=vars(options))
-    print(f"done: {figures}", flush=True)
+    about = {"rank": options.rank, "parameters": parameters, **counts}
+    training.follow(run, draw, data, unseen, processor, device, **about)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The animator's training set: clips and synthetic scenes as latents, with their flow and warped references."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -63,8 +64,10 @@ def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor)
     )
 
 
-def join(parts: list[LatentClips]) -> LatentClips:
-    """One set out of several, with no second copy of everything at once."""
+def joined(parts: Iterable[LatentClips]) -> LatentClips | None:
+    """One set out of several, with no second copy of everything at once; None out of none."""
+    if not (parts := list(parts)):
+        return None
     return LatentClips(*(torch.cat([getattr(p, name) for p in parts]) for name in LatentClips.__dataclass_fields__))
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from .data import estimate_flows, list_names, load, load_raft, read
 from .latent_files import StoredClips, fingerprint, store
-from .latents import LatentClips, from_clips, from_scenes, join
+from .latents import LatentClips, from_clips, from_scenes, joined
 
 CHUNK = 64  # clips in main memory at once
 
@@ -33,7 +33,7 @@ def encode_set(
         counts = {"clips": sum(map(len, clips)), "scenes": sum(map(len, scenes))}
         if not any(counts.values()):
             raise nothing(options)
-        return join(clips + scenes), counts
+        return joined(clips + scenes), counts
 
     def parts() -> Iterator[LatentClips]:
         yield from encode_clips(vae, options, names, keep=keep)

@@ -134,7 +134,7 @@ def test_command_writes_what_the_loader_reads(
     assert all(tensor.any() for tensor in tensors.values())
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["steps"] == 3 and report["clips"] == 8  # 2 windows, mirrored, and both played backwards
-    assert report["held_out_loss_with"] != report["held_out_loss_without"] > 0
+    assert report["held_out_loss"] != report["held_out_loss_before"] > 0
 
     shutil.copytree(trained_animator / "animator", comfy_base / "models" / "diffusers" / "lora_base")
     animator = loaders.animator.load_animator("lora_base", "none", "fp32")

@@ -6,7 +6,7 @@ from tiny import tiny_vae
 
 from driftfield.training import latent_files
 from driftfield.training.latent_files import FIELDS, StoredClips, fingerprint, store
-from driftfield.training.latents import LatentClips, join
+from driftfield.training.latents import LatentClips, joined
 
 
 def clips(count: int, seed: int) -> LatentClips:
@@ -26,7 +26,7 @@ def test_rows_come_back_from_several_files_and_processes(tmp_path, monkeypatch):
     store(tmp_path, second, 1)
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == [f"part-{p}.safetensors" for p in ("000-00000", "000-00001", "001-00000")]
-    stored, whole = StoredClips(files), join([*first, *second])
+    stored, whole = StoredClips(files), joined([*first, *second])
     assert len(stored) == len(whole) == 10
     index = torch.tensor([9, 0, 5, 4, 5, 6])
     taken = stored.take(index, torch.device("cpu"))

@@ -7,7 +7,7 @@ from tiny import tiny_vae
 from driftfield.flow_tools.convention import flip_flow
 from driftfield.flow_tools.strength import motion_strength
 from driftfield.training.data import to_unit
-from driftfield.training.latents import BATCH, FLOW_SHARE, encode, encode_batch, from_clips, from_scenes, join
+from driftfield.training.latents import BATCH, FLOW_SHARE, encode, encode_batch, from_clips, from_scenes, joined
 
 SIZE, FRAMES = 64, 4
 
@@ -80,7 +80,7 @@ def test_every_still_becomes_scenes(vae):
     stills = [picture(seed, 80) for seed in range(BATCH + 1)]
     generator = torch.Generator().manual_seed(0)
     parts = from_scenes(vae, stills, frames=2, size=SIZE, rounds=1, generator=generator)
-    data = join(parts)
+    data = joined(parts)
     assert [len(part) for part in parts] == [BATCH, 1] and len(data) == BATCH + 1
     assert data.images.shape[-1] == SIZE and data.latents.isfinite().all()
     assert (data.strength_percent > 0).any()
