@@ -23,7 +23,7 @@ from ..model_loaders.refiner import Refiner, manage_refiner, refine
 from ..sampling.animate import euler, first_state, run
 from ..sampling.denoiser import Conditioning
 from ..sampling.dual_clock import Hold
-from .report import digest
+from .report import digest_without_lora
 
 THRESHOLD = 0.05  # R of Densify Flow
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
@@ -54,7 +54,7 @@ def load_models(model: str = locations.BUILTIN, adapter: str = locations.AUTO) -
 def settings_of(arguments: Namespace) -> dict:
     """What the figures of animations depend on."""
     settings = {name: getattr(arguments, name) for name in ("frames", "steps", "seed")}
-    return {**settings, "weights": digest(locations.WEIGHTS)}
+    return {**settings, "weights": digest_without_lora(locations.WEIGHTS)}
 
 
 def flow_of(

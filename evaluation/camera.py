@@ -15,7 +15,7 @@ from .animations import Shot, load_models, measured, settings_of
 from .contact_sheet import shown_frames, write_sheet, write_strip
 from .held_out import held_out_clips
 from .reconstruction import flows_of
-from .report import Bar, Results, table
+from .report import Bar, Results, digest, table
 
 MOST_OF_MOTION = 0.5
 WITHOUT, WITH = "without", "with"
@@ -26,7 +26,8 @@ def run(arguments: Namespace) -> list[Bar]:
     models = load_models()
     lora = locations.resolve("lora", locations.BUILTIN)
     models = {WITHOUT: models, WITH: replace(models, animator=apply_lora(models.animator, lora, 1.0))}
-    results = Results(arguments.out / "camera.json", settings_of(arguments))
+    settings = {**settings_of(arguments), "lora": digest(lora)}
+    results = Results(arguments.out / "camera.json", settings)
     clips = dict(held_out_clips(arguments, models[WITHOUT].animator.size))
     shots = {
         name: Shot(clip[:1], None, strength_percent(flow))

@@ -31,7 +31,7 @@ from .held_out import chosen, held_out_stills, resized
 from .long_video import dynamic_degree, flow_cosine, join_jump, neighbour_changes, repetition
 from .metrics import commanded_velocity, cosine, end_point_error, under_arrow
 from .publish import publish
-from .report import Results, digest
+from .report import Results, digest_without_lora
 
 OURS = "ours, "
 ALL_METHODS = [*METHODS, *(OURS + joins for joins in JOINS)]
@@ -65,7 +65,7 @@ def run(arguments: Namespace) -> None:
     given = cases(models, arguments)
     kind = "stills" if arguments.stills else "clips"
     names = ("frames", "total_frames", "steps", "seed", "model", "adapter", "cfg_max", *arguments.also)
-    settings = {name: getattr(arguments, name) for name in names} | {"weights": digest(locations.WEIGHTS)}
+    settings = {name: getattr(arguments, name) for name in names} | {"weights": digest_without_lora(locations.WEIGHTS)}
     results = Results(arguments.work / f"{arguments.name}_{kind}.json", settings)
     labels = ALL_METHODS if arguments.name == "table2" else [f"{gamma:g}" for gamma in GAMMAS]
 
@@ -217,7 +217,7 @@ def write(
     settings = f"γ {arguments.gamma:g}, " if table2 else f"joins: {arguments.joins}, "
     notes = [
         f"Means of {len(given)} held-out {kind}, {arguments.total_frames} frames each from segments of "
-        f"{arguments.frames}, {settings}model {arguments.model}, weights {digest(locations.WEIGHTS)}, "
+        f"{arguments.frames}, {settings}model {arguments.model}, weights {digest_without_lora(locations.WEIGHTS)}, "
         f"on {gpu or 'a CPU'}.",
         *missing,
         "Frames as the decoder gives them, for all methods alike, without the detail that Decode Animation adds "

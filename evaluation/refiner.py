@@ -17,6 +17,7 @@ from .reconstruction import flows_of
 from .report import Bar, Results, table
 
 MOST_OF_DENSE = 0.7  # at the default sigma
+NOTHING = "no motion"
 
 
 def run(arguments: Namespace) -> list[Bar]:
@@ -28,10 +29,11 @@ def run(arguments: Namespace) -> list[Bar]:
 
     def figures(name: str) -> dict[str, float]:
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        errors = {f"{what} {reach}": [] for reach in REACHES for what in ("dense", "refined")}
+        errors = {NOTHING: [], **{f"{what} {reach}": [] for reach in REACHES for what in ("dense", "refined")}}
         for start in range(0, len(flows[name]) - WINDOW + 1, WINDOW):
             true = flows[name][start : start + WINDOW].mean(dim=0)
             hints = draw_hints(true, generator)
+            errors[NOTHING].append(end_point_error(torch.zeros_like(true), true))
             for reach, share in REACHES.items():
                 dense = densify(*hints, sigma_px=share * default_sigma_px(*true.shape[-2:]), threshold=THRESHOLD)
                 refined = refine(models.refiner, dense, clips[name][start : start + 1], hints=hints)

@@ -80,9 +80,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
     return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
 
 
-def digest(folder: Path) -> str:
-    """Names the weights in a folder: the first digits of a hash over all of its safetensors files."""
+def digest(*files: Path) -> str:
+    """Names weights: the first digits of a hash over these safetensors files."""
     total = hashlib.sha256()
-    for file in sorted(folder.rglob("*.safetensors")):
+    for file in files:
         total.update(file.read_bytes())
     return total.hexdigest()[:12]
+
+
+def digest_without_lora(folder: Path) -> str:
+    """Of the weights in a folder, but for the LoRA, which only its own figures depend on."""
+    return digest(*sorted(file for file in folder.rglob("*.safetensors") if file.stem != "camera_lora"))

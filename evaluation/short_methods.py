@@ -19,7 +19,7 @@ from .long_video import dynamic_degree, flow_cosine
 from .metrics import end_point_error, frame_change
 from .publish import publish
 from .reconstruction import flows_of
-from .report import Results, digest
+from .report import Results, digest_without_lora
 
 PERCENTS = (0, 50, 100, 200, 300, 400)
 TABLE1 = {
@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> None:
     results = Results(arguments.work / f"{arguments.name}.json", settings)
     device = memory.device()
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU"
-    made_by = f"model {arguments.model}, weights {digest(locations.WEIGHTS)}, on {place}"
+    made_by = f"model {arguments.model}, weights {digest_without_lora(locations.WEIGHTS)}, on {place}"
     if arguments.name == "table1":
         table1(arguments, models, networks, results, made_by, missing)
     else:

@@ -6,7 +6,7 @@ the network then denoises the video in windows of V1's length:
 - restart: V1 again and again. Each segment jumps back to the still.
 - offset windows: the same, but every other step's windows lie half a segment earlier, across the joins, so that the
   texture goes on. The first of them looks at V1's own last frames.
-- crossfade: offset windows, and before a pass through V1 has ended the next one fades in over three tenths of it, both
+- crossfade: offset windows, and before a pass through V1 has ended the next one fades in over a third of it, both
   moving, as the layers of an endlessly advected texture are blended (Max & Becker 1995). So that no pass is a copy of
   another, each shows the places of the picture at slightly different times: a smooth field of whole frames, its steps
   of equal shares of all that changes.
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RESTART, OFFSET_WINDOWS, CROSSFADE, LOOP = "restart", "offset windows", "crossfade", "loop"
-OVERLAP = {RESTART: 0.0, OFFSET_WINDOWS: 0.0, CROSSFADE: 0.3, LOOP: 0.5}  # of a segment
+OVERLAP = {RESTART: 0.0, OFFSET_WINDOWS: 0.0, CROSSFADE: 1 / 3, LOOP: 0.5}  # of a segment
 JOINS = list(OVERLAP)
 SPREAD = 1 / 6  # of a segment: how far apart in time the places of a crossfaded pass are
 GRID = 4  # random numbers along a side of the field of times

@@ -93,7 +93,8 @@ def evaluation_section(folder: Path) -> str:
     rows = []
     for file in sorted(folder.glob("*.json")):
         for bar in json.loads(file.read_text()).get("bars", ()):
-            limit = f"{'≥' if bar['at_least'] else '≤'} {bar['limit']:g}"
+            least, most = ("> <" if bar.get("strict") else "≥ ≤").split()
+            limit = f"{least if bar['at_least'] else most} {bar['limit']:g}"
             met = "yes" if bar["met"] else "no"
             rows.append(f"| {file.stem} | {bar['what']} | {bar['value']:.3f} | {limit} | {met} |")
     if not rows:
@@ -139,6 +140,9 @@ def main(arguments: list[str] | None = None) -> None:
             report = json.loads((run / "report.json").read_text())
             install(part, run, options.out)
             reports = continued(reports, part, report, options.device_name)
+    for file in options.out.glob("animator/*/config.json"):  # diffusers notes there where a run's start lay
+        values = json.loads(file.read_text())
+        file.write_text(json.dumps({k: v for k, v in values.items() if k != "_name_or_path"}, indent=2) + "\n")
     history.write_text(json.dumps(reports, indent=1) + "\n")
     (options.out / "README.md").write_text(card(reports, data, evaluation))
 

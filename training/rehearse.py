@@ -79,10 +79,6 @@ def main(arguments: list[str] | None = None) -> list[float]:
         generator.manual_seed(step_seed(options.seed, step, 0))
         return draw_batch(clips, options, generator, processor, **where)
 
-    with FlopCounterMode(display=False) as counter:
-        training.loss(**draw(0)).mean().backward()
-    training.loss.zero_grad(set_to_none=True)
-
     losses = []
     for step in tqdm(range(STEPS), disable=None if accelerator.is_main_process else True, leave=False):
         if step == WARM_UP:
@@ -93,6 +89,9 @@ def main(arguments: list[str] | None = None) -> list[float]:
     wait(losses)
     seconds = (time.perf_counter() - start) / (STEPS - WARM_UP)
     losses = [loss.item() for loss in losses]
+
+    with FlopCounterMode(display=False) as counter:  # last: a GPU's steps are one graph, recorded before any other pass
+        training.loss(**draw(0)).mean().backward()
 
     parameters = list(training.loss.parameters())
     figures = {

@@ -162,9 +162,11 @@ def test_refiner_is_held_against_its_input(parts):
 
 def test_camera_lora_is_held_against_none(parts):
     module = parts.modules["camera"]
-    parts.monkeypatch.setattr(module.locations, "resolve", lambda kind, name: f"the {kind}")
+    lora = parts.out / "lora.safetensors"
+    lora.write_bytes(b"low rank")
+    parts.monkeypatch.setattr(module.locations, "resolve", lambda kind, name: lora)
     parts.monkeypatch.setattr(module, "apply_lora", lambda animator, path, weight: replace(animator, name=path))
-    speed = {"plain": 2.0, "the lora": 0.5}
+    speed = {"plain": 2.0, lora: 0.5}
     parts.video = lambda animator, shot: moving(shot.image, speed[animator.name])
     (bar,) = parts.run("camera").values()
     assert bar.value == pytest.approx(0.25, rel=0.2) and bar.met
