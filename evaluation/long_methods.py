@@ -43,6 +43,7 @@ FIGURES = {  # what is measured of a video -> its column
     "lpips": "LPIPS",
     "tem_cons": "Tem-Cons",
     "error": "end-point error, px/frame",
+    "between": "the same between joins",
     "cosine": "cosine",
     "jump": "join jump",
     "largest": "largest jump",
@@ -177,6 +178,7 @@ def figures(
     row = {**facts, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
     row["repeated"] = repetition(placed, segment)[0]
     row |= {"error": end_point_error(motion, case.flow), "cosine": flow_cosine(motion, case.flow)}
+    row["between"] = end_point_error(motion[~joins], case.flow) if not joins.all() else nan
     if case.arrows is not None:
         row["cosine"] = cosine_under_arrows(motion, case.arrows, segment)
     target = None if case.clip is None else case.clip[: len(video)]
