@@ -118,7 +118,7 @@ def measured(
                 video = crop_padding(video, animation.padding).clamp(-1, 1)
                 facts["seconds"] += seconds * facts.pop("begins")
                 waiting.append(pool.submit(figures, networks, case, video, joins, facts, arguments.frames))
-                while len(waiting) > IN_FLIGHT:
+                while waiting and (waiting[0].done() or len(waiting) > IN_FLIGHT):
                     yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
