@@ -8,12 +8,13 @@ import torch
 from ..model_loaders import memory
 from ..model_loaders.animation import Animation
 from ..model_loaders.animator import Animator
-from ..model_loaders.extension import extend_animation
+from ..model_loaders.extension import extend_animation, plan_extension
 from ..model_loaders.replicas import replicas
 from ..networks.animator import MotionUNet
 from ..sampling.animate import Trajectory, euler
 from ..sampling.denoiser import Conditioning
 from ..sampling.guidance import guidance_scales
+from ..sampling.phased import window_counts
 from ..sampling.schedule import karras_sigmas
 from .publish import publish
 from .speed_models import AUGMENTATION, BUCKET, FPS, SIGMAS, SIZES, Models, Size
@@ -26,10 +27,13 @@ HEADER = ["joins, frames, GPUs", "seconds", "times faster", "relative difference
 def run(arguments: Namespace) -> None:
     size = SIZES[arguments.size]
     animation = random_animation(size)
-    rows = []
+    rows, limits = [], []
     workers = replicas(animation.animator, memory.devices(max(arguments.devices)))
     for joins in arguments.joins:
         for total in arguments.total_frames:
+            windows = window_counts(
+                plan_extension(animation, total, joins=joins, seed=0), steps=size.steps, gamma=GAMMA
+            )
             alone = None
             for count in arguments.devices:
                 best, latents = float("inf"), None
@@ -40,6 +44,7 @@ def run(arguments: Namespace) -> None:
                 alone = alone or (best, latents)
                 difference = float((latents - alone[1]).norm() / alone[1].norm())
                 rows.append([f"{joins}, {total}, {count}", best, alone[0] / best, difference])
+                limits.append(f"{rows[-1][0]}: {most_times_faster(windows, count):.3g}")
                 print(rows[-1], flush=True)
     device = memory.device()
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU"
@@ -47,10 +52,15 @@ def run(arguments: Namespace) -> None:
         f"{size.side} x {size.side} px, segments of {size.frames} frames, {size.steps} steps, γ {GAMMA}, guidance 1 "
         f"to 3, random weights, on {place}. The fastest of {REPEATS} runs; copying the model to other GPUs is apart.",
         f"Times faster: than with {arguments.devices[0]}. Relative difference: of the latents to that result.",
-        "Windows are not divided: restart's 9 of 250 frames are 5 and 4 on two GPUs, 1.8 times faster at best; its 4 "
-        "of 125 are 2 and 2, crossfade's 5 of 125 are 3 and 2.",
+        f"A window is not divided among GPUs, so that at most so many times faster than with 1 are possible: "
+        f"{'; '.join(limits)}.",
     ]
     publish(arguments, "devices", "The second phase on several GPUs", HEADER, rows, notes=notes)
+
+
+def most_times_faster(windows: list[int], devices: int) -> float:
+    """windows: of each step; the busiest device has them divided evenly, and the rest."""
+    return sum(windows) / sum(-(-count // devices) for count in windows)
 
 
 def random_animation(size: Size) -> Animation:

@@ -102,11 +102,16 @@ def extend(
     return torch.cat([kept, later])
 
 
+def window_counts(timeline, *, steps, gamma):
+    """How many windows of L frames each step of the second phase has with Euler."""
+    later = steps - phase_boundary(steps, gamma)
+    return [len(timeline.windows(shifted=call % 2 == 0)) for call in range(later)]
+
+
 def evaluations(timeline, *, steps, gamma):
     """How many windows of L frames the network sees with Euler, after V1's own T = steps.
 
     "restart": 1 + (K - 1)(T - M) for K = ceil(N / L). The others need up to one window more in every step.
     """
-    later = steps - phase_boundary(steps, gamma)
-    counts = [len(timeline.windows(shifted=call % 2 == 0)) for call in range(later)]
-    return 1 + sum(counts) if sum(counts) else 0
+    windows = sum(window_counts(timeline, steps=steps, gamma=gamma))
+    return 1 + windows if windows else 0

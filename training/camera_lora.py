@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
             save(folder, lora, options.rank)
 
     def draw_sheet() -> Tensor:
-        shown = moving.take(torch.arange(0, len(moving), -(-len(moving) // SHEET_CLIPS)), device)
+        shown = moving.spread(SHEET_CLIPS, device)
         with training.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options, with_flow=False)
 

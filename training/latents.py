@@ -37,6 +37,10 @@ class LatentClips:
         index = index.to(self.latents.device)
         return LatentClips(*(getattr(self, name)[index].to(device) for name in self.__dataclass_fields__))
 
+    def spread(self, count: int, device: torch.device) -> "LatentClips":
+        """At most count of them, evenly from the first on."""
+        return self.take(torch.arange(0, len(self), -(-len(self) // count)), device)
+
 
 @torch.no_grad()
 def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> Tensor:

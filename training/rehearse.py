@@ -90,9 +90,6 @@ def main(arguments: list[str] | None = None) -> list[float]:
     seconds = (time.perf_counter() - start) / (STEPS - WARM_UP)
     losses = [loss.item() for loss in losses]
 
-    with FlopCounterMode(display=False) as counter:  # last: a GPU's steps are one graph, recorded before any other pass
-        training.loss(**draw(0)).mean().backward()
-
     parameters = list(training.loss.parameters())
     figures = {
         "preset": options.preset,
@@ -101,12 +98,14 @@ def main(arguments: list[str] | None = None) -> list[float]:
         "parameters, millions": round(sum(p.numel() for p in parameters) / 1e6, 1),
         "trained, millions": round(sum(p.numel() for p in parameters if p.requires_grad) / 1e6, 1),
         "seconds a step": round(seconds, 3),
-        "TFLOP a step": round(counter.get_total_flops() / 1e12, 2),
-        "TFLOP/s": round(counter.get_total_flops() / seconds / 1e12, 1),
     }
     if device.type == "cuda":
         figures["device"] = torch.cuda.get_device_name(device)
         figures["GiB at most"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 1)
+    with FlopCounterMode(display=False) as counter:  # last: a GPU's steps are one graph, recorded before any other pass
+        training.loss(**draw(0)).mean().backward()
+    flops = counter.get_total_flops()
+    figures |= {"TFLOP a step": round(flops / 1e12, 2), "TFLOP/s": round(flops / seconds / 1e12, 1)}
     accelerator.print(json.dumps(figures | {"losses": [round(loss, 6) for loss in losses]}), flush=True)
     return losses
 

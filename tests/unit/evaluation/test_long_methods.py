@@ -123,6 +123,20 @@ def test_pictures_in_batches(comfy_base, tiny_folder, tiny_adapters, tmp_path, c
     assert (tmp_path / "one" / "a.mp4").stat().st_mtime_ns == written, "what is there is left alone"
 
 
+def test_motion_between_joins_is_measured_without_them(methods):
+    from driftfield.evaluation import learned
+    from driftfield.flow_tools.warp import reference_video
+
+    picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    picture = torch.nn.functional.interpolate(picture, size=(64, 64), mode="bicubic")
+    flow = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 64, 64)
+    video = reference_video(picture, flow, 8).repeat(2, 1, 1, 1)  # at frame 8 it jumps back
+    joins = torch.arange(15) == 7
+    networks = learned.Learned(None, None, None, torch.device("cpu"))
+    row = methods.figures(networks, methods.Case(picture, flow), video, joins, {}, 8)
+    assert row["between"] < 0.2 < 0.5 < row["error"]
+
+
 def test_devices_are_timed_side_by_side(comfy_base, tmp_path, monkeypatch, capsys):
     from driftfield.evaluation import devices, devices_timing
 
@@ -132,3 +146,5 @@ def test_devices_are_timed_side_by_side(comfy_base, tmp_path, monkeypatch, capsy
     lines = (tmp_path / "devices.csv").read_text().splitlines()
     assert [line.split('",')[0] for line in lines[2:]] == ['"restart, 13, 1', '"restart, 13, 2']
     assert float(lines[3].split(",")[-1]) < 1e-5
+    assert "restart, 13, 1: 1; restart, 13, 2: " in (tmp_path / "devices.md").read_text()
+    assert devices_timing.most_times_faster([4, 4], 2) == 2 and devices_timing.most_times_faster([9], 2) == 1.8

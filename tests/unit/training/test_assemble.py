@@ -23,6 +23,8 @@ def runs(tmp_path):
         folder.mkdir()
     pipeline = tiny_pipeline()
     pipeline.unet.save_pretrained(folders["animator"] / "animator" / "unet")
+    config = folders["animator"] / "animator" / "unet" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_name_or_path": str(tmp_path / "start")}))
     for part, name in (("animator", "motion_adapter"), ("refiner", "refiner"), ("camera_lora", "camera_lora")):
         save_file({part: pipeline.unet.conv_in.bias.clone()}, folders[part] / f"{name}.safetensors")
     for part in ("autoencoder", "decoder"):
@@ -48,7 +50,8 @@ def test_everything_has_its_place_and_its_line(runs, tmp_path):
         assert (load_file(folder / file)[name].float() - expected).abs().max() < 1e-3
     files = {path.name for path in out.iterdir()}
     assert files >= {"motion_adapter.safetensors", "refiner.safetensors", "camera_lora.safetensors", "animator"}
-    assert (out / "animator" / "unet" / "config.json").is_file()
+    config = json.loads((out / "animator" / "unet" / "config.json").read_text())
+    assert config["sample_size"] and "_name_or_path" not in config
     assert [r["part"] for r in reports] == list(assemble.PARTS)
     assert "| animator | 3 | 2 × Toy GPU | 30.0 | 3 | psnr 23, nested a 1.5 |" in text
     assert "5.00 GPU hours in all, on Toy GPU." in text  # 5 parts, half an hour on 2
