@@ -25,12 +25,12 @@ def channel_moments(x, means, squares, rows, channels, chunks, ROWS: tl.constexp
 @triton.jit(do_not_specialize=["rows", "channels", "group", "chunks", "shared"])
 def group_scale(
     means, squares, shift, scale, offset, rows, channels, group, chunks, shared, eps,
-    HAS_SHIFT: tl.constexpr, ROWS: tl.constexpr, GROUP_BLOCK: tl.constexpr, CHUNKS: tl.constexpr, TURNS: tl.constexpr,
+    HAS_SHIFT: tl.constexpr, ROWS: tl.constexpr, GROUP_BLOCK: tl.constexpr, CHUNKS: tl.constexpr,
 ):  # fmt: skip
     """From the moments of x to its groups' norm, x + shift less its mean over its deviation = x · scale + offset.
 
-    scale and offset are [N, channels] float32; `shared` samples have one row of shift in common; TURNS · CHUNKS chunks
-    or fewer.
+    scale and offset are [N, channels] float32; `shared` samples have one row of shift in common. CHUNKS chunks are
+    looked at in one go.
     """
     sample, inside = tl.program_id(0).to(tl.int64), tl.arange(0, GROUP_BLOCK)
     channel, in_group = tl.program_id(1) * group + inside, inside < group
@@ -38,22 +38,26 @@ def group_scale(
     if HAS_SHIFT:
         moved = tl.load(shift + sample // shared * channels + channel, mask=in_group, other=0.0).to(tl.float32)
     total = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
-    for turn in range(TURNS):
-        chunk = turn * CHUNKS + tl.arange(0, CHUNKS)
+    first = 0  # loops that end where a number says, not a constexpr: one kernel for all lengths
+    while first < chunks:
+        chunk = first + tl.arange(0, CHUNKS)
         mask = (chunk < chunks)[:, None] & in_group[None, :]
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)[:, None]
         mean = tl.load(means + (sample * chunks + chunk)[:, None] * channels + channel[None, :], mask=mask, other=0.0)
         total += tl.where(mask, count * (mean + moved[None, :]), 0.0)
+        first += CHUNKS
     numbers = (rows * group).to(tl.float32)
     center = tl.sum(tl.sum(total, axis=0), axis=0) / numbers
     spread = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
-    for turn in range(TURNS):
-        chunk = turn * CHUNKS + tl.arange(0, CHUNKS)
+    first = 0
+    while first < chunks:
+        chunk = first + tl.arange(0, CHUNKS)
         mask = (chunk < chunks)[:, None] & in_group[None, :]
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)[:, None]
         place = (sample * chunks + chunk)[:, None] * channels + channel[None, :]
         far = tl.load(means + place, mask=mask, other=0.0) + moved[None, :] - center
         spread += tl.where(mask, tl.load(squares + place, mask=mask, other=0.0) + count * far * far, 0.0)
+        first += CHUNKS
     deviation = tl.sqrt(tl.sum(tl.sum(spread, axis=0), axis=0) / numbers + eps)
     factor = tl.full([GROUP_BLOCK], 1.0, tl.float32) / deviation
     tl.store(scale + sample * channels + channel, factor, mask=in_group)

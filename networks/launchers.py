@@ -50,7 +50,7 @@ class Normalize(Function):
         kernels.group_scale[(samples, groups)](
             means, squares, x if shift is None else shift.contiguous(), scale, offset, rows, channels, group, chunks,
             1 if shift is None else samples // len(shift), eps, HAS_SHIFT=shift is not None, ROWS=height,
-            GROUP_BLOCK=group_block, CHUNKS=2048 // group_block, TURNS=blocks(chunks, 2048 // group_block),
+            GROUP_BLOCK=group_block, CHUNKS=2048 // group_block,
         )  # fmt: skip
         out = torch.empty_like(x)
         kernels.normalize[grid](

@@ -1,6 +1,7 @@
 """The rewritten blocks against diffusers' own, and the fused operations against torch's."""
 
 import copy
+import importlib
 
 import pytest
 import torch
@@ -150,10 +151,23 @@ def test_operations_are_what_they_say():
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("channels, rows", [(64, 5), (320, 700), (128, 4100)])
 def test_kernels_are_the_torch_operations(name, channels, rows):
-    assert fused.kernels() is not None
+    assert fused.launchers() is not None
     given = operands(channels, rows)
     on_gpu = [copy.deepcopy(value).cuda() for value in given]
     tolerance = 2e-3 if name == "frames" else 1e-5
     torch.testing.assert_close(
         OPERATIONS[name](*on_gpu).cpu(), OPERATIONS[name](*given), atol=tolerance, rtol=tolerance
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="the kernels need a GPU")
+def test_another_length_builds_no_more_kernels():
+    kernels = importlib.import_module("driftfield.networks.kernels")
+    norm, device = nn.GroupNorm(4, 64).cuda(), torch.cuda.current_device()
+
+    def built_for(rows: int) -> int:
+        fused.group_norm(randn(1, rows, 64).cuda(), norm)
+        functions = (kernels.channel_moments, kernels.group_scale, kernels.normalize)
+        return sum(len(function.device_caches[device][0]) for function in functions)
+
+    assert built_for(300) == built_for(5_000) == built_for(70_001) >= 3

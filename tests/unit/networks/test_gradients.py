@@ -30,16 +30,19 @@ def animator() -> MotionUNet:
 
 def gradients(animator: nn.Module) -> dict[str, Tensor]:
     animator.zero_grad()
-    ids = torch.tensor([[6.0, 127.0, 0.02]]).expand(2, -1)
-    motion = animator.encode_motion(3 * randn(FRAMES - 1, 2, 64, 128, seed=2))
+    device = next(animator.parameters()).device
+    ids = torch.tensor([[6.0, 127.0, 0.02]], device=device).expand(2, -1)
+    motion = animator.encode_motion(3 * randn(FRAMES - 1, 2, 64, 128, seed=2).to(device))
     out = animator(
-        randn(2, FRAMES, 8, 8, 16), torch.tensor([-0.5, 0.5]), randn(2, 1, EMBEDDING, seed=1), ids,
-        motion=motion, strength_percent=torch.tensor([30.0, 300.0]),
+        randn(2, FRAMES, 8, 8, 16).to(device), torch.tensor([-0.5, 0.5], device=device),
+        randn(2, 1, EMBEDDING, seed=1).to(device), ids,
+        motion=motion, strength_percent=torch.tensor([30.0, 300.0], device=device),
     )  # fmt: skip
-    (out * randn(*out.shape, seed=9)).sum().backward()
+    (out * randn(*out.shape, seed=9).to(device)).sum().backward()
     return {name: p.grad for name, p in animator.named_parameters() if p.grad is not None}
 
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 # In Triton's interpreter the whole network takes minutes; its operations are in test_kernels.
 SLOW = () if torch.cuda.is_available() else (pytest.mark.slow,)
 
@@ -51,6 +54,8 @@ def test_gradients_are_those_of_diffusers(animator, by, monkeypatch):
         launchers = importlib.import_module("driftfield.networks.launchers")
         for module in (fused, fast):
             monkeypatch.setattr(module, "fused", lambda x: launchers)
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+        animator.to(DEVICE)
     expected = gradients(copy.deepcopy(animator))
     got = gradients(accelerate(animator))
     largest = max(value.abs().max().item() for value in expected.values())
