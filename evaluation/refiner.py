@@ -16,7 +16,7 @@ from .metrics import end_point_error
 from .reconstruction import flows_of
 from .report import Bar, Results, table
 
-MOST_OF_DENSE = 0.7  # at the default sigma
+MOST_OF_DENSE = 0.7
 NOTHING = "no motion"
 
 
@@ -45,8 +45,15 @@ def run(arguments: Namespace) -> list[Bar]:
     means = {key: statistics.fmean(row[key] for row in rows.values()) for key in next(iter(rows.values()))}
     print(table(("clip, end-point error px/frame", *means), [(name, *row.values()) for name, row in rows.items()]))
     print(table(("mean", *means), [("", *means.values())]))
-    share = means["refined default"] / means["dense default"]
-    bars = [Bar("refiner: end-point error over the dense input's", share, MOST_OF_DENSE, at_least=False)]
+    bars = [
+        Bar(
+            f"refiner: end-point error over the dense input's, sigma: {reach}",
+            means[f"refined {reach}"] / means[f"dense {reach}"],
+            MOST_OF_DENSE,
+            at_least=False,
+        )
+        for reach in REACHES
+    ]
     results.finish(means, bars)
     return bars
 

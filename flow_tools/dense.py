@@ -10,12 +10,14 @@ from torch import Tensor
 from .convention import REFERENCE_SIZE, check_flow
 
 MODES = ("normalized", "sum")
+PAPER_SIGMA_PX = 170  # at a longer side of 512 px
+DEFAULT_SIGMA_PX = 68  # likewise; nearer to how pictures move (table 1 in docs/results, builtin refiner)
 NO_WEIGHT = 1e-18  # smaller factors count as zero: their products would be denormal floats, slow and without effect
 
 
 def default_sigma_px(height: int, width: int) -> float:
-    """The paper's sigma, 170 px at 512 px, scaled with the longer side."""
-    return 170 * max(height, width) / REFERENCE_SIZE
+    """DEFAULT_SIGMA_PX, scaled with the longer side."""
+    return DEFAULT_SIGMA_PX * max(height, width) / REFERENCE_SIZE
 
 
 def densify(

@@ -39,7 +39,8 @@ class DensifyFlow(io.ComfyNode):
                     min=0.0,
                     max=4096.0,
                     step=1.0,
-                    tooltip="How far an arrow reaches, in pixels. 0: 170 px at 512, in proportion to the longer side.",
+                    tooltip="How far an arrow reaches, in pixels. 0: 68 px at 512, in proportion to the longer side. "
+                    "The paper has 170 px.",
                 ),
                 io.Float.Input(
                     "threshold",

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..flow_tools.dense import default_sigma_px
+from ..flow_tools.convention import REFERENCE_SIZE
+from ..flow_tools.dense import PAPER_SIGMA_PX
 from .data import estimate_flows, list_names, load, load_fields, read_clip, to_unit
 from .run import step_seed
 from .scenes import Draw, render_scenes
@@ -198,9 +199,10 @@ def gaussian_fields(flow: Tensor, place: Tensor, present: Tensor, sigma_px: Tens
 
 
 def draw_sigma(count: int, height: int, width: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """[count] px: half of them the default, half between it and its fifth: people set it to the size of what moves."""
+    """[count] px: half of them the paper's, half between it and its fifth: people set it to the size of what moves."""
     drawn = uniform(2, count, generator=generator, device=device)
-    return default_sigma_px(height, width) * torch.where(drawn[0] < 0.5, 1.0, 5 ** -drawn[1])
+    paper = PAPER_SIGMA_PX * max(height, width) / REFERENCE_SIZE
+    return paper * torch.where(drawn[0] < 0.5, 1.0, 5 ** -drawn[1])
 
 
 def uniform(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -158,7 +158,7 @@ def test_bad_input_is_refused_by_name(change, message):
 
 
 def test_default_sigma_follows_the_longer_side():
-    assert default_sigma_px(512, 512) == 170 and default_sigma_px(576, 1024) == 340
+    assert default_sigma_px(512, 512) == 68 and default_sigma_px(576, 1024) == 136
 
 
 MEASURE = """

@@ -8,8 +8,8 @@ const SAMPLE_SPACING_PX = 0.5; // along a curved arrow
 const NO_WEIGHT = 1e-18;
 const REFERENCE_SIZE = 512;
 
-/** The paper's sigma, 170 px at 512 px, scaled with the longer side. */
-export const defaultSigma = (width, height) => (170 * Math.max(width, height)) / REFERENCE_SIZE;
+/** 68 px at 512 px, scaled with the longer side. */
+export const defaultSigma = (width, height) => (68 * Math.max(width, height)) / REFERENCE_SIZE;
 
 /** What arrows [{points 0..1, strength}] say, for each pixel that they say it of: [{column, row, x, y, weight}] (eq. 5). */
 export function hintsOf(arrows, { width, height, frames }) {
