@@ -10,6 +10,7 @@ import numpy as np
 
 WIDTH, PANEL_PX, MARGIN = 720, 190, 46
 INK, BLUE, GRID = (40, 40, 40), (190, 110, 40), (225, 225, 225)  # BGR
+FLAT = 0.2
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -34,11 +35,18 @@ def known(panel: Panel) -> list[bool]:
     return [value is not None and math.isfinite(value) for value in panel.values]
 
 
+def limits(values: Sequence[float]) -> tuple[float, float]:
+    """Of a line's panel: theirs, but at least FLAT of the largest apart, so that what hardly changes looks flat."""
+    low, high = min(values), max(values)
+    missing = max(0.0, FLAT * max(map(abs, values)) - (high - low))
+    return low - missing / 2, high + missing / 2
+
+
 def draw(panel: Panel, labels: Sequence[str]) -> np.ndarray:
     canvas = np.full((PANEL_PX, WIDTH, 3), 255, np.uint8)
     there = [i for i, is_known in enumerate(known(panel)) if is_known]
     values = [panel.values[i] for i in there]
-    low, high = (min(values), max(values)) if panel.line else (min(0, *values), max(0, *values))
+    low, high = limits(values) if panel.line else (min(0, *values), max(0, *values))
     high = high if high > low else low + 1
     top, bottom = 34, PANEL_PX - 26
     step = (WIDTH - 2 * MARGIN) / len(labels)

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from driftfield.evaluation import batch, gamma, strength, table1, table2
-from driftfield.evaluation.plot import Panel, write_plot
+from driftfield.evaluation.plot import BLUE, Panel, draw, write_plot
 from driftfield.evaluation.publish import main, publish
 
 HEADER = ["method", "PSNR", "LPIPS", "seconds"]
@@ -36,6 +36,17 @@ def test_a_plot_of_anything_known(tmp_path, values, line):
     write_plot(tmp_path / "plot.png", ["a", "b", "c"], [Panel("figure", values, line)])
     picture = cv2.imread(str(tmp_path / "plot.png"))
     assert (picture < 128).any() and (picture > 250).mean() > 0.5
+
+
+def test_a_line_that_hardly_changes_looks_flat():
+    def rise(values):
+        picture = draw(Panel("figure", values, line=True), ["a", "b"])
+        drawn = (picture == BLUE).all(axis=2)
+        rows = [drawn[:, half].nonzero()[0].mean() for half in (slice(0, 300), slice(420, None))]
+        return rows[0] - rows[1]
+
+    assert 0 <= rise([15.81, 15.82]) < 3 < 60 < rise([1.0, 2.0])
+    assert rise([-1.0, 1.0]) == rise([1.0, 2.0])
 
 
 @pytest.mark.parametrize("module", [table1, table2, gamma, strength])
