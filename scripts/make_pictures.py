@@ -73,7 +73,7 @@ def read_video(path: Path) -> list[Image.Image]:
 def results(client: ComfyClient, server: ComfyServer) -> None:
     """Each workflow's picture: what it was told, above and beside frames of what it made; the long video as WebP."""
     object_info = client.object_info()
-    for file in sorted(WORKFLOWS.glob("*.json"), key=lambda file: file.stem == LONG):  # last, for graph finds it cached
+    for file in sorted(WORKFLOWS.glob("*.json")):
         workflow = json.loads(file.read_text())
         print(f"running {file.name}", file=sys.stderr)
         client.free()  # and the cache: nodes that another workflow has run show nothing again
@@ -95,6 +95,7 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
 def graph(client: ComfyClient, server: ComfyServer) -> None:
     """The long workflow in the editor, after a run."""
     workflow = json.loads((WORKFLOWS / f"{LONG}.json").read_text())
+    client.free()  # and the cache: a node that does not run again has no preview of its steps
     with editor_page(server, 2000, 1250) as page:
         page.load(workflow)
         page.evaluate("window.app.queuePrompt(0)")
