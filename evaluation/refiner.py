@@ -8,7 +8,6 @@ import torch
 
 from ..flow_tools.dense import default_sigma_px, densify
 from ..model_loaders.refiner import refine
-from ..training.refiner import REACHES
 from ..training.refiner_data import WINDOW, draw_hints
 from .animations import THRESHOLD, load_models, settings_of
 from .held_out import held_out_clips
@@ -16,6 +15,7 @@ from .metrics import end_point_error
 from .reconstruction import flows_of
 from .report import Bar, Results, table
 
+FIELDS = {"default": {}, "paper": {"mode": "sum"}}  # what `densify` is told
 MOST_OF_DENSE = 0.7
 NOTHING = "no motion"
 
@@ -29,16 +29,16 @@ def run(arguments: Namespace) -> list[Bar]:
 
     def figures(name: str) -> dict[str, float]:
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        errors = {NOTHING: [], **{f"{what} {reach}": [] for reach in REACHES for what in ("dense", "refined")}}
+        errors = {NOTHING: [], **{f"{what} {kind}": [] for kind in FIELDS for what in ("dense", "refined")}}
         for start in range(0, len(flows[name]) - WINDOW + 1, WINDOW):
             true = flows[name][start : start + WINDOW].mean(dim=0)
             hints = draw_hints(true, generator)
             errors[NOTHING].append(end_point_error(torch.zeros_like(true), true))
-            for reach, share in REACHES.items():
-                dense = densify(*hints, sigma_px=share * default_sigma_px(*true.shape[-2:]), threshold=THRESHOLD)
+            for kind, options in FIELDS.items():
+                dense = densify(*hints, sigma_px=default_sigma_px(*true.shape[-2:]), threshold=THRESHOLD, **options)
                 refined = refine(models.refiner, dense, clips[name][start : start + 1], hints=hints)
                 for what, field in (("dense", dense), ("refined", refined)):
-                    errors[f"{what} {reach}"].append(end_point_error(field, true))
+                    errors[f"{what} {kind}"].append(end_point_error(field, true))
         return {key: statistics.fmean(values) for key, values in errors.items()}
 
     rows = results.fill(list(clips), lambda names: map(figures, names), in_words)
@@ -47,12 +47,12 @@ def run(arguments: Namespace) -> list[Bar]:
     print(table(("mean", *means), [("", *means.values())]))
     bars = [
         Bar(
-            f"refiner: end-point error over the dense input's, sigma: {reach}",
-            means[f"refined {reach}"] / means[f"dense {reach}"],
+            f"refiner: end-point error over the dense input's, {kind}",
+            means[f"refined {kind}"] / means[f"dense {kind}"],
             MOST_OF_DENSE,
             at_least=False,
         )
-        for reach in REACHES
+        for kind in FIELDS
     ]
     results.finish(means, bars)
     return bars

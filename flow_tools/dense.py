@@ -9,15 +9,13 @@ from torch import Tensor
 
 from .convention import REFERENCE_SIZE, check_flow
 
-MODES = ("normalized", "sum")
-PAPER_SIGMA_PX = 170  # at a longer side of 512 px
-DEFAULT_SIGMA_PX = 68  # likewise; nearer to how pictures move (table 1 in docs/results, builtin refiner)
+MODES = ("faded", "normalized", "sum")
 NO_WEIGHT = 1e-18  # smaller factors count as zero: their products would be denormal floats, slow and without effect
 
 
 def default_sigma_px(height: int, width: int) -> float:
-    """DEFAULT_SIGMA_PX, scaled with the longer side."""
-    return DEFAULT_SIGMA_PX * max(height, width) / REFERENCE_SIZE
+    """The paper's sigma, 170 px at 512 px, scaled with the longer side."""
+    return 170 * max(height, width) / REFERENCE_SIZE
 
 
 def densify(
@@ -26,7 +24,7 @@ def densify(
     *,
     sigma_px: float,
     threshold: float,
-    mode: str = "normalized",
+    mode: str = "faded",
     region: Tensor | None = None,
 ) -> Tensor:
     """Dense flow [1, 2, H, W] px/frame from sparse flow [1, 2, H, W] and its hint mask [1, 1, H, W] (eq. 6, 7).
@@ -36,6 +34,8 @@ def densify(
     - "sum", as the paper prints it: the weighted sum, zero where its length is <= threshold px/frame.
     - "normalized" (Mahapatra & Kulkarni, CVPR 2022): the weighted mean, zero where the nearest hint's
       exp(...), the largest of all, is <= threshold.
+    - "faded" (ours): that mean times that largest weight, so that motion ends without an edge. A lone hint has the
+      field of "sum"; several do not add up.
     `region` [1, 1, H, W] 0..1 multiplies the result, last. No hints give an exact zero field.
     Raises ValueError for wrong shapes, non-finite flow, sigma_px <= 0, threshold < 0 or an unknown mode.
     """
@@ -58,8 +58,9 @@ def densify(
     if mode == "sum":
         keep = flow.norm(dim=0) > threshold  # eq. 7
     else:
-        keep = (_largest_weight(hinted, sigma_px) > threshold) & (weight > 0)
-        flow = flow / weight.where(weight > 0, 1)
+        largest = _largest_weight(hinted, sigma_px)
+        keep = (largest > threshold) & (weight > 0)
+        flow = flow / weight.where(weight > 0, 1) * (largest if mode == "faded" else 1)
     dense = flow.where(keep, 0)[None]
     return dense if region is None else dense * region
 
@@ -67,11 +68,10 @@ def densify(
 def hold_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
     """A dense flow [1, 2, H, W] px/frame that has the hints as they were given (ours).
 
-    What it lacks at the hints, as in `densify` the weighted mean, is added around them, fading with the distance D of
-    the nearest one as exp(-(D / sigma_px)^2). Raises as `densify`.
+    What it lacks at the hints is added around them as `densify` spreads it. Raises as `densify`.
     """
     missing = (sparse - flow).where(hints > 0, 0)
-    return flow + densify(missing, hints, sigma_px=sigma_px, threshold=0.0) * _largest_weight(hints[0, 0] > 0, sigma_px)
+    return flow + densify(missing, hints, sigma_px=sigma_px, threshold=0.0)
 
 
 def _gaussian(centers: Tensor, size: int, sigma_px: float, dtype: torch.dtype) -> Tensor:

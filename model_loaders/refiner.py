@@ -10,8 +10,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ..flow_tools.convention import REFERENCE_SIZE
-from ..flow_tools.dense import hold_hints
+from ..flow_tools.dense import default_sigma_px, hold_hints
 from ..flow_tools.smooth import smooth
 from . import memory
 from .files import load_network
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from ..networks.refiner import FlowRefiner
 
 FORMAT = "driftfield.refiner.v1"
-HOLD_PX = 42.5  # at a 512-px reference: how far around a hint the refined field is drawn to it
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def refine(
                 raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
             field = smooth(field)
         if hints is not None:
-            field = hold_hints(field, *hints, sigma_px=HOLD_PX * max(field.shape[-2:]) / REFERENCE_SIZE)
+            field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
         refined.append(field if region is None else field * region)
         if on_step is not None:
             on_step(i, len(flow))

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..flow_tools.convention import REFERENCE_SIZE, crop_padding, pad_to_multiple
-from ..flow_tools.dense import PAPER_SIGMA_PX
+from ..flow_tools.dense import default_sigma_px
 
-HINT_REACHES = (1 / 3, 1 / 12)  # of the paper's sigma: how far hints are spread for the network to see them
+HINT_REACHES = (1 / 3, 1 / 12)  # of the default sigma: how far hints are spread for the network to see them
 FAINT = 0.05  # a Gaussian weight, at which what a hint says has faded to a half
 
 
@@ -125,7 +125,7 @@ def spread_hints(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor
     values = torch.cat([sparse / scale * hinted, hinted], dim=1)
     maps = []
     for reach in HINT_REACHES:
-        sigma = reach * PAPER_SIGMA_PX * max(height, width) / REFERENCE_SIZE
+        sigma = reach * default_sigma_px(height, width)
         total = gaussian(height, sigma, values) @ values @ gaussian(width, sigma, values)
         maps.append(total / (total[:, 2:] + FAINT))
     return torch.cat(maps, dim=1)

@@ -39,8 +39,7 @@ class DensifyFlow(io.ComfyNode):
                     min=0.0,
                     max=4096.0,
                     step=1.0,
-                    tooltip="How far an arrow reaches, in pixels. 0: 68 px at 512, in proportion to the longer side. "
-                    "The paper has 170 px.",
+                    tooltip="How far an arrow reaches, in pixels. 0: 170 px at 512, in proportion to the longer side.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -48,15 +47,16 @@ class DensifyFlow(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="R. normalized: no motion where the largest weight (0..1) is below it. sum: no motion "
-                    "where the flow is below it, in pixels per frame.",
+                    tooltip="R. faded, normalized: no motion where the largest weight (0..1) is below it. sum: no "
+                    "motion where the flow is below it, in pixels per frame.",
                 ),
                 io.Combo.Input(
                     "mode",
                     options=list(MODES),
-                    default="normalized",
-                    tooltip="normalized: arrows are averaged, so that none gets stronger by a neighbour. sum: as "
-                    "printed in the paper, overlapping arrows add up and nearly everything moves.",
+                    default="faded",
+                    tooltip="faded: arrows are averaged, so that none gets stronger by a neighbour, and motion fades "
+                    "out with the distance. normalized: it ends at an edge instead. sum: as printed in the paper, "
+                    "overlapping arrows add up and nearly everything moves.",
                 ),
                 io.Mask.Input(
                     "region", optional=True, tooltip="Motion stays where this mask is white. Resized to the flow."

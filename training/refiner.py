@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..flow_tools.color import flow_to_color
 from ..flow_tools.convention import REFERENCE_SIZE
-from ..flow_tools.dense import DEFAULT_SIGMA_PX, PAPER_SIGMA_PX, default_sigma_px
+from ..flow_tools.dense import default_sigma_px
 from ..model_loaders.files import load_network
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
 from .common import (
@@ -47,7 +47,7 @@ from .run import Run
 from .samples import grid
 
 FORMAT = "driftfield.refiner.v1"
-REACHES = {"default": 1.0, "paper": PAPER_SIGMA_PX / DEFAULT_SIGMA_PX}  # sigma as a share of the default
+REACHES = {"default": 1.0, "narrow": 0.2}  # sigma as a share of the default
 HINTLESS = 0.2  # share of the samples whose hints a refiner that sees hints is not shown
 
 

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..flow_tools.convention import REFERENCE_SIZE
-from ..flow_tools.dense import PAPER_SIGMA_PX
+from ..flow_tools.dense import default_sigma_px
 from .data import estimate_flows, list_names, load, load_fields, read_clip, to_unit
 from .run import step_seed
 from .scenes import Draw, render_scenes
@@ -183,7 +182,7 @@ def draw_hints(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
 
 
 def gaussian_fields(flow: Tensor, place: Tensor, present: Tensor, sigma_px: Tensor) -> Tensor:
-    """`densify` (normalized) of hints on each flow [B, 2, H, W], with its own sigma_px [B], on the flow's device."""
+    """`densify` (faded) of hints on each flow [B, 2, H, W], with its own sigma_px [B], on the flow's device."""
     height, width = flow.shape[-2:]
     axes = zip((height, width), (place // width, place % width), strict=True)
     down, across = (
@@ -194,15 +193,14 @@ def gaussian_fields(flow: Tensor, place: Tensor, present: Tensor, sigma_px: Tens
     velocity = flow.flatten(2).gather(2, place[:, None].expand(-1, 2, -1))
     values = torch.cat([velocity, torch.ones_like(velocity[:, :1])], dim=1)
     total = torch.einsum("bckh,bkw->bchw", values[..., None] * down[:, None], across)
-    near = (down[..., None] * across[:, :, None]).amax(1, keepdim=True) > THRESHOLD
-    return torch.where(near, total[:, :2] / total[:, 2:].clamp_min(1e-12), 0)
+    largest = (down[..., None] * across[:, :, None]).amax(1, keepdim=True)
+    return torch.where(largest > THRESHOLD, total[:, :2] / total[:, 2:].clamp_min(1e-12) * largest, 0)
 
 
 def draw_sigma(count: int, height: int, width: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """[count] px: half of them the paper's, half between it and its fifth: people set it to the size of what moves."""
+    """[count] px: half of them the default, half between it and its fifth: people set it to the size of what moves."""
     drawn = uniform(2, count, generator=generator, device=device)
-    paper = PAPER_SIGMA_PX * max(height, width) / REFERENCE_SIZE
-    return paper * torch.where(drawn[0] < 0.5, 1.0, 5 ** -drawn[1])
+    return default_sigma_px(height, width) * torch.where(drawn[0] < 0.5, 1.0, 5 ** -drawn[1])
 
 
 def uniform(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -80,13 +80,14 @@ HARD = {
     "height": 61,
     "frames": 14,
     "threshold": 0.05,
-    "mode": "normalized",
+    "mode": "faded",
 }
 HALF = {"width": 20, "height": 10, "data": [float(x < 9) for _ in range(10) for x in range(20)]}
 CASES = {
     **{f"shipped {i}": case for i, case in enumerate(shipped())},
     "narrow": {**HARD, "sigma": 4},
     "paper's sigma": {**HARD, "sigma": 0},
+    "normalized": {**HARD, "sigma": 9.5, "mode": "normalized"},
     "sum": {**HARD, "sigma": 9.5, "mode": "sum", "threshold": 0.3},
     "region": {**HARD, "sigma": 20, "region": HALF},
     "nothing drawn": {**HARD, "arrows": [], "sigma": 20},

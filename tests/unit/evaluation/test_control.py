@@ -89,7 +89,7 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     (refiner,) = nodes.LoadFlowRefiner.execute("built-in").result
     parsed = arrows.DrawMotionArrows.execute(image, arrows_to_json(drawn)).result[0]
     sparse, hints = arrows.ArrowsToSparseFlow.execute(parsed, 0, 0, 4).result
-    (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "normalized").result
+    (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded").result
     (refined,) = flow.RefineFlow.execute(refiner, dense, image, sparse, hints).result
     (guidance,) = animate.EncodeMotion.execute(animator, refined, 1.0).result
     animation, _ = animate.AnimateImage.execute(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftfield.flow_tools.arrows import MotionArrows
-from driftfield.flow_tools.dense import default_sigma_px, densify, hold_hints
+from driftfield.flow_tools.dense import MODES, default_sigma_px, densify, hold_hints
 from driftfield.flow_tools.sparse import sparse_flow
 from driftfield.flow_tools.strength import motion_strength, strength_percent
 
@@ -36,7 +36,7 @@ points = st.dictionaries(
 
 @settings(max_examples=40, deadline=None)
 @given(points, st.floats(2, 60), st.floats(0.01, 0.5))
-def test_both_modes_equal_the_printed_sums(hints, sigma, threshold):
+def test_all_modes_equal_the_printed_sums(hints, sigma, threshold):
     weight = weights(hints, sigma)
     vectors = torch.tensor(list(hints.values()), dtype=torch.float64)
     total = torch.einsum("nhw,nc->chw", weight, vectors)  # eq. 6
@@ -49,23 +49,31 @@ def test_both_modes_equal_the_printed_sums(hints, sigma, threshold):
         (summed - total * (length > threshold)) * clear, torch.zeros(2, 48, 64).double(), atol=1e-4, rtol=0
     )
 
-    averaged = densify(*field(hints), sigma_px=sigma, threshold=threshold)[0].double()
     clear = (largest - threshold).abs() > 1e-5
-    torch.testing.assert_close(
-        (averaged - mean * (largest > threshold)) * clear, torch.zeros(2, 48, 64).double(), atol=1e-4, rtol=0
-    )
+    for mode, expected in (("normalized", mean), ("faded", mean * largest)):
+        found = densify(*field(hints), sigma_px=sigma, threshold=threshold, mode=mode)[0].double()
+        torch.testing.assert_close(
+            (found - expected * (largest > threshold)) * clear, torch.zeros(2, 48, 64).double(), atol=1e-4, rtol=0
+        )
 
 
 @settings(max_examples=30, deadline=None)
 @given(points, st.floats(2, 60))
-def test_the_normalized_mode_never_exceeds_its_hints(hints, sigma):
-    dense = densify(*field(hints), sigma_px=sigma, threshold=0.05)
-    assert dense.norm(dim=1).max() <= max(math.hypot(*v) for v in hints.values()) + 1e-4
+def test_hints_do_not_add_up_but_in_sum_mode(hints, sigma):
+    for mode in ("faded", "normalized"):
+        dense = densify(*field(hints), sigma_px=sigma, threshold=0.05, mode=mode)
+        assert dense.norm(dim=1).max() <= max(math.hypot(*v) for v in hints.values()) + 1e-4
+
+
+def test_a_lone_hints_field_is_the_papers():
+    hint = field({(32, 24): (3.0, -1.0)})
+    faded, summed = (densify(*hint, sigma_px=8, threshold=0, mode=mode) for mode in ("faded", "sum"))
+    torch.testing.assert_close(faded, summed)
 
 
 def test_one_hint_in_normalized_mode_is_constant_on_its_disc():
     flow, mask = field({(32, 24): (3.0, -1.0)})
-    dense = densify(flow, mask, sigma_px=8, threshold=0.05)[0]
+    dense = densify(flow, mask, sigma_px=8, threshold=0.05, mode="normalized")[0]
     distance = torch.hypot(torch.arange(64.0) - 32, torch.arange(48.0)[:, None] - 24)
     expected = torch.tensor([3.0, -1.0]).view(2, 1, 1) * (distance < 8 * math.sqrt(math.log(20)))
     torch.testing.assert_close(dense, expected)
@@ -75,7 +83,8 @@ def test_two_equal_hints_add_up_in_sum_mode_only():
     flow, mask = field({(30, 24): (2.0, 0.0), (34, 24): (2.0, 0.0)})
     options = {"sigma_px": 10, "threshold": 0.05}
     assert densify(flow, mask, mode="sum", **options)[0, 0, 24, 32] == pytest.approx(4 * math.exp(-0.04))
-    assert densify(flow, mask, **options)[0, 0, 24, 32] == pytest.approx(2)
+    assert densify(flow, mask, mode="normalized", **options)[0, 0, 24, 32] == pytest.approx(2)
+    assert densify(flow, mask, mode="faded", **options)[0, 0, 24, 32] == pytest.approx(2 * math.exp(-0.04))
 
 
 def test_sum_mode_reaches_391_px_for_10_px():
@@ -88,7 +97,8 @@ def test_sum_mode_reaches_391_px_for_10_px():
 def test_a_pin_holds_its_surroundings_still():
     flow, mask = field({(10, 24): (2.0, 0.0), (50, 24): (0.0, 0.0)})
     dense = densify(flow, mask, sigma_px=12, threshold=0.05)[0, 0, 24]
-    assert dense[10] == pytest.approx(2, abs=1e-3) and dense[50].abs() < 1e-3 and dense[30] == pytest.approx(1)
+    halfway = math.exp(-((20 / 12) ** 2))
+    assert dense[10] == pytest.approx(2, abs=1e-3) and dense[50].abs() < 1e-3 and dense[30] == pytest.approx(halfway)
 
 
 def test_a_curve_weighs_as_much_as_one_arrow():
@@ -103,20 +113,20 @@ def test_a_curve_weighs_as_much_as_one_arrow():
 def test_the_region_is_applied_last():
     flow, mask = field({(32, 24): (2.0, 1.0)})
     region = torch.rand(1, 1, 48, 64, generator=torch.Generator().manual_seed(0))
-    for mode in ("sum", "normalized"):
+    for mode in MODES:
         options = {"sigma_px": 20, "threshold": 0.05, "mode": mode}
         assert torch.equal(densify(flow, mask, region=region, **options), densify(flow, mask, **options) * region)
 
 
 def test_no_arrows_give_exact_zeros():
     flow, mask = sparse_flow(MotionArrows((), 8, 8), height=8, width=8, frames=5)
-    for mode in ("sum", "normalized"):
+    for mode in MODES:
         assert not densify(flow, mask, sigma_px=4, threshold=0, mode=mode).any()
 
 
 def test_tiny_sigma_and_no_threshold_stay_finite():
     flow, mask = field({(32, 24): (2.0, 1.0)})
-    for mode in ("sum", "normalized"):
+    for mode in MODES:
         dense = densify(flow, mask, sigma_px=1e-3, threshold=0, mode=mode)
         assert dense.isfinite().all() and dense.nonzero()[:, 2:].unique(dim=0).tolist() == [[24, 32]]
 
@@ -144,7 +154,7 @@ def test_nothing_is_mutated_and_no_randomness_used():
         ({"sigma_px": 0}, "sigma_px: got 0"),
         ({"sigma_px": math.nan}, "sigma_px: got nan"),
         ({"threshold": -1}, "threshold: got -1"),
-        ({"mode": "mean"}, "mode: got 'mean', allowed 'normalized' or 'sum'"),
+        ({"mode": "mean"}, "mode: got 'mean', allowed 'faded' or 'normalized' or 'sum'"),
         ({"region": torch.ones(1, 1, 4, 4)}, r"region: got \[1, 1, 4, 4\], allowed \[1, 1, 48, 64\]"),
         ({"hints": torch.ones(48, 64)}, r"hints: got \[48, 64\]"),
         ({"sparse": torch.zeros(2, 2, 48, 64)}, "sparse flow: got 2 fields, allowed 1"),
@@ -158,12 +168,12 @@ def test_bad_input_is_refused_by_name(change, message):
 
 
 def test_default_sigma_follows_the_longer_side():
-    assert default_sigma_px(512, 512) == 68 and default_sigma_px(576, 1024) == 136
+    assert default_sigma_px(512, 512) == 170 and default_sigma_px(576, 1024) == 340
 
 
 MEASURE = """
 import re, time, torch
-from driftfield.flow_tools.dense import densify
+from driftfield.flow_tools.dense import MODES, densify
 
 def peak_mb():  # not ru_maxrss, which a process inherits from the one that started it
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
@@ -176,7 +186,7 @@ flow.view(2, -1)[:, at] = torch.randn(2, 4096, generator=generator)
 densify(flow[..., :8, :8], hints[..., :8, :8], sigma_px=340, threshold=0.05)
 before = peak_mb()
 start = time.perf_counter()
-for mode in ("sum", "normalized"):
+for mode in MODES:
     densify(flow, hints, sigma_px=340, threshold=0.05, mode=mode)
 print(peak_mb(), peak_mb() - before, time.perf_counter() - start)
 """

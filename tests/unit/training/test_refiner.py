@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from driftfield.flow_tools.dense import PAPER_SIGMA_PX, default_sigma_px, densify
+from driftfield.flow_tools.dense import default_sigma_px, densify
 from driftfield.flow_tools.flo import write_flo
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 from driftfield.training import refiner as training
@@ -70,9 +70,10 @@ def test_no_pixel_has_two_hints():
         assert len(set(pixels[there].tolist())) == there.sum() >= 1
 
 
-def test_half_of_the_reaches_are_the_papers():
-    sigma = data.draw_sigma(4000, 64, 96, torch.Generator().manual_seed(0), torch.device("cpu"))
-    sigma = sigma / (PAPER_SIGMA_PX * 96 / 512)
+def test_half_of_the_reaches_are_the_default():
+    sigma = data.draw_sigma(4000, 64, 96, torch.Generator().manual_seed(0), torch.device("cpu")) / default_sigma_px(
+        64, 96
+    )
     assert (sigma == 1).float().mean() == pytest.approx(0.5, abs=0.03)
     assert sigma.min() == pytest.approx(0.2, abs=0.01) and sigma.max() == 1
 

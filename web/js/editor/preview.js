@@ -6,7 +6,7 @@ import { centerCut, toScreen } from "./geometry.js";
 import { pixelsOf } from "./region.js";
 
 /** Densify Flow's own defaults; sigma, width and height 0 as the nodes mean it, `region` "painted", null, or {width, height, data}. */
-export const DEFAULTS = { frames: 25, width: 0, height: 0, sigma: 0, threshold: 0.05, mode: "normalized", region: "painted" };
+export const DEFAULTS = { frames: 25, width: 0, height: 0, sigma: 0, threshold: 0.05, mode: "faded", region: "painted" };
 
 const MOST_CELLS = 96; // on the longer side
 const MOST_PIXELS = 400; // of the moving picture, on the longer side

@@ -8,8 +8,8 @@ const SAMPLE_SPACING_PX = 0.5; // along a curved arrow
 const NO_WEIGHT = 1e-18;
 const REFERENCE_SIZE = 512;
 
-/** 68 px at 512 px, scaled with the longer side. */
-export const defaultSigma = (width, height) => (68 * Math.max(width, height)) / REFERENCE_SIZE;
+/** The paper's sigma, 170 px at 512 px, scaled with the longer side. */
+export const defaultSigma = (width, height) => (170 * Math.max(width, height)) / REFERENCE_SIZE;
 
 /** What arrows [{points 0..1, strength}] say, for each pixel that they say it of: [{column, row, x, y, weight}] (eq. 5). */
 export function hintsOf(arrows, { width, height, frames }) {
@@ -56,7 +56,7 @@ function* alongPath(path, lengths, length, samples) {
 const pixel = (position, size) => Math.min(Math.max(Math.floor(position + 1e-6), 0), size - 1);
 
 /**
- * The dense field of `hints` (eq. 6, 7); mode "normalized" or "sum". `region` {width, height, data 0..1} multiplies it.
+ * The dense field of `hints` (eq. 6, 7); mode "faded", "normalized" or "sum". `region` {width, height, data 0..1} multiplies it.
  * With `most` the field has at most that many cells on its longer side.
  */
 export function denseField(hints, { width, height, sigma, threshold, mode, region = null, most = Infinity }) {
@@ -84,13 +84,14 @@ export function denseField(hints, { width, height, sigma, threshold, mode, regio
     }
     for (let i = 0; i < cols; i++) {
       const at = j * cols + i;
+      const largest = Math.exp(-nearest[i] / sigma ** 2);
       const kept =
         mode === "sum"
           ? Math.hypot(sums.x[i], sums.y[i]) > threshold // eq. 7
-          : Math.exp(-nearest[i] / sigma ** 2) > threshold && sums.weight[i] > 0;
+          : largest > threshold && sums.weight[i] > 0;
       if (!kept) continue;
       const share = region ? regionAt(region, middle(i, width, cols), y, field) : 1;
-      const scale = mode === "sum" ? share : share / sums.weight[i];
+      const scale = mode === "sum" ? share : (share / sums.weight[i]) * (mode === "faded" ? largest : 1);
       field.x[at] = sums.x[i] * scale;
       field.y[at] = sums.y[i] * scale;
     }
