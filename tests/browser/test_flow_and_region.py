@@ -74,7 +74,7 @@ def test_the_flow_is_that_of_the_nodes_behind_the_arrows(page, hand):
     page.wait_for(f"{HELP}.includes('default settings')")
     page.evaluate(CHAIN)
     hand.key("f")
-    page.wait_for(f"{HELP}.startsWith('flow · 5 frames · σ 10 px · normalized')")
+    page.wait_for(f"{HELP}.startsWith('flow · 5 frames · σ 10 px · faded')")
     hand.wait_for_pixel(0, 220, place=(0.2, 0.5))  # to the right is red
     assert hand.pixel(0.9, 0.9)[:3] == pytest.approx([200, 30, 30], abs=12)  # 10 px reach not that far
 

@@ -92,7 +92,7 @@ export class FlowPreview {
         const radius = Math.hypot(field.x[i], field.y[i]) / most;
         if (!radius) continue;
         hueOf(field.x[i], field.y[i]).forEach((value, c) => (image.data[4 * i + c] = 255 * value));
-        image.data[4 * i + 3] = 60 + 150 * radius;
+        image.data[4 * i + 3] = 210 * radius;
       }
       work.putImageData(image, 0, 0);
     }
