@@ -38,7 +38,7 @@ def editor_page(server: ComfyServer, width: int = 1500, height: int = 1200):
     chromium = find_chromium()
     if chromium is None:
         raise ComfyError("no Chromium on this machine")
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         page = Page(chromium, Path(profile))
         try:
             page.resize(width, height)
