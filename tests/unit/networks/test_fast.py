@@ -147,7 +147,10 @@ def test_operations_are_what_they_say():
         torch.testing.assert_close(OPERATIONS[name](*given), result, atol=1e-5, rtol=1e-5, msg=name)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="the kernels need a GPU")
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="the kernels need a GPU")
+
+
+@on_gpu
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("channels, rows", [(64, 5), (320, 700), (128, 4100)])
 def test_kernels_are_the_torch_operations(name, channels, rows):
@@ -160,7 +163,7 @@ def test_kernels_are_the_torch_operations(name, channels, rows):
     )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="the kernels need a GPU")
+@on_gpu
 def test_another_length_builds_no_more_kernels():
     kernels = importlib.import_module("driftfield.networks.kernels")
     norm, device = nn.GroupNorm(4, 64).cuda(), torch.cuda.current_device()
