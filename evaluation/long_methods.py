@@ -21,14 +21,14 @@ from ..model_loaders.animator import decode
 from ..model_loaders.extension import extend_animation, plan_extension
 from ..model_loaders.other_methods import DIRECT, METHODS, evaluations, lengthen
 from ..sampling import phased
-from ..sampling.joins import JOINS, Timeline
+from ..sampling.joins import JOINS, PING_PONG, Timeline
 from ..sampling.windows import window_starts
 from . import learned
 from .animations import Models, Shot, flow_of, load_models, planned
 from .arrow_sets import arrow_sets
 from .autoencoder import likeness
 from .held_out import chosen, held_out_stills, resized
-from .long_video import dynamic_degree, flow_cosine, join_jump, neighbour_changes, repetition
+from .long_video import dynamic_degree, flow_cosine, join_jump, neighbour_changes, repetition, sharpness_in_joins
 from .metrics import commanded_velocity, cosine, end_point_error, under_arrow
 from .publish import publish
 from .report import Results, digest_without_lora
@@ -47,6 +47,7 @@ FIGURES = {  # what is measured of a video -> its column
     "cosine": "cosine",
     "jump": "join jump",
     "largest": "largest jump",
+    "sharpness": "sharpness in fades and turns",
     "repeated": "repetition, least",
     "degree": "dynamic degree, px/frame",
 }
@@ -58,6 +59,14 @@ class Case:
     flow: Tensor  # [1, 2, H, W] px/frame, what is asked for
     clip: Tensor | None = None  # [F, 3, H, W]: what the picture really did
     arrows: MotionArrows | None = None
+
+
+@dataclass(frozen=True)
+class Lengthened:
+    latents: Tensor  # [N, c, h, w]
+    joins: Tensor  # bool [N - 1]: which changes of neighbours are joins
+    pace: Tensor  # [N - 1]: what the motion is to be, as a factor of the flow that is asked for
+    facts: dict  # evaluations and seconds; both count the first segment's where the method begins with it
 
 
 def run(arguments: Namespace) -> None:
@@ -113,11 +122,10 @@ def measured(
                 warm = True
             animation, seconds = sampled(models, case, arguments)
             for label in todo:
-                latents, joins, facts = lengthened(animation, label, arguments)
-                video = decode(animation.animator, latents, segment_frames=animation.segment_frames)
+                made = lengthened(animation, seconds, label, arguments)
+                video = decode(animation.animator, made.latents, segment_frames=animation.segment_frames)
                 video = crop_padding(video, animation.padding).clamp(-1, 1)
-                facts["seconds"] += seconds * facts.pop("begins")
-                waiting.append(pool.submit(figures, networks, case, video, joins, facts, arguments.frames))
+                waiting.append(pool.submit(figures, networks, case, video, made, arguments.frames))
                 while waiting and (waiting[0].done() or len(waiting) > IN_FLIGHT):
                     yield waiting.popleft().result()
         while waiting:
@@ -131,12 +139,9 @@ def sampled(models: Models, case: Case, arguments: Namespace) -> tuple[Animation
     return timed(lambda: animate_planned(models.animator, plan))
 
 
-def lengthened(animation: Animation, label: str, arguments: Namespace) -> tuple[Tensor, Tensor, dict]:
-    """(latents [N, c, h, w], which changes of neighbours are joins [N - 1], evaluations and seconds).
-
-    Both count the first segment's where the method begins with it; its seconds come on top.
-    """
+def lengthened(animation: Animation, first_seconds: float, label: str, arguments: Namespace) -> Lengthened:
     total, segment, seed = arguments.total_frames, animation.segment_frames, arguments.seed
+    pace = torch.ones(total - 1)
     if label in METHODS:
         overlap = segment // 2
         latents, seconds = timed(lambda: lengthen(animation, total, method=label, overlap=overlap, seed=seed))
@@ -151,9 +156,12 @@ def lengthened(animation: Animation, label: str, arguments: Namespace) -> tuple[
         latents, seconds = timed(lambda: extend_animation(animation, total, gamma=gamma, seed=seed, joins=kind))
         timeline = plan_extension(animation, total, joins=kind, seed=seed)
         joins = joins_of(timeline)[: total - 1]
+        if kind == PING_PONG:
+            pace = timeline.blend(torch.arange(float(segment))).diff()
         passes = phased.evaluations(timeline, steps=arguments.steps, gamma=gamma)
     begins = label not in METHODS or label == DIRECT
-    return latents, joins, {"passes": passes + begins * arguments.steps, "seconds": seconds, "begins": begins}
+    facts = {"passes": passes + begins * arguments.steps, "seconds": seconds + begins * first_seconds}
+    return Lengthened(latents, joins, pace, facts)
 
 
 def joins_of(timeline: Timeline) -> Tensor:
@@ -168,17 +176,19 @@ def timed(work: Callable) -> tuple:
 
 
 def figures(
-    networks: learned.Learned, case: Case, video: Tensor, joins: Tensor, facts: dict, segment: int
+    networks: learned.Learned, case: Case, video: Tensor, made: Lengthened, segment: int
 ) -> dict[str, float | None]:
     """All that is measured of a video [N, 3, H, W]; NaN where a figure has no meaning, None where a network lacks."""
-    nan = float("nan")
-    motion = estimate_flow(video)
+    nan, joins, pace = float("nan"), made.joins, made.pace.view(-1, 1, 1, 1)
+    motion = estimate_flow(video) * torch.where(pace < 0, -1.0, 1.0)
+    asked = case.flow * pace.abs()
     placed = video.to(memory.device())
     jump, largest = join_jump(neighbour_changes(placed).cpu(), joins)
-    row = {**facts, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
+    row = {**made.facts, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
+    row["sharpness"] = sharpness_in_joins(placed, joins)
     row["repeated"] = repetition(placed, segment)[0]
-    row |= {"error": end_point_error(motion, case.flow), "cosine": flow_cosine(motion, case.flow)}
-    row["between"] = end_point_error(motion[~joins], case.flow) if not joins.all() else nan
+    row |= {"error": end_point_error(motion, asked), "cosine": flow_cosine(motion, case.flow)}
+    row["between"] = end_point_error(motion[~joins], asked[~joins]) if not joins.all() else nan
     if case.arrows is not None:
         row["cosine"] = cosine_under_arrows(motion, case.arrows, segment)
     target = None if case.clip is None else case.clip[: len(video)]
@@ -224,12 +234,13 @@ def write(
         *missing,
         "Frames as the decoder gives them, for all methods alike, without the detail that Decode Animation adds "
         "to ours.",
-        "Join jump: change of neighbouring frames across joins (crossfades included) over the median change elsewhere; "
-        "1 is best, more is a jump, less a halt: Direct's clips begin with the frame before. "
+        "Join jump: change of neighbouring frames across joins (fades and turns included) over the median change "
+        "elsewhere; 1 is best, more is a jump, less a halt: Direct's clips begin with the frame before. "
         "Repetition: distance of a frame beyond the first segment to the nearest earlier one over the median change of "
         "neighbours, the least of each video; 0 is a copy. Evaluations: segments that the network saw, guidance apart.",
         "Time: median, without decoding. End-point error and cosine: motion that is measured in the result (DIS), "
-        "against the flow that was asked for.",
+        "against the flow that was asked for, and against its opposite where ping-pong runs back.",
+        "Sharpness: mean size of the gradient in frames of a fade, or of ping-pong's turns, over the median elsewhere.",
     ]
     if kind == "clips":
         clips = (

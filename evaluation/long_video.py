@@ -23,6 +23,18 @@ def join_jump(changes: Tensor, joins: Tensor) -> tuple[float, float]:
     return (float(across.mean()), float(across.max())) if len(across) else (float("nan"), float("nan"))
 
 
+def sharpness_in_joins(frames: Tensor, joins: Tensor) -> float:
+    """Mean size of the gradient of frames between two joins (of a fade, or a turn) over the median of the others.
+
+    joins: bool [N - 1]. NaN where there is none of either.
+    """
+    inside = torch.cat([joins.new_zeros(1), joins[1:] & joins[:-1], joins.new_zeros(1)])
+    gradient = torch.stack([f.diff(dim=-1).square().mean() + f.diff(dim=-2).square().mean() for f in frames]).sqrt()
+    if inside.all() or not inside.any():
+        return float("nan")
+    return float(gradient[inside].mean() / gradient[~inside].median())
+
+
 def repetition(frames: Tensor, first: int) -> tuple[float, float]:
     """Least, and median, distance of the frames from `first` on to their nearest earlier frame, over the median change.
 

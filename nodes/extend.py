@@ -89,7 +89,8 @@ class ExtendAnimation(io.ComfyNode):
                     optional=True,
                     tooltip="How segments meet. restart: the paper's, each jumps back to the still. Ours: offset "
                     "windows keep the texture going across that jump; crossfade lets the next pass fade in before "
-                    "one ends, and no pass repeats another; loop fades all the time and repeats exactly.",
+                    "one ends, and no pass repeats another; loop fades all the time and repeats exactly; ping-pong "
+                    "runs to the end and back, without a fade: for things with outlines.",
                 ),
                 io.Int.Input(
                     "devices",

@@ -11,6 +11,10 @@ the network then denoises the video in windows of V1's length:
   another, each shows the places of the picture at slightly different times: a smooth field of whole frames, its steps
   of equal shares of all that changes.
 - loop: crossfade over half of V1, without that field: periodic, as the symmetric loop of Holynski et al. (2021).
+- ping-pong: V1 forwards and backwards in turn, slowing down before each turn: nothing fades, but motion runs back.
+
+Where two pictures are blended, places keep the contrast that the two have on average: a plain mean of unlike pictures
+has less, and the video would go dull in every fade.
 """
 
 from dataclasses import dataclass
@@ -19,12 +23,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-RESTART, OFFSET_WINDOWS, CROSSFADE, LOOP = "restart", "offset windows", "crossfade", "loop"
+RESTART, OFFSET_WINDOWS, CROSSFADE, LOOP, PING_PONG = "restart", "offset windows", "crossfade", "loop", "ping-pong"
 OVERLAP = {RESTART: 0.0, OFFSET_WINDOWS: 0.0, CROSSFADE: 1 / 3, LOOP: 0.5}  # of a segment
-JOINS = list(OVERLAP)
+SLOWING = 1 / 8  # of a segment, before a turn of ping-pong
+JOINS = [*OVERLAP, PING_PONG]
 SPREAD = 1 / 6  # of a segment: how far apart in time the places of a crossfaded pass are
 GRID = 4  # random numbers along a side of the field of times
 TRIES = 8  # fields drawn for each pass; the one least like those before is taken
+FLAT = 1e-6  # a variance that is none
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,19 @@ class Timeline:
         return len(self.share)
 
     def blend(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """values [L] or [L, C, h', w'] of V1's frames -> those of the frames start..stop."""
+        """values [L] or [L, C, h', w'] of V1's frames -> those of the frames start..stop.
+
+        Of the latter a place keeps its contrast, see `keep_contrast`.
+        """
         share = self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))
         older, newer = self._passes(values, start, stop)
-        return older * (1 - share) + newer * share
+        mixed = older * (1 - share) + newer * share
+        fading = share.flatten() > 0
+        if values.ndim > 1 and fading.any():
+            grid = min(values.shape[-2:], self.later.shape[-2:])
+            two = (older[fading], newer[fading])
+            mixed[fading] = keep_contrast(mixed[fading], *two, share[fading], grid=grid)
+        return mixed
 
     def most(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """As `blend`, but the larger of the two values."""
@@ -82,13 +97,15 @@ def plan_joins(
 ) -> Timeline:
     """The timeline of total_frames; with "restart" of whole segments, so of up to L - 1 more.
 
-    The first L frames are kept as they are, less the last ones where a crossfade begins. change [h, w]: how much
-    V1 changes at each place, for "crossfade", which alone draws from the generator.
+    The first L frames are kept as they are, less the last ones where a crossfade or a turn begins. change [h, w]: how
+    much V1 changes at each place, for "crossfade", which alone draws from the generator.
     """
-    if joins not in OVERLAP:
+    if joins not in JOINS:
         raise ValueError(f"joins: got {joins!r}, allowed {', '.join(JOINS)}")
     if total_frames < 1:
         raise ValueError(f"total_frames: got {total_frames}, allowed 1 or more")
+    if joins == PING_PONG:
+        return there_and_back(segment, total_frames, torch.zeros((1, *change.shape), dtype=torch.long))
     overlap = int(OVERLAP[joins] * segment)
     spread = int(SPREAD * segment) if joins == CROSSFADE else 0
     if joins == RESTART:
@@ -116,6 +133,59 @@ def plan_joins(
         kept=min(total_frames, segment - overlap if total_frames > segment else segment),
         offset=0 if joins == RESTART else segment // 2,
     )
+
+
+def there_and_back(segment: int, total_frames: int, later: Tensor) -> Timeline:
+    """V1 to its end and back, and again; the speed is V1's, but changes evenly from forwards to backwards in a turn."""
+    slowing = int(SLOWING * segment)  # frames of V1 before it turns; the turn takes four times as many
+    kept = min(total_frames, segment - slowing if total_frames > segment else segment)
+    steady = segment - 1 - 2 * slowing
+    half = max(steady + 4 * slowing, 1)  # of its period
+    time = torch.arange(total_frames).double() - slowing
+    passed = time.remainder(half)
+    turning = (passed - steady).clamp_min(0)
+    place = slowing + passed - turning.square() / max(4 * slowing, 1)
+    back = time.div(half, rounding_mode="floor") % 2 == 1
+    place[back] = segment - 1 - place[back]
+    place[:kept] = torch.arange(kept).double()
+    return Timeline(
+        frame=torch.stack([place.floor(), place.ceil()]).long(),
+        number=torch.zeros((2, total_frames), dtype=torch.long),
+        share=place.frac(),
+        later=later,
+        segment=segment,
+        kept=kept,
+        offset=segment // 2,
+    )
+
+
+def keep_contrast(mixed: Tensor, older: Tensor, newer: Tensor, share: Tensor, *, grid: tuple[int, int]) -> Tensor:
+    """mixed [n, C, h, w], share [n, 1, 1, 1] of newer and the rest of older, at the contrast that they have on average.
+
+    Contrast is the variance around each place, see `local_moments`. Two unlike pictures lose up to half of it when
+    blended; where they agree, `mixed` stays as it is. Variance-preserving blending (Heitz & Neyret 2018), but for the
+    correlation, which is measured, not taken to be none.
+    """
+    mean, variance = local_moments(mixed, grid)
+    share = share.float()
+    wanted = (1 - share) * local_moments(older, grid)[1] + share * local_moments(newer, grid)[1]
+    gain = ((wanted + FLAT) / (variance + FLAT)).sqrt().clamp(1, 2**0.5)
+    if grid != mixed.shape[-2:]:
+        finer = {"size": mixed.shape[-2:], "mode": "bilinear", "align_corners": False}
+        mean, gain = F.interpolate(mean, **finer), F.interpolate(gain, **finer)
+    return (mixed + (mixed - mean) * (gain - 1)).to(mixed)
+
+
+def local_moments(values: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """(mean [n, C, *grid], variance [n, 1, *grid], over the channels too) of 3 x 3 cells of `grid` over values."""
+
+    def around(x: Tensor) -> Tensor:
+        cells = x if grid == x.shape[-2:] else F.interpolate(x, size=grid, mode="area")
+        return F.avg_pool2d(F.pad(cells, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+    values = values.float()
+    mean = around(values)
+    return mean, (around(values.square().mean(1, keepdim=True)) - mean.square().mean(1, keepdim=True)).clamp_min(0)
 
 
 def times_of_places(change: Tensor, spread: int, generator: torch.Generator) -> Tensor:

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from driftfield.evaluation.long_video import dynamic_degree, flow_cosine, join_jump, neighbour_changes, repetition
+from driftfield.evaluation.long_video import (
+    dynamic_degree,
+    flow_cosine,
+    join_jump,
+    neighbour_changes,
+    repetition,
+    sharpness_in_joins,
+)
 
 
 def ramp(*levels):
@@ -20,6 +27,15 @@ def test_a_jump_is_in_units_of_the_usual_change():
     joins[5] = True
     assert join_jump(changes, joins) == pytest.approx((2, 3))
     assert all(map(math.isnan, join_jump(changes, joins & False)))
+
+
+def test_sharpness_is_of_the_frames_inside_a_fade_over_the_others():
+    frames = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))[:1].repeat(8, 1, 1, 1)
+    frames[3:5] = 0.5 + (frames[3:5] - 0.5) / 2
+    fade = torch.tensor([False, False, True, True, True, False, False])  # frames 3 and 4 are blended
+    assert sharpness_in_joins(frames, fade) == pytest.approx(0.5)
+    assert sharpness_in_joins(2 * frames, fade) == pytest.approx(0.5)
+    assert math.isnan(sharpness_in_joins(frames, torch.arange(7) == 3)), "a jump has no frames of its own"
 
 
 def test_a_copy_repeats_and_a_drift_does_not():

@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from driftfield.sampling.joins import CROSSFADE, JOINS, LOOP, OFFSET_WINDOWS, RESTART, likeness, plan_joins
+from driftfield.sampling.joins import (
+    CROSSFADE,
+    JOINS,
+    LOOP,
+    OFFSET_WINDOWS,
+    PING_PONG,
+    RESTART,
+    keep_contrast,
+    likeness,
+    local_moments,
+    plan_joins,
+)
 from driftfield.sampling.joins import times_of_places as drawn
 
 SEGMENT = 25
@@ -56,6 +67,53 @@ def test_loop_is_periodic_and_crossfade_is_not():
     assert gaps.min() > 0.5  # of 1.4 between frames of values that have nothing in common
 
 
+def test_ping_pong_goes_there_and_back_at_the_same_speed_but_for_soft_turns():
+    timeline = plan(PING_PONG, 301)
+    place = timeline.blend(torch.arange(float(SEGMENT)))
+    speed, slowing = place.diff(), SEGMENT // 8
+    half = SEGMENT - 1 + 2 * slowing
+    torch.testing.assert_close(place[slowing + 2 * half :], place[slowing : -2 * half])
+    torch.testing.assert_close(place[slowing + half : -half], SEGMENT - 1 - place[slowing : -2 * half])
+    assert place.min() == 0 and place.max() == SEGMENT - 1
+    assert speed.diff().abs().max() <= 1 / (2 * slowing) + 1e-4, "no sudden turn"
+    steady = speed.abs().sub(1).abs() < 1e-4
+    assert steady.float().mean() > 0.55 and torch.equal(steady, (timeline.share[1:] == 0) & (timeline.share[:-1] == 0))
+
+
+def test_two_unlike_pictures_keep_their_contrast_and_like_ones_stay_as_they_are():
+    older, newer = torch.randn(2, 1, 4, 64, 64, generator=torch.Generator().manual_seed(1))
+    for part in (0.2, 0.5, 0.9):
+        share = torch.full((1, 1, 1, 1), part)
+        mixed = older * (1 - part) + newer * part
+        kept = keep_contrast(mixed, older, newer, share, grid=(64, 64))
+        assert mixed.var() < 0.85 and kept.var() == pytest.approx(1, abs=0.15)
+        torch.testing.assert_close(kept.mean(), mixed.mean(), atol=0.01, rtol=0)
+        torch.testing.assert_close(keep_contrast(older, older, older, share, grid=(64, 64)), older)
+        half = torch.cat([older[..., :32], mixed[..., 32:]], dim=-1)
+        other = torch.cat([older[..., :32], newer[..., 32:]], dim=-1)
+        there = keep_contrast(half, older, other, share, grid=(64, 64))
+        torch.testing.assert_close(there[..., :31], older[..., :31])  # up to a place from where they differ
+        coarse = keep_contrast(mixed, older, newer, share, grid=(8, 16))
+        assert coarse.var() == pytest.approx(1, abs=0.03), "pictures, over the places of the latents"
+
+
+def test_contrast_is_that_of_the_places_around():
+    values = torch.randn(1, 2, 12, 10, generator=torch.Generator().manual_seed(1))
+    mean, variance = local_moments(values, (12, 10))
+    torch.testing.assert_close(mean[..., 5, 6], values[..., 4:7, 5:8].mean(dim=(2, 3)))
+    around = values[..., 4:7, 5:8] - mean[..., 5:6, 6:7]
+    torch.testing.assert_close(variance[..., 5, 6], around.square().mean(dim=(1, 2, 3))[None])
+    cells = values.repeat_interleave(4, -2).repeat_interleave(4, -1)
+    torch.testing.assert_close(local_moments(cells, (12, 10)), (mean, variance))
+
+
+def test_flat_pictures_fade_as_they_are():
+    timeline = plan(CROSSFADE)
+    values = torch.arange(float(SEGMENT)).view(-1, 1, 1, 1).expand(-1, 3, 16, 16).half()
+    fading = timeline.blend(values)[timeline.kept :]
+    assert fading.isfinite().all() and fading.dtype == torch.half and fading.max() <= SEGMENT
+
+
 @pytest.mark.parametrize("joins", [CROSSFADE, LOOP])
 def test_a_steady_change_never_jumps(joins):
     """A gradient that moves by 1 each frame goes on to; across joins it sinks back by no more than a fade's share."""
@@ -81,9 +139,10 @@ def test_places_of_a_pass_are_at_times_that_share_the_change_equally():
 def test_conditioning_of_another_resolution_follows_the_same_times():
     timeline = plan(CROSSFADE, change=torch.ones(8, 8))
     values = torch.arange(float(SEGMENT)).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
-    fine, small = timeline.blend(values), timeline.blend(values[..., :4, :4])
-    assert torch.equal(small, fine[..., ::2, ::2])
-    pictures = timeline.blend(values.expand(-1, 1, 8, 8).repeat(1, 1, 2, 2))  # their times change without an edge
+    one = timeline.share == 0  # those that are blended are also given contrast, over so many of their own pixels
+    fine, small = timeline.blend(values)[one], timeline.blend(values[..., :4, :4])[one]
+    assert torch.equal(small, fine[..., ::2, ::2]) and not torch.equal(fine, fine[..., :1, :1].expand_as(fine))
+    pictures = timeline.blend(values.repeat(1, 1, 2, 2))[one]  # their times change without an edge
     smooth = torch.nn.functional.interpolate(fine, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(pictures, smooth)
 
