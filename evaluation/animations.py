@@ -23,7 +23,7 @@ from ..model_loaders.refiner import Refiner, manage_refiner, refine
 from ..sampling.animate import euler, first_state, run
 from ..sampling.denoiser import Conditioning
 from ..sampling.dual_clock import Hold
-from .report import digest_without_lora
+from .report import digest, digest_without_lora
 
 THRESHOLD = 0.05  # R of Densify Flow
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
@@ -54,7 +54,17 @@ def load_models(model: str = locations.BUILTIN, adapter: str = locations.AUTO) -
 def settings_of(arguments: Namespace) -> dict:
     """What the figures of animations depend on."""
     settings = {name: getattr(arguments, name) for name in ("frames", "steps", "seed")}
-    return {**settings, "weights": digest_without_lora(locations.WEIGHTS)}
+    return {**settings, **inputs_of(arguments)}
+
+
+def inputs_of(arguments: Namespace) -> dict[str, str]:
+    """What tells apart prepared sets, weights, and the files that --model and --adapter name."""
+    found = {"data": digest(arguments.data / "index.json"), "weights": digest_without_lora(locations.WEIGHTS)}
+    for option, kind in (("model", "animator"), ("adapter", "adapter")):
+        name = getattr(arguments, option, locations.BUILTIN)
+        if name not in (locations.BUILTIN, locations.AUTO, locations.NONE):
+            found[f"{option}'s files"] = locations.fingerprint(kind, name)
+    return found
 
 
 def flow_of(

@@ -24,7 +24,7 @@ from ..sampling import phased
 from ..sampling.joins import JOINS, PING_PONG, Timeline
 from ..sampling.windows import window_starts
 from . import learned
-from .animations import Models, Shot, flow_of, load_models, planned
+from .animations import Models, Shot, flow_of, inputs_of, load_models, planned
 from .arrow_sets import arrow_sets
 from .autoencoder import likeness
 from .held_out import chosen, held_out_stills, resized
@@ -75,7 +75,7 @@ def run(arguments: Namespace) -> None:
     given = cases(models, arguments)
     kind = "stills" if arguments.stills else "clips"
     names = ("frames", "total_frames", "steps", "seed", "model", "adapter", "cfg_max", *arguments.also)
-    settings = {name: getattr(arguments, name) for name in names} | {"weights": digest_without_lora(locations.WEIGHTS)}
+    settings = {name: getattr(arguments, name) for name in names} | inputs_of(arguments)
     results = Results(arguments.work / f"{arguments.name}_{kind}.json", settings)
     labels = ALL_METHODS if arguments.name == "table2" else [f"{gamma:g}" for gamma in GAMMAS]
 
@@ -157,7 +157,7 @@ def lengthened(animation: Animation, first_seconds: float, label: str, arguments
         timeline = plan_extension(animation, total, joins=kind, seed=seed)
         joins = joins_of(timeline)[: total - 1]
         if kind == PING_PONG:
-            pace = timeline.blend(torch.arange(float(segment))).diff()
+            pace = timeline.mean(torch.arange(float(segment))).diff()
         passes = phased.evaluations(timeline, steps=arguments.steps, gamma=gamma)
     begins = label not in METHODS or label == DIRECT
     facts = {"passes": passes + begins * arguments.steps, "seconds": seconds + begins * first_seconds}

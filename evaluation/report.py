@@ -81,7 +81,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
 
 
 def digest(*files: Path) -> str:
-    """Names weights: the first digits of a hash over these safetensors files."""
+    """Names weights, or a list: the first digits of a hash over these files."""
     total = hashlib.sha256()
     for file in files:
         total.update(file.read_bytes())

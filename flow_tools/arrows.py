@@ -156,8 +156,9 @@ def read_json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError as error:
+        quoted = within_limits(text.replace("'", '"'))  # as Python prints lists, and some packs pass them on
         try:
-            return json.loads(text.replace("'", '"'))  # as Python prints lists, and some packs pass them on
+            return json.loads(quoted)
         except ValueError:
             raise ValueError(f"arrows: not JSON: {error}") from None
 
@@ -232,7 +233,8 @@ def _simplified(path: list[Point]) -> list[Point]:
         return path[:1] if still else path
     ahead = (points - points[0]) @ chord / length
     aside = np.abs((points - points[0]) @ (chord[1], -chord[0])) / length
-    straight = aside.max() <= 0.5 and np.diff(ahead).min() >= -0.5
+    back = np.maximum.accumulate(ahead) - ahead
+    straight = aside.max() <= 0.5 and back.max() <= 0.5
     return [path[0], path[-1]] if straight else path
 
 

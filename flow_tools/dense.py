@@ -68,7 +68,8 @@ def densify(
 def hold_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
     """A dense flow [1, 2, H, W] px/frame that has the hints as they were given (ours).
 
-    What it lacks at the hints is added around them as `densify` spreads it. Raises as `densify`.
+    What it lacks at the hints is added around them as `densify` spreads it: of hints nearer to each other than sigma_px
+    the mean of what they lack. Raises as `densify`.
     """
     missing = (sparse - flow).where(hints > 0, 0)
     return flow + densify(missing, hints, sigma_px=sigma_px, threshold=0.0)

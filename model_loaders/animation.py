@@ -218,8 +218,9 @@ def own_levels(animator: Animator) -> tuple[float, float]:
 
 
 def begin_at(sigmas: Tensor, weak: float) -> Tensor:
-    """The schedule [T + 1] from the level weak on."""
-    return torch.cat([sigmas.new_tensor([min(weak, float(sigmas[0]))]), sigmas[sigmas < weak]])
+    """The schedule [T + 1] from the level weak on; all of it where it begins below."""
+    first = sigmas[:1].clamp(max=weak)
+    return torch.cat([first, sigmas[sigmas < first]])
 
 
 def encode_hold(animator: Animator, image: Tensor, flow: Tensor, frames: int, control: Control, *, loop: bool) -> Hold:

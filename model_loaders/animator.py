@@ -318,6 +318,6 @@ def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_fr
                 on_step(i, len(chunks))
         return frames
 
-    return memory.once_smaller(
-        run, min(chunk_frames, segment_frames), max(1, chunk_frames // 2), "frames decoded at once"
-    )
+    most = min(chunk_frames, segment_frames)
+    smaller = max(min(2, most - 1), most // 4)  # less than half of `most` may have been what did not fit
+    return memory.once_smaller(run, most, smaller, "frames decoded at once")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..sampling.animate import later_noise
 from ..sampling.denoiser import Conditioning
 from ..sampling.dual_clock import Hold
 from ..sampling.joins import CROSSFADE, Timeline, plan_joins
@@ -77,7 +78,7 @@ def extend_animation(
             (conditioning.reference * animator.scaling_factor).to(memory.device()),
             gamma=gamma,
             omega=omega,
-            generator=torch.Generator().manual_seed(seed),
+            generator=later_noise(seed),
             sampler=animation.sampler,
         )
 
@@ -102,7 +103,7 @@ def told_to_windows(
             return level
         if len(flows) < timeline.segment:
             flows = torch.cat([flows, flows[-1:]])
-        return windows(timeline.blend, flows)
+        return windows(timeline.mean, flows)
 
     hold = conditioning.hold
     return replace(
@@ -110,4 +111,4 @@ def told_to_windows(
         reference=windows(timeline.blend, conditioning.reference),
         motion=conditioning.motion and tuple(map(motion, conditioning.motion)),
         hold=hold and Hold(windows(timeline.blend, hold.target), windows(timeline.most, hold.level)),
-    ), windows(timeline.blend, scale)
+    ), windows(timeline.mean, scale)

@@ -70,11 +70,18 @@ def resolve(kind: str, name: str) -> Path:
     return _first_existing(kind, name, _roots(folders), Path.is_file)
 
 
-def fingerprint(kind: str, name: str) -> str:
-    """Changes when the file behind a name changes; never raises, so that the node itself can report what is wrong."""
+def fingerprint(kind: str, name: str | None) -> str:
+    """Changes when the file behind a name changes; never raises, so that the node itself can report what is wrong.
+
+    A name that comes through a link is not known yet: None, always the same.
+    """
+    if not isinstance(name, str):
+        return ""
     try:
         path = resolve(kind, name)
         files = sorted(path.rglob("*.json")) + sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+        if kind == "lora":  # its alpha may be written beside it
+            files += path.parent.glob("adapter_config.json")
         return "; ".join(f"{file}:{file.stat().st_mtime_ns}:{file.stat().st_size}" for file in files)
     except (ValueError, OSError) as error:
         return str(error)
@@ -118,7 +125,13 @@ def _roots(folders: list[tuple[str, str]]) -> list[Path]:
 
 def _files(kind: str) -> list[str]:
     roots = _roots(FILE_KINDS[kind][0])
-    return sorted({file.relative_to(root).as_posix() for root in roots for file in root.rglob("*.safetensors")})
+    found = set()
+    for root in roots:
+        for folder, _, files in os.walk(root, followlinks=True):  # as ComfyUI lists its models
+            found |= {
+                Path(folder, file).relative_to(root).as_posix() for file in files if file.endswith(".safetensors")
+            }
+    return sorted(found)
 
 
 def _first_existing(kind: str, name: str, roots: list[Path], exists) -> Path:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..flow_tools.convention import crop_padding
-from ..sampling.animate import first_state
+from ..sampling.animate import first_state, later_noise
 from ..sampling.denoiser import Conditioning
 from ..sampling.direct import direct
 from ..sampling.dual_clock import Hold
@@ -120,7 +120,7 @@ def windowed(
     segment, sigmas, first = animation.segment_frames, animation.trajectory.sigmas, animation.plan
     settings = replace(first.settings, frames=total_frames)
     planned = plan(animation.animator, first.image, first.guidance, settings, sigmas=sigmas)
-    generator = torch.Generator().manual_seed(seed)
+    generator = later_noise(seed)
     if method == FREE_NOISE:
         stride = segment - overlap
         noise = reschedule_noise(first.noise, total_frames=total_frames, stride=stride, generator=generator)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..flow_tools.convention import crop_padding, resize_flow
+from ..flow_tools.convention import crop_padding, pad_to_multiple, resize_flow
 from ..flow_tools.detail import restore_detail
 from ..flow_tools.warp import reference_video
 from . import memory
 from .animation import Animation, Plan
+from .conditioning import PAD
 from .video_file import decoded
 
 AT_ONCE = 8  # frames that get their detail together
@@ -24,6 +25,8 @@ def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.
     carried = None
     if detail > 0 and (timeline is not None or length <= animation.segment_frames):
         carried = carried_still(animation.plan)
+        if carried is not None and timeline is not None:  # its times of places lie on the latents' grid
+            carried = pad_to_multiple(carried, PAD)[0]
     first = 0
     for part in decoded(
         animation.animator,
@@ -37,6 +40,7 @@ def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.
             for some in part.split(AT_ONCE):
                 stop = first + len(some)
                 own = carried[first:stop] if timeline is None else timeline.blend(carried, first, stop)
+                own = own if timeline is None else crop_padding(own, animation.padding)
                 some.copy_(restore_detail(some, own, detail))
                 first = stop
         yield part

@@ -129,7 +129,11 @@ class ArrowsToSparseFlow(io.ComfyNode):
                 OpticalFlowSocket.Output(
                     "sparse_flow", display_name="sparse flow", tooltip="One field that holds for every frame, px/frame."
                 ),
-                io.Mask.Output("hints", display_name="hints", tooltip="1 where an arrow or a pin says something."),
+                io.Mask.Output(
+                    "hints",
+                    display_name="hints",
+                    tooltip="More than 0 where an arrow or a pin says something; 1 for all of a straight one.",
+                ),
             ],
         )
 

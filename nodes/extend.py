@@ -53,7 +53,10 @@ class ExtendAnimation(io.ComfyNode):
             description="A longer video of segments that share the first steps of the animation's own run (paper, "
             "eq. 9–12). Changing a number here does not sample the first segment again.",
             inputs=[
-                AnimationSocket.Input("animation", tooltip="From Animate Image. Its first segment is kept as it is."),
+                AnimationSocket.Input(
+                    "animation",
+                    tooltip="From Animate Image. The video begins with its first segment, up to the first join.",
+                ),
                 io.Int.Input(
                     "total_frames",
                     default=125,
@@ -107,6 +110,14 @@ class ExtendAnimation(io.ComfyNode):
                 io.String.Output("report", display_name="report", tooltip="What was done, in words."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, devices=1):
+        try:
+            memory.devices(1 if devices is None else devices)  # None: linked
+        except ValueError as error:
+            return str(error)
+        return True
 
     @classmethod
     def execute(cls, animation, total_frames, gamma, omega, seed, joins=CROSSFADE, devices=1) -> io.NodeOutput:

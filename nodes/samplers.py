@@ -10,6 +10,7 @@ from torch import Tensor
 from ..sampling.animate import euler
 
 POST_CFG = "sampler_post_cfg_function"
+OWN_LEVELS = ("dpm_fast_function", "dpm_adaptive_function")
 
 
 class VideoSampling(ModelSamplingContinuousEDM, V_PREDICTION):
@@ -39,6 +40,9 @@ def wrap_sampler(sampler, *, sigma_min: float, sigma_max: float, seed: int) -> C
     if sampler is None:
         return euler
     function, options = getattr(sampler, "sampler_function", None), getattr(sampler, "extra_options", {})
+    if getattr(function, "__name__", "") in OWN_LEVELS:
+        name = function.__name__.removesuffix("_function")
+        raise ValueError(f"sampler: got {name}, which chooses noise levels of its own, allowed: one that keeps to ours")
     if function is None:
         raise ValueError(f"sampler: got {type(sampler).__name__}, allowed: one from KSamplerSelect")
     schedule = VideoSampling()

@@ -26,7 +26,8 @@ class SaveAnimation(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="video/driftfield",
-                    tooltip="Name in ComfyUI's output folder; may have subfolders, and %date:yyyy-MM-dd% and the like.",
+                    tooltip="Name in ComfyUI's output folder; may have subfolders, and %year%, %month%, %day%, %hour% "
+                    "and the like.",
                 ),
                 io.Float.Input(
                     "fps",
@@ -41,7 +42,7 @@ class SaveAnimation(io.ComfyNode):
                     default=CRF,
                     min=0,
                     max=51,
-                    tooltip="Quality of the H.264 file: 0 loses nothing, 18 looks the same, 23 and more is smaller.",
+                    tooltip="Quality of the H.264 file: 18 looks the same, 0 is the best, 23 and more is smaller.",
                     **ADVANCED,
                 ),
                 CHUNK,

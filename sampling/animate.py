@@ -11,6 +11,8 @@ from torch import Tensor
 
 from .schedule import check_sigmas, init_noise_scale
 
+SAME_LEVEL = 1e-4  # of sigma: what samplers that compute it from its logarithm may be off
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -35,10 +37,10 @@ def euler(denoise, x, sigmas, callback=None):
     return x
 
 
-def run(denoise, x, sigmas, first, *, sampler, on_state=None, on_step=None):
+def run(denoise, x, sigmas, first, *, sampler, on_step=None):
     """`sampler` takes x [K, L, c, h, w] from sigmas[first] to the schedule's end.
 
-    Each step calls on_state(x, denoised) and on_step(i - first, denoised [K L, c, h, w]). ValueError naming the step
+    Each step calls on_step(i - first, denoised [K L, c, h, w]). ValueError naming the step
     whose latents are not finite: at once where the step is reported, for a report waits for the device anyway, and
     otherwise at the end, so that no step has to.
     """
@@ -54,8 +56,6 @@ def run(denoise, x, sigmas, first, *, sampler, on_state=None, on_step=None):
     def callback(step):
         denoised = step["denoised"]
         finite.append(denoised.isfinite().all())
-        if on_state is not None:
-            on_state(step["x"], denoised)
         if on_step is not None:
             refuse_nan()
             on_step(step["i"], denoised.flatten(0, 1))
@@ -78,27 +78,44 @@ def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
     start: latents [L, c, h, w] that the noise is added to, where sampling begins at a level that does not hide them.
 
     on_step(i, T, denoised [L, c, h, w]), i = 0..T-1, once a step; whatever it raises stops the run there.
-    ValueError: sigmas that do not decrease, latents that are not finite, a sampler that does not report every step.
+    ValueError: sigmas that do not decrease, latents that are not finite, a sampler that leaves out levels of them.
     """
     check_sigmas(sigmas)
     sigmas = sigmas.to("cpu", torch.float32)
     steps = len(sigmas) - 1
-    states, estimates = [], []
+    states, estimates = {}, {}
 
-    def record(x, denoised):  # copies that do not wait for the device; the last, blocking one comes after all of them
-        states.append(x[0].to("cpu", non_blocking=True, copy=True))
-        estimates.append(denoised[0].to("cpu", non_blocking=True, copy=True))
+    def seen(x, sigma):
+        """Keeps what the network is given last at each level: some samplers report another x, or try one out before."""
+        denoised = denoise(x, sigma)
+        if sampler is euler:
+            step, at_level = len(states), True  # without waiting for the device to tell sigma
+        else:
+            distance = (sigmas[:-1] - sigma.flatten()[0].cpu()).abs()
+            step = int(distance.argmin())
+            at_level = distance[step] <= SAME_LEVEL * sigmas[step]
+        if at_level:
+            states[step], estimates[step] = copied(x), copied(denoised)
+        return denoised
+
+    def copied(x):  # does not wait for the device; the last, blocking copy comes after all of them
+        return x[0].to("cpu", non_blocking=True, copy=True)
 
     x = run(
-        denoise,
+        seen,
         first_state(noise.float(), sigmas[0], start)[None],
         sigmas,
         0,
         sampler=sampler,
-        on_state=record,
         on_step=on_step and (lambda i, denoised: on_step(i, steps, denoised)),
     )
     if len(states) != steps:
-        raise ValueError(f"sampler: it reported {len(states)} steps, allowed exactly the schedule's {steps}")
+        raise ValueError(f"sampler: it was at {len(states)} levels of the schedule's {steps}, allowed: at all of them")
     latents = x[0].cpu()
-    return Trajectory(sigmas, (*states, latents), (*estimates, latents))
+    order = range(steps)
+    return Trajectory(sigmas, (*(states[i] for i in order), latents), (*(estimates[i] for i in order), latents))
+
+
+def later_noise(seed):
+    """A generator for what follows a segment: none of its numbers are those of the segment sampled with this seed."""
+    return torch.Generator().manual_seed(seed ^ 0x9E3779B97F4A7C15)

@@ -31,6 +31,7 @@ SPREAD = 1 / 6  # of a segment: how far apart in time the places of a crossfaded
 GRID = 4  # random numbers along a side of the field of times
 TRIES = 8  # fields drawn for each pass; the one least like those before is taken
 FLAT = 1e-6  # a variance that is none
+SAME = 0.03  # a difference, of a range of 2 and of latents of unit variance, that hardly is one
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,22 @@ class Timeline:
         return len(self.share)
 
     def blend(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """values [L] or [L, C, h', w'] of V1's frames -> those of the frames start..stop.
-
-        Of the latter a place keeps its contrast, see `keep_contrast`.
-        """
-        share = self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))
+        """Pictures or latents [L, C, h', w'] of V1's frames -> those of the frames start..stop, see `keep_contrast`."""
         older, newer = self._passes(values, start, stop)
+        share = self.share[start:stop].to(values).view(-1, 1, 1, 1)
         mixed = older * (1 - share) + newer * share
         fading = share.flatten() > 0
-        if values.ndim > 1 and fading.any():
+        if fading.any():
             grid = min(values.shape[-2:], self.later.shape[-2:])
             two = (older[fading], newer[fading])
             mixed[fading] = keep_contrast(mixed[fading], *two, share[fading], grid=grid)
         return mixed
+
+    def mean(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """Numbers [L] or features [L, C, h', w'] of V1's frames -> those of the frames start..stop."""
+        older, newer = self._passes(values, start, stop)
+        share = self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))
+        return older * (1 - share) + newer * share
 
     def most(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """As `blend`, but the larger of the two values."""
@@ -169,11 +173,12 @@ def keep_contrast(mixed: Tensor, older: Tensor, newer: Tensor, share: Tensor, *,
     mean, variance = local_moments(mixed, grid)
     share = share.float()
     wanted = (1 - share) * local_moments(older, grid)[1] + share * local_moments(newer, grid)[1]
-    gain = ((wanted + FLAT) / (variance + FLAT)).sqrt().clamp(1, 2**0.5)
+    gain = ((wanted + FLAT) / (variance + FLAT)).sqrt().clamp(1, 2**0.5) - 1
     if grid != mixed.shape[-2:]:
         finer = {"size": mixed.shape[-2:], "mode": "bilinear", "align_corners": False}
         mean, gain = F.interpolate(mean, **finer), F.interpolate(gain, **finer)
-    return (mixed + (mixed - mean) * (gain - 1)).to(mixed)
+    difference = (older - newer).float().square().mean(1, keepdim=True)  # nearby ones must not change what stays
+    return (mixed + (mixed - mean) * gain * difference / (difference + SAME**2)).to(mixed)
 
 
 def local_moments(values: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -71,7 +71,7 @@ def extend(
     generator,
     sampler=euler,
 ):
-    """[N, c, h, w] on the CPU: V1, then frames that share its first M = ceil(gamma T) steps, eq. 9-12.
+    """[N, c, h, w] on the CPU: V1, then frames that share its first M = floor(gamma T) steps, eq. 9-12.
 
     denoise_windows(windows, sigma, starts) -> estimates x0, lists of [L, c, h, w] on the CPU: the network, with
     guidance, on windows that begin at these frames of the timeline (`joins.plan_joins`), conditioned accordingly.

@@ -43,7 +43,11 @@ PREVIEW_CLIPS = 256  # whose first frames the preview's colours are fitted to
 class Training:
     """Networks, their masters, averages and optimizers, and the step that they take together."""
 
-    def __init__(self, animator: MotionUNet, image_encoder: nn.Module, options, device: torch.device):
+    def __init__(
+        self, animator: MotionUNet, image_encoder: nn.Module, options, device: torch.device, *, part: str = "animator"
+    ):
+        """part: the command's name."""
+        self.part = part
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.animator, self.image_encoder = animator, image_encoder
         self.loss = DenoisingLoss(animator, image_encoder, options)
@@ -113,7 +117,7 @@ class Training:
             figures["held_out_loss"] = self.held_out_loss(draw, unseen, processor)
         figures |= run.figures
         figures |= {"steps": run.step, "minutes": run.clock.elapsed_minutes, "processes": accelerator.num_processes}
-        write_report(options.out, "report", **figures, options=vars(options))
+        write_report(options.out, self.part, options, **figures)
         print(f"done: {figures}", flush=True)
 
 

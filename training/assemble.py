@@ -52,6 +52,9 @@ PLACES = {"data", "out", "autoencoder", "animator", "start", "resume", "device",
 def install(part: str, run: Path, out: Path) -> None:
     """Copies what a part's training wrote to its place in the weights folder."""
     if part == "animator":
+        for part in (run / "animator").iterdir():
+            if part.is_dir():  # shards of larger weights must not stay beside these
+                shutil.rmtree(out / "animator" / part.name, ignore_errors=True)
         shutil.copytree(run / "animator", out / "animator", dirs_exist_ok=True)
         shutil.copy(run / "motion_adapter.safetensors", out)
     elif part in ("autoencoder", "decoder"):  # the latter holds the encoder too, and comes last

@@ -21,6 +21,7 @@ from .common import (
     Clock,
     MasterWeights,
     Optimizers,
+    average_over_processes,
     channels_last,
     halve,
     learning_rate_factor,
@@ -46,7 +47,7 @@ class GroupSampler:
 
     def group(self, frames: int, crop: int) -> Tensor:
         """uint8 [frames, 3, crop, crop]; two of three from a clip, and a quarter of the others without any motion."""
-        if self.draw(0, 2) > 0:
+        if self.clips and (self.draw(0, 2) > 0 or not self.stills):
             clip = self.clips[self.draw(0, len(self.clips) - 1)]
             start = self.draw(0, len(clip) - frames)
             top, left = (self.draw(0, size - crop) for size in clip.shape[-2:])
@@ -190,9 +191,12 @@ def main(arguments: list[str] | None = None) -> None:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     clips, stills = load(options.data, "clips", "train")[1], load(options.data, "stills", "train")[1]
+    if not clips and not stills:
+        raise ValueError(f"{options.data}: nothing to train on, needed: clips or stills")
     held_out = load(options.data, "clips", "held_out")[1] if accelerator.is_main_process else []
-    picks = torch.randperm(len(clips), generator=torch.Generator().manual_seed(options.seed))[:256].tolist()
-    typical = [clips[i][0] for i in picks]
+    firsts = [clip[0] for clip in clips] or stills
+    picks = torch.randperm(len(firsts), generator=torch.Generator().manual_seed(options.seed))[:256].tolist()
+    typical = [firsts[i] for i in picks]
     flatten_temporal_convolutions(vae)
     fused, dtype = device.type == "cuda", torch.bfloat16 if device.type == "cuda" else torch.float32
     masters = MasterWeights(vae, dtype)
@@ -226,7 +230,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def draw_sheet() -> Tensor:
         with result():
-            return sheet(vae, held_out or clips)
+            return sheet(vae, held_out or clips or [still[None] for still in stills])
 
     clock = Clock(options.steps, options.minutes, device)
     run = Run(options, accelerator, clock, parts=parts, save=save, sheet=draw_sheet)
@@ -259,6 +263,7 @@ def main(arguments: list[str] | None = None) -> None:
             critic_loss = F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
             critic_optimizer.zero_grad(set_to_none=True)
             critic_loss.backward()
+            average_over_processes([value.grad for value in critic.parameters()], accelerator)
             critic_optimizer.step()
         with torch.no_grad():
             run.record(loss=loss, psnr=-10 * ((output - pictures) / 2).square().mean().log10())
@@ -271,7 +276,7 @@ def main(arguments: list[str] | None = None) -> None:
     if held_out:
         with result():
             figures |= evaluate(vae, held_out)
-    write_report(options.out, "report", **figures, options=vars(options))
+    write_report(options.out, "autoencoder", options, **figures)
     print(f"done: {figures}", flush=True)
 
 

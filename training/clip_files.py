@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,24 +37,27 @@ def read_animation(picture) -> tuple[list[np.ndarray], float]:
 def read_video(path: Path, least: int, *, max_fps: float = MAX_FPS) -> Iterator[tuple[list[np.ndarray], float]]:
     """Blocks of RGB frames with their rate, at most max_fps: of a faster film every second, third … frame.
 
-    The short side is at most 512 px, or `least` where that is more.
+    Upright, as players show them. The short side is at most 512 px, or `least` where that is more. Where the frames'
+    size changes, a new block begins. ValueError for a file without a video, av.FFmpegError for a damaged one.
     """
     import av
 
     with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise ValueError(f"{path}: no video in it")
         rate = float(container.streams.video[0].average_rate or 24)
-        every = max(1, round(rate / max_fps))
+        every = max(1, math.ceil(rate / max_fps - 0.01))  # 30.003 is 30
         frames: list[np.ndarray] = []
         for index, frame in enumerate(container.decode(video=0)):
             if index % every:
                 continue
             scale = min(1.0, max(512, least) / min(frame.width, frame.height))
-            frames.append(
-                frame.to_ndarray(format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale))
-            )
-            if len(frames) == BLOCK:
+            size = {"width": round(frame.width * scale), "height": round(frame.height * scale)}
+            picture = np.rot90(frame.to_ndarray(format="rgb24", **size), frame.rotation // 90)
+            if len(frames) == BLOCK or (frames and frames[0].shape != picture.shape):
                 yield frames, rate / every
                 frames = []
+            frames.append(picture)
         yield frames, rate / every
 
 

@@ -49,7 +49,9 @@ def parse_arguments(
         "--resume", type=Path, metavar="DIR", help="go on with the run that wrote DIR, where it stopped"
     )
     parser.add_argument("--raft", type=Path, metavar="FILE", help="flow by RAFT with these raft_large weights, not DIS")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="end the run after this time if it comes first")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="end the run after so long, if that comes first; encoding apart"
+    )
     parser.add_argument("--checkpoint-minutes", type=float, default=2, help="write weights and state this often")
     parser.add_argument(
         "--sample-minutes", type=float, default=10, help="draw a contact sheet for TensorBoard this often"
@@ -57,10 +59,16 @@ def parse_arguments(
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cuda:1, cpu, … (default: what accelerate chooses)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the networks (autoencoder)")
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="override preset values")
+    parser.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="KEY=VALUE", help="override preset values, as JSON"
+    )
     arguments = parser.parse_args(arguments)
     file = Path(arguments.preset) if arguments.preset.endswith(".toml") else PRESETS / f"{arguments.preset}.toml"
-    sections = tomllib.loads(file.read_text())
+    try:
+        sections = tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        names = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
+        parser.error(f"--preset: got {arguments.preset} ({error}), allowed {names} or a TOML file")
     if section not in sections:
         parser.error(f"--preset {arguments.preset}: it has no section [{section}], only {sorted(sections)}")
     values = sections[section]
@@ -68,7 +76,10 @@ def parse_arguments(
         key, _, value = item.partition("=")
         if key not in values:
             parser.error(f"--set {key}: not in section [{section}] of {file.name}, which has {sorted(values)}")
-        values[key] = json.loads(value)
+        try:
+            values[key] = json.loads(value)
+        except json.JSONDecodeError:
+            parser.error(f"--set {key}: got {value}, allowed a JSON value, like {json.dumps(values[key])}")
     return SimpleNamespace(**values, **{k: v for k, v in vars(arguments).items() if k != "set"})
 
 
@@ -90,9 +101,9 @@ def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.devic
 class Clock:
     """Share of a run that is done, by steps or by minutes, whichever is further.
 
-    Minutes count from the second step on, up to the run's limit: the learning rate follows this share, and what goes
-    before, data and compilation, is not training. With several processes the first one's clock counts, so that all of
-    them leave the loop at the same step.
+    Minutes count from the second step on, those of earlier parts of a resumed run included: the learning rate follows
+    this share, and what goes before, data and compilation, is not training. With several processes the first one's
+    clock counts, so that all of them leave the loop at the same step.
     """
 
     EVERY = 20  # steps between two looks at the first process's clock
@@ -101,21 +112,23 @@ class Clock:
         self.steps, self.minutes, self.device, self.start = steps, minutes, device, time.monotonic()
         self.shared = 0.0
         self.first = None  # the step that the run began with
-        self.prepared = 0.0  # minutes that had gone at the second step
+        self.trained_before = 0.0  # minutes, in earlier parts of the run
+        self.prepared = self.start  # when the second step began
 
     @property
     def elapsed_minutes(self) -> float:
         return (time.monotonic() - self.start) / 60
 
+    @property
+    def trained_minutes(self) -> float:
+        return self.trained_before + (0.0 if self.first is None else (time.monotonic() - self.prepared) / 60)
+
     def progress(self, step: int) -> float:
-        elapsed = self.elapsed_minutes
         if self.first is None:
             self.first = step
         if step <= self.first + 1:
-            self.prepared = elapsed
-        left = self.minutes - self.prepared
-        trained = (elapsed - self.prepared) / left if elapsed < self.minutes else 1.0
-        own = min(1.0, max(step / self.steps, trained))
+            self.prepared = time.monotonic()
+        own = min(1.0, max(step / self.steps, self.trained_minutes / self.minutes))
         if self.minutes == math.inf or not torch.distributed.is_initialized():
             return own
         if step % self.EVERY == 0:
@@ -176,6 +189,15 @@ def learning_rate_factor(step: int, progress: float, *, floor: float, warmup: in
     return min(1.0, (step + 1) / warmup) * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+@torch.no_grad()
+def average_over_processes(gradients: list[torch.Tensor], accelerator: Accelerator) -> None:
+    """Their mean takes the place of every process's own."""
+    if accelerator.num_processes > 1:
+        together = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
+        parts = together.split([gradient.numel() for gradient in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(to) for part, to in zip(parts, gradients, strict=True)])
+
+
 class MasterWeights:
     """fp32 copies of a module's parameters, for the optimizer, while the module itself computes in `dtype`.
 
@@ -197,10 +219,7 @@ class MasterWeights:
             value.grad = torch.empty_like(value) if value.grad is None else value.grad
         mine = [value.grad for value in values]
         torch._foreach_copy_(mine, gradients)
-        if accelerator.num_processes > 1:
-            together = accelerator.reduce(torch.cat([gradient.flatten() for gradient in mine]), "mean")
-            parts = together.split([gradient.numel() for gradient in mine])
-            torch._foreach_copy_(mine, [part.view_as(to) for part, to in zip(parts, mine, strict=True)])
+        average_over_processes(mine, accelerator)
 
     @torch.no_grad()
     def give_values(self) -> None:
@@ -329,7 +348,20 @@ def replacing(out: Path) -> Iterator[Path]:
     shutil.rmtree(replaced)
 
 
-def write_report(out: Path, name: str, **figures) -> None:
-    """JSON that the model card is made from."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
+def write_report(out: Path, part: str, options: SimpleNamespace, **figures) -> None:
+    """A run's report.json, which `assemble` reads, and its model card, README.md: data, settings, figures, time."""
+    values = vars(options)
+    (out / "report.json").write_text(json.dumps({**figures, "options": values}, indent=1, default=str) + "\n")
+    index = json.loads((options.data / "index.json").read_text())
+    kept = {
+        f"{kind} {split}": sum(entry["split"] == split for entry in index[kind])
+        for kind in ("clips", "stills")
+        for split in ("train", "held_out")
+    }
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() and options.device != "cpu" else "CPU"
+    rows = {"data": ", ".join(f"{count} {what}" for what, count in kept.items() if count), "device": device, **figures}
+    started = {name: values[name] for name in ("model", "animator", "autoencoder", "start") if values.get(name)}
+    lines = [f"# {part}", "", f"Trained by `python -m driftfield.training.{part}`, preset {options.preset}.", ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in {**started, **rows}.items()), ""]
+    lines += ["All options:", "", "```json", json.dumps(values, indent=1, default=str), "```", ""]
+    (out / "README.md").write_text("\n".join(lines))

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models.optical_flow import raft_large
 
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
 from ..flow_tools.flo import read_flo
@@ -69,6 +68,8 @@ def load_fields(folder: Path, names: list[str]) -> list[Tensor]:
 
 def load_raft(path: Path, device: torch.device) -> nn.Module:
     """torchvision's RAFT with the user's weights: raft_large's state, .safetensors or torch.save's .pth."""
+    from torchvision.models.optical_flow import raft_large  # of the training extra, for this alone
+
     network = raft_large(weights=None, progress=False)
     if path.suffix == ".safetensors":
         state = load_file(path)

@@ -66,12 +66,11 @@ def crop_motion(flow: Tensor, size: int) -> Tensor:
     return resize_flow(flow[..., top : top + side, left : left + side], size, size)
 
 
-def pack_field(job: tuple[Path, Target]) -> list[dict]:
-    """One field of Holynski's set with its video, the centre square of both. Runs in a worker process."""
-    field, target = job
+def pack_field(job: tuple[Path, str, Target]) -> list[dict]:
+    """One field of Holynski's set with its video, the centre square of both, by a name. Runs in a worker process."""
+    field, name, target = job
     cv2.setNumThreads(1)
-    name = field.name.removesuffix(SUFFIX)
-    video = field.with_name(f"{name}_gt.mp4")
+    video = field.with_name(field.name.removesuffix(SUFFIX) + "_gt.mp4")
     if not video.is_file():
         raise ValueError(f"{field}: {video.name} is missing beside it")
     flow = read_motion(field)

@@ -37,8 +37,6 @@ class StoredClips:
 def store(folder: Path, parts: Iterable[LatentClips], process: int) -> None:
     """Writes what one process has encoded; its name in the files keeps it from the others'."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob(f"part-{process:03}-*"):  # of a run that did not finish
-        file.unlink()
     waiting, number = [], 0
 
     def write() -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import itertools
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -79,7 +81,7 @@ def open_picture(wheel: str, entry: str):
 
 def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, target: Target) -> list[dict]:
     """Filter, crop and write the usable segments of one video; one index record each, rejected ones with `dropped`."""
-    every = max(1, round(fps / MAX_FPS))
+    every = max(1, math.ceil(fps / MAX_FPS - 0.01))
     frames, fps = frames[::every], fps / every
     if len(frames) < filters.MIN_FRAMES:
         return [{"name": name, **source, "dropped": "short"}]
@@ -150,21 +152,23 @@ def pack_picture(job: tuple[tuple[str, str, str, str], Target]) -> list[dict]:
     return [record]
 
 
-def pack_video(job: tuple[Path, str, Target]) -> list[dict]:
-    """One file of a user's folder. Runs in a worker process."""
+def pack_video(job: tuple[Path, str, str, Target]) -> list[dict]:
+    """One file of a user's folder, its path in it, and its clips' name. Runs in a worker process."""
     import av
 
-    path, name, target = job
+    path, file, name, target = job
     cv2.setNumThreads(1)
-    source = {"kind": "clip", "package": "videos", "file": path.name}
-    records = []
-    try:
-        for number, (frames, fps) in enumerate(read_video(path, target.size)):
-            records += cut_clips(frames, fps, f"{name}_{number:04d}", source, target)
-    except av.FFmpegError as error:  # what came before it is kept
-        print(f"{path}: {error}", file=sys.stderr)
-        records.append({"name": name, **source, "dropped": "unreadable"})
-    return records
+    source = {"kind": "clip", "package": "videos", "file": file}
+    records, blocks = [], read_video(path, target.size)
+    for number in itertools.count():
+        try:
+            block = next(blocks, None)
+        except (av.FFmpegError, ValueError) as error:  # what came before it is kept
+            print(f"{path}: {error}", file=sys.stderr)
+            return [*records, {"name": name, **source, "dropped": "unreadable"}]
+        if block is None:
+            return records
+        records += cut_clips(*block, f"{name}_{number:04d}", source, target)
 
 
 def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
@@ -236,15 +240,19 @@ def prepare_mini(packages: Path, target: Target, processes: int) -> dict:
 
 
 def prepare_videos(folder: Path, target: Target, processes: int) -> dict:
-    """A twentieth of the files, chosen by a hash of their name, is held out; at least one of several."""
+    """A twentieth of the files, chosen by a hash of their path in the folder, is held out; at least one of several."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not paths:
         raise ValueError(f"{folder}: no videos; allowed suffixes are {', '.join(sorted(VIDEO_SUFFIXES))}")
-    jobs = [(path, f"{number:05d}_{path.stem}", target) for number, path in enumerate(paths)]
+    files = [path.relative_to(folder).as_posix() for path in paths]
+    numbered = enumerate(zip(paths, files, strict=True))
+    jobs = [(path, file, f"{number:05d}_{path.stem}", target) for number, (path, file) in numbered]
     records = run(pack_video, jobs, processes)
     digests = {r["file"]: hashlib.sha1(r["file"].encode()).digest() for r in records if "dropped" not in r}
     chosen = {file for file, digest in digests.items() if digest[0] % 20 == 0}
-    if not chosen and len(digests) > 1:
+    if len(digests) < 2:
+        chosen = set()
+    elif not chosen or len(chosen) == len(digests):
         chosen = {min(digests, key=digests.get)}
     assign_splits(records, {"clip": {r["name"] for r in records if r["file"] in chosen}})
     return write_index(records, target.out)
@@ -256,7 +264,8 @@ def prepare_holynski(folder: Path, target: Target, processes: int) -> dict:
     if not fields:
         raise ValueError(f"{folder}: no field, needed: files ID{SUFFIX} with ID_gt.mp4 beside them")
     (target.out / "fields").mkdir(exist_ok=True)
-    return write_index(run(pack_field, [(field, target) for field in fields], processes), target.out)
+    jobs = [(field, "_".join(field.relative_to(folder).parts).removesuffix(SUFFIX), target) for field in fields]
+    return write_index(run(pack_field, jobs, processes), target.out)
 
 
 def run(work, jobs: list, processes: int) -> list[dict]:
@@ -290,10 +299,12 @@ def main(arguments: list[str] | None = None) -> None:
         command.add_argument("--crf", type=int, default=18, help="H.264 quality, lower is better (default 18)")
         command.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
+    if (size := getattr(options, "size", MINI_SIZE)) < 64 or size % 8:
+        parser.error(f"--size: got {size}, allowed multiples of 8 from 64 on")
     started = time.monotonic()
     for part in ("clips", "stills"):
         (options.out / part).mkdir(parents=True, exist_ok=True)
-    target = Target(options.out, getattr(options, "size", MINI_SIZE), options.crf)
+    target = Target(options.out, size, options.crf)
     if options.command == "videos":
         summary = prepare_videos(options.folder, target, options.processes)
     elif options.command == "holynski":

@@ -25,6 +25,7 @@ from .common import (
     Average,
     Clock,
     Optimizers,
+    average_over_processes,
     learning_rate_factor,
     make_accelerator,
     parse_arguments,
@@ -111,10 +112,12 @@ def main(arguments: list[str] | None = None) -> None:
     raft = load_raft(options.raft, device) if options.raft else None
     clips = load_pairs(options.data, "train", raft, stride=WINDOW // 2).to(device)
     height, width = clips.flow.shape[-2:]
-    scene_count = round(options.scene_share * options.batch)
+    process, batch = accelerator.process_index, options.batch
+    stills = load(options.data, "stills", "train")[1] if options.scene_share else []
+    scene_count = round(options.scene_share * batch) if stills else 0
     if scene_count:
-        scenes = Scenes(load(options.data, "stills", "train")[1], scene_count, height, device, options.seed)
-    unseen = list_names(options.data, "clips", "held_out")
+        scenes = Scenes(stills, scene_count, height, device, options.seed, process=process)
+    unseen = list_names(options.data, "clips", "held_out") if accelerator.is_main_process else []
     held_out = load_pairs(options.data, "held_out", raft) if unseen else None
     average = Average(refiner)
     rates = {"kind": options.optimizer, "learning_rate": options.learning_rate}
@@ -137,13 +140,13 @@ def main(arguments: list[str] | None = None) -> None:
             return sheet(refiner, held_out or clips)
 
     run = Run(options, accelerator, clock, parts=parts, save=save_weights, sheet=draw_sheet)
-    generator = run.generator(device)
+    generator = run.generator(device, process=process)
     unit = config.flow_scale_px * max(height, width) / REFERENCE_SIZE
     for progress in run.steps():
         factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
         for group in critic_optimizer.param_groups:
             group["lr"] = options.critic_learning_rate * factor
-        image, true = clips.draw(options.batch - scene_count, generator)
+        image, true = clips.draw(batch - scene_count, generator)
         if scene_count:
             image, true = (torch.cat(pair) for pair in zip((image, true), scenes.of(run.step), strict=True))
         image, true = augment(image, true, generator)
@@ -158,6 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
         critic_loss = 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
         critic_optimizer.zero_grad(set_to_none=True)
         critic_loss.backward()
+        average_over_processes([value.grad for value in critic.parameters()], accelerator)
         critic_optimizer.step()
 
         error = (refined - true).norm(dim=1).mean() / unit
@@ -166,18 +170,21 @@ def main(arguments: list[str] | None = None) -> None:
         critic.requires_grad_(True)
         refiner.zero_grad(set_to_none=True)
         loss.backward()
+        average_over_processes([value.grad for value in refiner.parameters()], accelerator)
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 10.0)
         optimizers.step(factor)
         average.update()
         run.record(error=error, critic=critic_loss)
 
+    if not accelerator.is_main_process:
+        return
     run.checkpoint()
     run.draw()
-    figures = {"steps": run.step, "minutes": clock.elapsed_minutes}
+    figures = {"steps": run.step, "minutes": clock.elapsed_minutes, "processes": accelerator.num_processes}
     if held_out:
         with average.applied():
             figures["held_out_epe"] = endpoint_errors(refiner, held_out, device)
-    write_report(options.out, "report", **figures, options=vars(options))
+    write_report(options.out, "refiner", options, **figures)
     print(f"done: {figures}", flush=True)
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..flow_tools.dense import default_sigma_px
-from .data import estimate_flows, list_names, load, load_fields, read_clip, to_unit
+from .data import estimate_flows, list_names, load_fields, read, read_clip, to_unit
 from .run import step_seed
 from .scenes import Draw, render_scenes
 
@@ -23,7 +23,7 @@ LARGEST_ZOOM = 1.7
 LARGEST_SPEED = 2.0  # by which a field is multiplied, or divided
 TURNED_SHARE = 0.5  # of the fields: they point elsewhere than the clip's own
 BLOCK = 16  # steps whose scenes are rendered at once
-SCENES_SEED = 7919  # in place of a process: apart from the seeds of the steps themselves
+SCENES_SEED = 7919  # added to the process's number: apart from the seeds of the steps themselves
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,11 @@ class Fields:
 
 def load_pairs(folder: Path, split: str, raft: nn.Module | None = None, *, stride: int = WINDOW) -> Fields:
     """The clips of a prepared set with their annotated flow, or else the estimated: see `clip_fields`."""
-    if not (folder / "fields").is_dir():
-        return clip_fields(load(folder, "clips", split)[1], raft, stride=stride)
     names = list_names(folder, "clips", split)
+    if not names:
+        raise ValueError(f"{folder}: no {split} clips, needed: one or more")
+    if not (folder / "fields").is_dir():
+        return clip_fields(read(folder, "clips", names), raft, stride=stride)
     images = torch.cat([read_clip(folder / "clips" / f"{name}.mp4", frames=1) for name in names])
     return Fields(
         images, torch.cat(load_fields(folder, names)).half(), torch.arange(len(names)), torch.ones(len(names))
@@ -70,10 +72,13 @@ def clip_fields(clips: list[Tensor], raft: nn.Module | None = None, *, stride: i
 
 
 class Scenes:
-    """`count` new synthetic scenes for every step, the same whenever a step is taken."""
+    """`count` new synthetic scenes for every step, the same whenever a step is taken; each process has its own."""
 
-    def __init__(self, stills: list[Tensor], count: int, size: int, device: torch.device, seed: int):
-        self.stills, self.count, self.size, self.seed = torch.stack(stills).to(device), count, size, seed
+    def __init__(
+        self, stills: list[Tensor], count: int, size: int, device: torch.device, seed: int, *, process: int = 0
+    ):
+        self.stills, self.count, self.size = torch.stack(stills).to(device), count, size
+        self.seed, self.process = seed, process
         self.block = None
 
     def of(self, step: int) -> tuple[Tensor, Tensor]:
@@ -81,7 +86,7 @@ class Scenes:
         block, place = divmod(step, BLOCK)
         if block != self.block:
             device = self.stills.device
-            generator = torch.Generator(device).manual_seed(step_seed(self.seed, block, SCENES_SEED))
+            generator = torch.Generator(device).manual_seed(step_seed(self.seed, block, SCENES_SEED + self.process))
             chosen = (uniform(BLOCK * self.count, generator=generator, device=device) * len(self.stills)).long()
             parts = [
                 render_scenes(to_unit(self.stills[part]), frames=2, size=self.size, generator=generator)

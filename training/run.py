@@ -113,7 +113,8 @@ class Run:
         with replacing(self.options.out) as folder:
             self.save(folder)
             parts = {name: part.state_dict() for name, part in self.parts.items()}
-            torch.save({"step": self.step, "minutes": self.clock.elapsed_minutes, "parts": parts}, folder / STATE)
+            minutes = {"minutes": self.clock.elapsed_minutes, "trained_minutes": self.clock.trained_minutes}
+            torch.save({"step": self.step, **minutes, "parts": parts}, folder / STATE)
 
     def draw(self) -> None:
         """A sheet of samples goes to TensorBoard."""
@@ -131,6 +132,7 @@ class Run:
             part.load_state_dict(state["parts"][name])
         self.step = state["step"]
         self.clock.start -= 60 * state["minutes"]
+        self.clock.trained_before = state["trained_minutes"]
 
 
 def step_seed(seed: int, step: int, process: int) -> int:

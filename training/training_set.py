@@ -1,5 +1,7 @@
 """What animator and LoRA are trained on: windows of the prepared clips and scenes over its stills, encoded once."""
 
+import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 
 import torch
@@ -39,10 +41,15 @@ def encode_set(
         yield from encode_clips(vae, options, names, keep=keep)
         yield from encode_scenes(vae, options, process, processes, keep=keep)
 
+    raft = hashlib.sha256(options.raft.read_bytes()).hexdigest() if options.raft else None
     settings = (options.frames, options.clip_stride, options.augmented, options.scenes_per_still, keep is None)
+    settings += (options.size, options.seed, raft)
     folder = options.out / "encoded" / fingerprint(options.data, vae, *settings)
     complete = folder / "complete"
     if not complete.is_file():
+        if accelerator.is_main_process:
+            shutil.rmtree(folder, ignore_errors=True)  # parts of a run that did not finish
+        accelerator.wait_for_everyone()
         store(folder, parts(), process)
         accelerator.wait_for_everyone()
         complete.touch()
@@ -77,7 +84,7 @@ def encode_clips(vae, options, names: list[str], *, keep: Keep | None = None) ->
 def encode_scenes(vae, options, process: int, processes: int, *, keep: Keep | None = None) -> Iterator[LatentClips]:
     """Synthetic scenes over the training stills, as large as the clips."""
     rounds = -(-options.scenes_per_still // processes)
-    if not rounds:
+    if not rounds or not list_names(options.data, "stills", "train"):
         return
     stills = load(options.data, "stills", "train")[1]
     generator = torch.Generator().manual_seed(options.seed + process)

@@ -48,6 +48,7 @@ function viewUrl(app, filename, subfolder, type) {
 function scaling(node) {
   if ((node.comfyClass ?? node.type) !== "ImageScale") return {};
   const value = (name) => node.widgets?.find((widget) => widget.name === name)?.value;
+  if (node.inputs?.some(({ name, link }) => ["width", "height", "crop"].includes(name) && link != null)) return {};
   const [width, height] = [value("width"), value("height")];
   if (!(width > 0 && height > 0)) return {};
   return { size: [width, height], ...(value("crop") === "center" ? { aspect: width / height } : {}) };

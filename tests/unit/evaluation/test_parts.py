@@ -48,7 +48,9 @@ def parts(comfy_base, monkeypatch, tmp_path):
     monkeypatch.setattr(animations, "animate_together", lambda animator, plans: [made.video(*plan) for plan in plans])
 
     def run(part: str) -> dict:
-        bars = modules[part].run(Namespace(out=made.out, frames=FRAMES, steps=1, seed=0, clips=2, stills=2))
+        (tmp_path / "index.json").write_text("{}")
+        told = {"data": tmp_path, "out": made.out, "frames": FRAMES, "steps": 1, "seed": 0, "clips": 2, "stills": 2}
+        bars = modules[part].run(Namespace(**told))
         return {bar.what: bar for bar in bars}
 
     made.run = run

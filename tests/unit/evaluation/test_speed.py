@@ -10,7 +10,7 @@ def test_every_way_gives_the_video_of_the_plain_loop(tmp_path, capsys):
     header, chain, *ways = [[cell.strip("| ") for cell in row] for row in rows]
     assert len(ways) == len(speed.ladder()) == 9
     passes = header.index("passes")
-    steps, later, others = 5, 1, 2  # ceil(0.8 * 5) = 4 steps are shared; 2 more segments
+    steps, later, others = 5, 1, 2  # 0.8 * 5 = 4 steps are shared; 2 more segments
     assert chain[passes] == str(2 * 3 * steps)
     for way in ways:
         assert way[passes] == str(2 * steps + 1 + 2 * others * later)

@@ -22,7 +22,8 @@ def run(comfy_base, monkeypatch, tmp_path):
     models = SimpleNamespace(animator=SimpleNamespace(size=SIZE), refiner=None)
     monkeypatch.setattr(without_adapter, "load_models", lambda *, adapter: asked.append(adapter) or models)
     monkeypatch.setattr(without_adapter, "held_out_stills", lambda arguments, size: [("noise", picture)])
-    arguments = Namespace(out=tmp_path, frames=FRAMES, steps=1, seed=0, stills=1)
+    (tmp_path / "index.json").write_text("{}")
+    arguments = Namespace(data=tmp_path, out=tmp_path, frames=FRAMES, steps=1, seed=0, stills=1)
 
     def go(video):
         def measured(models, shots, measure, arguments):

@@ -80,6 +80,11 @@ def test_a_straight_track_of_whole_px_becomes_a_straight_arrow():
 def test_a_track_there_and_back_keeps_its_points():
     (arrow,) = parse_arrows("[[[10,10],[50,10],[10,10]]]", **SIZE).arrows
     assert len(arrow.points) == 3
+    slowly = [[10 + 2 * i, 20] for i in range(40)] + [
+        [88 - 0.45 * i, 20] for i in range(70)
+    ]  # less than 0.5 px a sample
+    (arrow,) = parse_arrows(json.dumps([slowly]), **SIZE).arrows
+    assert len(arrow.points) == 110
 
 
 def test_a_track_outside_is_clipped_and_reported():

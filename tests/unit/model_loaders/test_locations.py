@@ -31,6 +31,9 @@ def test_files_are_listed_with_their_subfolders_and_found(loaders, comfy_base):
     assert loaders.locations.resolve("lora", "camera/still.safetensors") == path
     with pytest.raises(ValueError, match="'other.safetensors': not found in .*loras"):
         loaders.locations.resolve("lora", "other.safetensors")
+    (path.parent.parent / "elsewhere").symlink_to(path.parent, target_is_directory=True)
+    assert "elsewhere/still.safetensors" in loaders.locations.loras()
+    (path.parent.parent / "elsewhere").unlink()
     path.unlink()
 
 

@@ -319,3 +319,20 @@ def test_samplers_that_steer_guidance_are_refused_by_name(nodes, plain, image):
 
     with pytest.raises(ValueError, match=r"sampler: got one of the CFG\+\+ family"):
         animated(nodes, plain, image, sampler=sampler_object("euler_cfg_pp"))
+
+
+@pytest.mark.parametrize("name", ["dpm_fast", "dpm_adaptive"])
+def test_samplers_with_noise_levels_of_their_own_are_refused_by_name(nodes, plain, image, name):
+    from comfy.samplers import sampler_object
+
+    with pytest.raises(ValueError, match=f"sampler: got {name}, which chooses noise levels of its own"):
+        animated(nodes, plain, image, sampler=sampler_object(name))
+
+
+def test_a_schedule_that_begins_below_the_dual_clock_stays_as_it_is(loaders):
+    from driftfield.model_loaders.animation import begin_at
+    from driftfield.sampling.schedule import karras_sigmas
+
+    low, high = (karras_sigmas(6, sigma_min=0.002, sigma_max=most) for most in (50.0, 700.0))
+    assert torch.equal(begin_at(low, 75.0), low)
+    assert begin_at(high, 75.0)[0] == 75 and torch.equal(begin_at(high, 75.0)[1:], high[high < 75])

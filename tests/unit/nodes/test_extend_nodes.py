@@ -43,6 +43,21 @@ def extended(nodes, animation, *, frames=13, gamma=0.5, seed=0, **more):
     return nodes.ExtendAnimation.execute(animation, frames, gamma, 0.2, seed, **more).result
 
 
+def test_more_devices_than_there_are_fail_before_anything_runs(nodes):
+    validate = nodes.ExtendAnimation.validate_inputs
+    assert validate(devices=1) is True and validate(devices=None) is True
+    assert "devices: got 64" in validate(devices=64)
+
+
+def test_an_extension_draws_other_numbers_than_its_segment(nodes):
+    from driftfield.sampling.animate import later_noise
+
+    for seed in (0, 7, 2**64 - 1):
+        own = torch.randn(200_000, generator=torch.Generator().manual_seed(seed))
+        assert not torch.isin(torch.randn(1000, generator=later_noise(seed)), own).all()
+        assert torch.isin(torch.randn(1000, generator=later_noise(seed)), own).float().mean() < 0.05
+
+
 def test_extending_keeps_the_first_segment_and_trims_the_end(nodes, animated):
     animation = animated()
     longer, report = extended(nodes, animation, joins="restart")

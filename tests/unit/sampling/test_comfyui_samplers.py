@@ -17,6 +17,8 @@ SAMPLERS = {
     "sample_heun": (49, 0.1),
     "sample_dpm_2": (49, 0.1),
     "sample_heunpp2": (72, 0.2),
+    "sample_ipndm": (25, 0.3),  # these report another x than they give the network
+    "sample_deis": (25, 0.3),
 }
 
 

@@ -43,7 +43,7 @@ def test_evaluations_of_an_extension(conditioning, noise, prior, segments, gamma
     frames = segments * FRAMES
     video = extended(conditional, denoise, trajectory, prior, frames=frames, gamma=gamma, joins=joins, batch=3)
     counted = evaluations(timeline_of(joins, frames), steps=steps, gamma=gamma)
-    later = steps - math.ceil(Fraction(str(gamma)) * steps)
+    later = steps - math.floor(Fraction(str(gamma)) * steps)
     assert sum(seen) == steps + counted and sum(in_network) == 2 * (steps + counted) - 1
     assert video.shape == (frames, 4, 8, 8)
     if joins == RESTART:

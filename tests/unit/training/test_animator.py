@@ -35,7 +35,7 @@ def test_command_and_its_continuation(toy_data, vae, tmp_path, run_command):
 
     config, first = run("first")
     assert config["reference"] == "warped" and config["widths"] == [32, 64]
-    files = {"animator", ADAPTER, "logs", "report.json", "state.pt"}
+    files = {"animator", ADAPTER, "logs", "README.md", "report.json", "state.pt"}
     assert {p.name for p in (tmp_path / "first").iterdir()} == files
     assert not (tmp_path / "first" / "animator" / "vae").exists()
     facts = json.loads((tmp_path / "first" / "animator" / "driftfield.json").read_text())

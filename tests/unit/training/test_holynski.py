@@ -69,7 +69,7 @@ def prepared(tmp_path_factory):
     texture = cv2.resize(np.random.default_rng(1).integers(0, 256, (16, 40, 3), np.uint8), (320, 96))
     field = np.zeros((1, 2, 96, 160), np.float32)
     field[:, 0] = 3
-    for part, name in (("train", "0001"), ("validation", "0002")):
+    for part, name in (("train", "0001"), ("validation", "0001")):  # of one name, which must not mix them up
         (folder / part).mkdir()
         frames = [texture[:, 60 - 3 * k : 220 - 3 * k] for k in range(12)]
         write_clip(folder / part / f"{name}_gt.mp4", frames, 60, 12)
@@ -82,7 +82,7 @@ def prepared(tmp_path_factory):
 def test_fields_and_videos_are_cropped_alike(prepared):
     """Frame 0 looked up where the field says it came from is frame 1."""
     _, out = prepared
-    for split, name in (("train", "0001"), ("held_out", "0002")):
+    for split, name in (("train", "train_0001"), ("held_out", "validation_0001")):
         names, (clip,) = load(out, "clips", split)
         assert names == [name] and clip.shape == (12, 3, 64, 64)  # none of the 60 frames a second is left out
         (field,) = load_fields(out, names)
@@ -102,7 +102,7 @@ def test_what_does_not_fit_together_is_named(prepared, tmp_path):
     field = tmp_path / "0001_motion.pth"
     write_field(field, np.zeros((1, 2, 96, 96), np.float32))
     with pytest.raises(ValueError, match="0001_gt.mp4 is missing"):
-        holynski.pack_field((field, target))
+        holynski.pack_field((field, "0001", target))
     (tmp_path / "0001_gt.mp4").write_bytes((folder / "train" / "0001_gt.mp4").read_bytes())
     with pytest.raises(ValueError, match="another aspect"):
-        holynski.pack_field((field, target))
+        holynski.pack_field((field, "0001", target))

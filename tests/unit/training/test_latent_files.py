@@ -21,7 +21,6 @@ def test_rows_come_back_from_several_files_and_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(latent_files, "PART_CLIPS", 4)
     first = [clips(n, seed) for n, seed in ((3, 0), (2, 1), (1, 2))]
     second = [clips(4, 3)]
-    store(tmp_path, [*first, *first], 0)  # is written anew
     store(tmp_path, first, 0)
     store(tmp_path, second, 1)
     files = sorted(tmp_path.iterdir())

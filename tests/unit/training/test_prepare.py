@@ -11,7 +11,7 @@ from PIL import Image
 
 from driftfield.training import clip_filters as filters
 from driftfield.training import prepare
-from driftfield.training.clip_files import read_animation, write_clip
+from driftfield.training.clip_files import read_animation, read_video, write_clip
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,72 @@ def test_some_files_of_a_folder_are_held_out(tmp_path, monkeypatch, files, expec
     monkeypatch.setattr(prepare, "NEAR_HELD_OUT_BITS", -1)
     prepare.prepare_videos(tmp_path, prepare.Target(tmp_path, 256, 18), 1)
     assert [record["file"] for record in found if record["split"] == "held_out"] == expected
+
+
+def test_files_of_one_name_in_several_folders_are_several(texture, tmp_path):
+    source = moving(texture, 30, size=300)
+    for number in range(2):
+        (tmp_path / "in" / f"scene{number}").mkdir(parents=True)
+        write_clip(tmp_path / "in" / f"scene{number}" / "video.mp4", source, 24, 18)
+    prepare.main(["videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--processes", "1", "--size", "128"])
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    assert [clip["file"] for clip in index["clips"]] == ["scene0/video.mp4"]
+    assert [(entry["file"], entry["dropped"]) for entry in index["dropped"]] == [("scene1/video.mp4", "duplicate")]
+
+
+def test_a_file_without_a_video_and_frames_of_changing_size(texture, tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=48000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        sound.rate = 48000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    target = prepare.Target(tmp_path, 128, 18)
+    (record,) = prepare.pack_video((tmp_path / "sound.mp4", "sound.mp4", "00000_sound", target))
+    assert record["dropped"] == "unreadable"
+
+    for size, name in ((256, "a"), (192, "b")):
+        write_clip(tmp_path / f"{name}.ts", moving(texture, 6, size=size), 24, 18)
+    both = tmp_path / "both.ts"  # transport streams may be put one behind the other
+    both.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    blocks = [frames for frames, _ in read_video(both, 128)]
+    assert len(blocks) == 2 and [block[0].shape for block in blocks] == [(256, 256, 3), (192, 192, 3)]
+
+
+def test_a_film_that_is_shown_turned_is_read_as_it_is_shown(tmp_path):
+    import av
+
+    upright = np.zeros((96, 64, 3), np.uint8)
+    upright[:48] = (200, 30, 30)  # red above
+    with av.open(str(tmp_path / "phone.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(-90)
+        for _ in range(3):
+            lying = np.ascontiguousarray(np.rot90(upright, 1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(lying, format="rgb24")))
+        container.mux(stream.encode())
+    ((frames, _),) = read_video(tmp_path / "phone.mp4", 64)
+    capture = cv2.VideoCapture(str(tmp_path / "phone.mp4"))
+    shown = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
+    assert frames[0].shape == shown.shape == upright.shape
+    assert np.abs(frames[0].astype(int) - upright).mean() < 8 and np.abs(shown.astype(int) - upright).mean() < 8
+
+
+@pytest.mark.parametrize(("fps", "kept"), [(24, 24), (30.003, 30.003), (36, 18), (44, 22), (60, 30), (72, 24)])
+def test_a_faster_film_gives_at_most_30_frames_a_second(texture, tmp_path, monkeypatch, fps, kept):
+    rates = []
+    monkeypatch.setattr(prepare, "write_clip", lambda path, frames, fps, crf: rates.append(fps))
+    prepare.cut_clips(moving(texture, 90), fps, "a", {"kind": "clip"}, prepare.Target(tmp_path, 128, 18))
+    assert rates == pytest.approx([kept])
+
+
+def test_a_size_that_no_network_takes_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        prepare.main(["videos", str(tmp_path), "--out", str(tmp_path / "out"), "--size", "255"])
+    assert "--size: got 255, allowed multiples of 8" in capsys.readouterr().err
 
 
 def test_an_empty_folder_is_named(tmp_path):

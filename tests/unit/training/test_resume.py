@@ -1,6 +1,10 @@
 """Every training command, killed and resumed, comes to the weights of a run that was not, and draws its samples."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -70,3 +74,35 @@ def test_a_killed_run_goes_on_to_the_same_weights(toy_data, trained, tmp_path, r
     assert found.keys() == expected.keys() == unfinished.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     assert not all(torch.equal(unfinished[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "camera_lora"])  # no toy clip's camera rests
+def test_a_set_without_stills_is_enough(toy_data, trained, tmp_path, run_command, name):
+    """As `prepare videos` writes it."""
+    data = tmp_path / "data"
+    shutil.copytree(toy_data, data)
+    index = json.loads((data / "index.json").read_text())
+    (data / "index.json").write_text(json.dumps({**index, "stills": []}))
+    module, words, settings = COMMANDS[name]
+    arguments = [*(trained.get(word, word) for word in words), "--set", *settings, "steps=1"]
+    run_command(module, data, tmp_path / "out", *arguments)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert card.startswith(f"# {module.__name__.rpartition('.')[2]}\n")
+    assert "| data | 2 clips train, 1 clips held_out |" in card
+    (data / "index.json").write_text(json.dumps({"clips": [], "stills": []}))
+    with pytest.raises(ValueError, match="nothing to train on|no train clips"):
+        run_command(module, data, tmp_path / "none", *arguments)
+
+
+def test_two_processes_train_one_refiner(toy_data, tmp_path):
+    """Each on samples of its own, by the mean of both gradients; the first alone writes and reports."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "driftfield.training.refiner", "--data", str(toy_data), "--out", str(tmp_path)]
+    command += ["--device", "cpu", "--set", *REFINER, "steps=3"]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["processes"] == 2 and report["steps"] == 3 and "held_out_epe" in report
+    assert done.stdout.count("done:") == 1

@@ -14,10 +14,12 @@ export function press(event, model, pointer) {
       d: () => model.duplicate(),
       a: () => model.select(model.state.arrows.map(({ id }) => id)),
     };
+    if (letter in commands) pointer.cancel(); // what is being dragged would undo it
     commands[letter]?.();
     return letter in commands;
   }
   if (key in NUDGES) {
+    pointer.cancel();
     const [x, y] = NUDGES[key];
     const step = shiftKey ? 10 : 1;
     if (model.selected.size) model.nudge(x * step, y * step, { head: altKey });
@@ -54,6 +56,7 @@ export function press(event, model, pointer) {
     return true;
   }
   if (!Object.hasOwn(commands, letter)) return false;
+  pointer.cancel();
   commands[letter]();
   return true;
 }

@@ -34,7 +34,7 @@ export const ENGLISH = {
   helpHidden: "The arrows are hidden, and still count. H shows them.",
   helpPaint: "Paint where things may move · Alt: erase · [ ]: size",
   helpErase: "Erase what was painted · Alt: paint · [ ]: size",
-  helpUnconnected: "Connect region to Densify Flow, or this does nothing",
+  helpUnconnected: "Connect region to Densify Flow or Refine Flow, or this does nothing",
   keys:
     "A arrow, C curve, S select tool. Shift-drag: curve. Ctrl-drag: select with a box; Shift- or Ctrl-click: add to it.\n" +
     "Double-click a segment: add a point; a point: drop it (Alt-click too). Click again: the arrow underneath.\n" +

@@ -131,7 +131,8 @@ export function toolbar(model, { signal, focus, copyText }) {
     strength.disabled = !strengths.size;
     strength.placeholder = strengths.size > 1 ? t("mixed") : "";
     const value = strengths.size === 1 ? String([...strengths][0]) : "";
-    if (Number(strength.value) !== Number(value) || value === "") strength.value = value;
+    const emptied = strength.value === "" && strength.ownerDocument?.activeElement === strength; // to be typed anew
+    if (!emptied && (Number(strength.value) !== Number(value) || value === "")) strength.value = value;
 
     const cut = model.tool in BRUSHES && model.flowSettings.region === null;
     const ofBrush = { paint: "helpPaint", erase: "helpErase" }[model.tool];
