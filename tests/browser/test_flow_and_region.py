@@ -127,3 +127,28 @@ def test_after_a_run_without_a_source_the_still_is_shown_without_its_arrows(page
     time.sleep(0.6)
     hand.wait_for_pixel(0, 150)
     assert hand.pixel(0.5, 0.5)[:3] == pytest.approx([200, 30, 30], abs=12)
+
+
+def test_after_a_run_a_picture_that_was_changed_on_its_way_is_shown_as_it_arrived(page, hand):
+    halves = np.zeros((SIZE, SIZE, 3), np.uint8)
+    halves[:, : SIZE // 2] = (250, 250, 250)
+    Image.fromarray(halves).save(page.server.base / "input" / "halves.png")
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'halves.png'")
+    page.evaluate(
+        """(() => {
+            const invert = LiteGraph.createNode("ImageInvert");
+            app.graph.add(invert);
+            const arrows = app.graph.getNodeById(2);
+            window.driftfield_load.connect(0, invert, 0);
+            invert.connect(0, arrows, arrows.inputs.findIndex(({ name }) => name === "image"));
+        })()"""
+    )
+    hand.wait_for_pixel(0, 200, place=(0.25, 0.5))  # before a run: the file
+    hand.drag((0.2, 0.8), (0.4, 0.8), (random.uniform(0.5, 0.9), 0.8))
+    hand.key("h")
+    page.evaluate("app.queuePrompt(0)")
+    page.wait_for("app.nodeOutputs?.['2']?.driftfield_still", timeout_s=30)
+    hand.wait_for_pixel(0, 0, 30, place=(0.25, 0.5))  # inverted
+    assert hand.pixel(0.75, 0.2)[:3] == pytest.approx([255, 255, 255], abs=12)
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'red.png'")
+    hand.wait_for_pixel(0, 150, place=(0.25, 0.5))  # another file: the run's still is not its

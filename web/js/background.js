@@ -4,11 +4,13 @@ import { picturesBefore, rootOf } from "./links.js";
 
 const BYPASSED = 4;
 const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/;
+const KEEPING = new Set(["ImageScale", "Reroute"]); // what is seen does not change
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif)( \[\w+\])?$/i;
 
 /**
- * {url, size?: [w, h], aspect?} of the picture that reaches `node`'s input, or null. `app` is ComfyUI's. Nodes without a
- * picture of their own are looked through; of a scaling node, its size and its cut about the middle are kept.
+ * {url, size?: [w, h], aspect?, changed?} of the picture that reaches `node`'s input, or null. `app` is ComfyUI's. Nodes
+ * without a picture of their own are looked through; of a scaling node, its size and its cut about the middle are kept;
+ * `changed` where there are others, which may crop, turn or repaint it.
  */
 export function upstreamPicture(app, node, inputName) {
   let scaled = {};
@@ -16,7 +18,7 @@ export function upstreamPicture(app, node, inputName) {
     if (origin.mode === BYPASSED) continue;
     const url = ownPicture(app, origin);
     if (url) return { url, ...scaled };
-    scaled = { ...scaling(origin), ...scaled };
+    scaled = { ...(KEEPING.has(origin.comfyClass ?? origin.type) ? {} : { changed: true }), ...scaling(origin), ...scaled };
   }
   return null;
 }
@@ -44,7 +46,7 @@ function viewUrl(app, filename, subfolder, type) {
   return app.api?.apiURL?.(path) ?? path;
 }
 
-/** What ComfyUI's ImageScale does to a picture's shape; an unknown node is taken to leave it alone. */
+/** What ComfyUI's ImageScale does to a picture's shape. */
 function scaling(node) {
   if ((node.comfyClass ?? node.type) !== "ImageScale") return {};
   const value = (name) => node.widgets?.find((widget) => widget.name === name)?.value;

@@ -130,10 +130,14 @@ function addEditor(node) {
 function followBackground(node, editor) {
   const source = { nodeOutputs: app.nodeOutputs, graph: app.graph, api };
   let shown = null;
+  let ran = {}; // the still that the last run echoed, and which file it was made from
   const look = () => {
     Object.assign(source, { nodeOutputs: app.nodeOutputs, graph: app.graph });
     const echoed = shownPicture(source, node, STILL);
-    const found = upstreamPicture(source, node, "image") ?? (echoed && { url: echoed });
+    const above = upstreamPicture(source, node, "image");
+    if (echoed !== ran.echoed) ran = { echoed, url: above?.url };
+    const showsStill = echoed && (!above || (above.changed && above.url === ran.url)); // the last run's, still right
+    const found = showsStill ? { url: echoed } : above;
     const key = JSON.stringify(found);
     if (key === shown) return;
     shown = key;
