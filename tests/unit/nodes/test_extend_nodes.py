@@ -169,3 +169,26 @@ def test_other_settings_and_other_segments_do_not_go_on(nodes, animated, monkeyp
     del animation, key
     gc.collect()
     assert len(nodes.UNFINISHED) < count, "it goes with the segment"
+
+
+def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(nodes, loaders, tiny_adapters, monkeypatch):
+    from driftfield.model_loaders import pictures
+    from driftfield.nodes.animate import AnimateImage, EncodeMotion
+
+    animator = loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
+    generator = torch.Generator().manual_seed(0)
+    image, flow = torch.rand(1, 72, 72, 3, generator=generator), torch.randn(1, 2, 72, 72, generator=generator)
+    guidance = EncodeMotion.execute(animator, flow, 1.0).result[0]
+    animation = AnimateImage.execute(animator, image, **(SETTINGS | {"frames": 12}), guidance=guidance).result[0]
+    longer = extended(nodes, animation, frames=40, joins="crossfade")[0]
+    numbers = torch.arange(12.0).view(-1, 1, 1, 1).expand(-1, 3, 72, 72)
+    monkeypatch.setattr(pictures, "carried_still", lambda plan: numbers)
+    monkeypatch.setattr(pictures, "restore_detail", lambda frames, own, amount: own)
+    times = torch.cat(list(pictures.frames_of(longer)))
+
+    timeline, (top, _, left, _) = longer.timeline, longer.padding
+    later = torch.nn.functional.interpolate(timeline.later[:, None].float(), size=(128, 128), mode="bilinear")
+    later = later[timeline.number[0], :, top : top + 72, left : left + 72].expand_as(times)
+    one = timeline.share == 0
+    assert later[one].unique().numel() > 2
+    torch.testing.assert_close(times[one], (timeline.frame[0].view(-1, 1, 1, 1) + later)[one])

@@ -1,6 +1,7 @@
 """The built-in model is put together from runs, and its card says what they were."""
 
 import json
+import shutil
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -67,6 +68,23 @@ def test_a_part_that_went_on_keeps_its_history_and_the_others_stay(runs, tmp_pat
     steps = [(r["part"], r["steps"]) for r in reports]
     assert steps == [("autoencoder", 1), ("decoder", 2), ("animator", 3), ("animator", 70), ("refiner", 80),
                      ("camera_lora", 5)]  # fmt: skip
+
+
+def test_weights_in_fewer_files_replace_all_of_the_old_ones(runs, tmp_path):
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    out, unet = tmp_path / "weights", runs["animator"] / "animator" / "unet"
+    network = UNetSpatioTemporalConditionModel.from_pretrained(unet)
+    shutil.rmtree(unet)
+    network.save_pretrained(unet, max_shard_size="200KB")
+    assert len(list(unet.glob("*.safetensors"))) > 1
+    run(out, runs)
+    shutil.rmtree(unet)
+    network.conv_in.bias.data += 1
+    network.save_pretrained(unet)
+    run(out, {"animator": runs["animator"]})
+    found = UNetSpatioTemporalConditionModel.from_pretrained(out / "animator" / "unet")
+    assert (found.conv_in.bias == network.conv_in.bias).all()
 
 
 def test_data_and_evaluation_are_in_the_card(runs, tmp_path):
