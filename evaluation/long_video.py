@@ -29,9 +29,9 @@ def sharpness_in_joins(frames: Tensor, joins: Tensor) -> float:
     joins: bool [N - 1]. NaN where there is none of either.
     """
     inside = torch.cat([joins.new_zeros(1), joins[1:] & joins[:-1], joins.new_zeros(1)])
-    gradient = torch.stack([f.diff(dim=-1).square().mean() + f.diff(dim=-2).square().mean() for f in frames]).sqrt()
     if inside.all() or not inside.any():
         return float("nan")
+    gradient = torch.stack([f.diff(dim=-1).square().mean() + f.diff(dim=-2).square().mean() for f in frames]).sqrt()
     return float(gradient[inside].mean() / gradient[~inside].median())
 
 

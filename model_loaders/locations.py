@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import folder_paths
@@ -25,11 +26,10 @@ folder_paths.add_model_folder_path("driftfield", os.path.join(folder_paths.model
 def animation_models() -> list[str]:
     """The built-in model, every folder in models/diffusers that has a model_index.json, every checkpoint file."""
     names = set()
-    for root in _roots([("diffusers", "")]):
-        for folder, subfolders, files in os.walk(root, followlinks=True):
-            if "model_index.json" in files:
-                names.add(Path(folder).relative_to(root).as_posix())
-                subfolders.clear()
+    for folder, subfolders, files in _walk(_roots([("diffusers", "")])):
+        if "model_index.json" in files:
+            names.add(folder.as_posix())
+            subfolders.clear()
     return [BUILTIN, *sorted(names - {"."}), *_files("checkpoint")]
 
 
@@ -125,13 +125,15 @@ def _roots(folders: list[tuple[str, str]]) -> list[Path]:
 
 def _files(kind: str) -> list[str]:
     roots = _roots(FILE_KINDS[kind][0])
-    found = set()
+    found = (folder / name for folder, _, files in _walk(roots) for name in files)
+    return sorted({path.as_posix() for path in found if path.suffix == ".safetensors"})
+
+
+def _walk(roots: list[Path]) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """os.walk of all roots, through links as ComfyUI does; folders are relative to their root."""
     for root in roots:
-        for folder, _, files in os.walk(root, followlinks=True):  # as ComfyUI lists its models
-            found |= {
-                Path(folder, file).relative_to(root).as_posix() for file in files if file.endswith(".safetensors")
-            }
-    return sorted(found)
+        for folder, subfolders, files in os.walk(root, followlinks=True):
+            yield Path(folder).relative_to(root), subfolders, files
 
 
 def _first_existing(kind: str, name: str, roots: list[Path], exists) -> Path:

@@ -25,7 +25,7 @@ def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.
     carried = None
     if detail > 0 and (timeline is not None or length <= animation.segment_frames):
         carried = carried_still(animation.plan)
-        if carried is not None and timeline is not None:  # its times of places lie on the latents' grid
+        if carried is not None:  # a timeline's times of places lie on the latents' grid
             carried = pad_to_multiple(carried, PAD)[0]
     first = 0
     for part in decoded(
@@ -40,8 +40,7 @@ def frames_of(animation: Animation, *, chunk_frames: int = 8, detail: float = 1.
             for some in part.split(AT_ONCE):
                 stop = first + len(some)
                 own = carried[first:stop] if timeline is None else timeline.blend(carried, first, stop)
-                own = own if timeline is None else crop_padding(own, animation.padding)
-                some.copy_(restore_detail(some, own, detail))
+                some.copy_(restore_detail(some, crop_padding(own, animation.padding), detail))
                 first = stop
         yield part
 

@@ -35,7 +35,7 @@ class DenoiseModel:
 def wrap_sampler(sampler, *, sigma_min: float, sigma_max: float, seed: int) -> Callable:
     """A SAMPLER, or None for Euler → sampler(denoise, x, sigmas, callback). The global random state stays untouched.
 
-    Raises ValueError for a SAMPLER that is not a function over sigmas.
+    Raises ValueError for a SAMPLER that is not a function over sigmas, or that chooses levels of its own.
     """
     if sampler is None:
         return euler

@@ -40,9 +40,9 @@ def euler(denoise, x, sigmas, callback=None):
 def run(denoise, x, sigmas, first, *, sampler, on_step=None):
     """`sampler` takes x [K, L, c, h, w] from sigmas[first] to the schedule's end.
 
-    Each step calls on_step(i - first, denoised [K L, c, h, w]). ValueError naming the step
-    whose latents are not finite: at once where the step is reported, for a report waits for the device anyway, and
-    otherwise at the end, so that no step has to.
+    Each step calls on_step(i - first, denoised [K L, c, h, w]). ValueError naming the step whose latents are not
+    finite: at once where the step is reported, for a report waits for the device anyway, and otherwise at the end, so
+    that no step has to.
     """
     finite = []
 

@@ -51,8 +51,7 @@ class Timeline:
 
     def blend(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Pictures or latents [L, C, h', w'] of V1's frames -> those of the frames start..stop, see `keep_contrast`."""
-        older, newer = self._passes(values, start, stop)
-        share = self.share[start:stop].to(values).view(-1, 1, 1, 1)
+        older, newer, share = self._passes(values, start, stop)
         mixed = older * (1 - share) + newer * share
         fading = share.flatten() > 0
         if fading.any():
@@ -63,15 +62,15 @@ class Timeline:
 
     def mean(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Numbers [L] or features [L, C, h', w'] of V1's frames -> those of the frames start..stop."""
-        older, newer = self._passes(values, start, stop)
-        share = self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))
+        older, newer, share = self._passes(values, start, stop)
         return older * (1 - share) + newer * share
 
     def most(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """As `blend`, but the larger of the two values."""
-        return torch.maximum(*self._passes(values, start, stop))
+        return torch.maximum(*self._passes(values, start, stop)[:2])
 
     def _passes(self, values: Tensor, start: int, stop: int | None) -> list[Tensor]:
+        """The older pass's values, the newer's, and the newer's share in their shape."""
         found = []
         for frame, number in zip(self.frame[:, start:stop], self.number[:, start:stop], strict=True):
             if values.ndim == 1:
@@ -83,7 +82,7 @@ class Timeline:
             index = (frame.view(-1, 1, 1, 1) + later).expand(-1, *values.shape[1:])
             below = values.gather(0, index.long())
             found.append(torch.lerp(below, values.gather(0, index.ceil().long()), index.frac()) if finer else below)
-        return found
+        return [*found, self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))]
 
     def windows(self, shifted: bool) -> list[tuple[int, int]]:
         """(first frame, first frame that it gives) of windows of L that give every frame from `kept` on once."""

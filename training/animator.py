@@ -25,12 +25,12 @@ from .common import (
     learning_rate_factor,
     make_accelerator,
     parse_arguments,
-    write_report,
 )
 from .data import list_names
 from .denoising import DenoisingLoss, checkpoint_blocks, draw_batch
 from .latent_files import StoredClips
 from .latents import LatentClips, joined
+from .reports import write_report
 from .run import Run
 from .samples import sheet
 from .training_set import encode_clips, encode_set
@@ -43,11 +43,7 @@ PREVIEW_CLIPS = 256  # whose first frames the preview's colours are fitted to
 class Training:
     """Networks, their masters, averages and optimizers, and the step that they take together."""
 
-    def __init__(
-        self, animator: MotionUNet, image_encoder: nn.Module, options, device: torch.device, *, part: str = "animator"
-    ):
-        """part: the command's name."""
-        self.part = part
+    def __init__(self, animator: MotionUNet, image_encoder: nn.Module, options, device: torch.device):
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.animator, self.image_encoder = animator, image_encoder
         self.loss = DenoisingLoss(animator, image_encoder, options)
@@ -117,7 +113,7 @@ class Training:
             figures["held_out_loss"] = self.held_out_loss(draw, unseen, processor)
         figures |= run.figures
         figures |= {"steps": run.step, "minutes": run.clock.elapsed_minutes, "processes": accelerator.num_processes}
-        write_report(options.out, self.part, options, **figures)
+        write_report(options, **figures)
         print(f"done: {figures}", flush=True)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from .reports import flat
+
 CARD = """# The built-in model
 
 Small networks of exactly Stable Video Diffusion's classes, trained from nothing with this repository's own commands, so
@@ -52,9 +54,9 @@ PLACES = {"data", "out", "autoencoder", "animator", "start", "resume", "device",
 def install(part: str, run: Path, out: Path) -> None:
     """Copies what a part's training wrote to its place in the weights folder."""
     if part == "animator":
-        for part in (run / "animator").iterdir():
-            if part.is_dir():  # shards of larger weights must not stay beside these
-                shutil.rmtree(out / "animator" / part.name, ignore_errors=True)
+        for component in (run / "animator").iterdir():
+            if component.is_dir():  # shards of larger weights must not stay beside these
+                shutil.rmtree(out / "animator" / component.name, ignore_errors=True)
         shutil.copytree(run / "animator", out / "animator", dirs_exist_ok=True)
         shutil.copy(run / "motion_adapter.safetensors", out)
     elif part in ("autoencoder", "decoder"):  # the latter holds the encoder too, and comes last
@@ -76,10 +78,7 @@ def continued(reports: list[dict], part: str, report: dict, device: str) -> list
 
 
 def figures(report: dict) -> str:
-    values = {}
-    for name, value in report.items():
-        if name not in FIXED:
-            values |= {f"{name} {k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+    values = flat({name: value for name, value in report.items() if name not in FIXED})
     return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
 
 

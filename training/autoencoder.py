@@ -27,9 +27,9 @@ from .common import (
     learning_rate_factor,
     make_accelerator,
     parse_arguments,
-    write_report,
 )
 from .data import load, to_unit
+from .reports import write_report
 from .run import Run
 from .samples import grid
 
@@ -276,7 +276,7 @@ def main(arguments: list[str] | None = None) -> None:
     if held_out:
         with result():
             figures |= evaluate(vae, held_out)
-    write_report(options.out, "autoencoder", options, **figures)
+    write_report(options, **figures)
     print(f"done: {figures}", flush=True)
 
 

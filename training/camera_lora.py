@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
     lora = add_lora(animator.unet, options.rank)
     if options.start is not None:
         load_lora(options.start / FILE, lora)
-    training = Training(animator, image_encoder, options, device, part="camera_lora")
+    training = Training(animator, image_encoder, options, device)
     parameters = sum(p.numel() for p in lora.values())
 
     def save_weights(folder: Path) -> None:

@@ -34,6 +34,11 @@ def read_animation(picture) -> tuple[list[np.ndarray], float]:
     return frames, 1000.0 / float(np.median(durations))
 
 
+def thinning(fps: float, most: float = MAX_FPS) -> int:
+    """Of how many frames one is taken, for a film to have at most so many a second; 30.003 are 30."""
+    return max(1, math.ceil(fps / most - 0.01))
+
+
 def read_video(path: Path, least: int, *, max_fps: float = MAX_FPS) -> Iterator[tuple[list[np.ndarray], float]]:
     """Blocks of RGB frames with their rate, at most max_fps: of a faster film every second, third … frame.
 
@@ -46,7 +51,7 @@ def read_video(path: Path, least: int, *, max_fps: float = MAX_FPS) -> Iterator[
         if not container.streams.video:
             raise ValueError(f"{path}: no video in it")
         rate = float(container.streams.video[0].average_rate or 24)
-        every = max(1, math.ceil(rate / max_fps - 0.01))  # 30.003 is 30
+        every = thinning(rate, max_fps)
         frames: list[np.ndarray] = []
         for index, frame in enumerate(container.decode(video=0)):
             if index % every:

@@ -34,8 +34,8 @@ def parse_arguments(
 ) -> SimpleNamespace:
     """Command line of a training command: `--preset NAME|FILE --data DIR --out DIR --minutes M --set key=value`.
 
-    Returns the preset's section with the overrides, plus everything else on the command line. `arguments` stands for
-    the process's own; `data` says whether --data and --out must be given.
+    Returns the preset's section with the overrides, its name as `part`, plus everything else on the command line.
+    `arguments` stands for the process's own; `data` says whether --data and --out must be given.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--preset", default=preset, help=f"name in training/presets, or TOML file (default: {preset})")
@@ -80,7 +80,9 @@ def parse_arguments(
             values[key] = json.loads(value)
         except json.JSONDecodeError:
             parser.error(f"--set {key}: got {value}, allowed a JSON value, like {json.dumps(values[key])}")
-    return SimpleNamespace(**values, **{k: v for k, v in vars(arguments).items() if k != "set"})
+    if arguments.minutes <= 0:
+        parser.error(f"--minutes: got {arguments.minutes:g}, allowed more than 0")
+    return SimpleNamespace(part=section, **values, **{k: v for k, v in vars(arguments).items() if k != "set"})
 
 
 def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.device]:
@@ -346,22 +348,3 @@ def replacing(out: Path) -> Iterator[Path]:
         item.replace(target)
     unfinished.rmdir()
     shutil.rmtree(replaced)
-
-
-def write_report(out: Path, part: str, options: SimpleNamespace, **figures) -> None:
-    """A run's report.json, which `assemble` reads, and its model card, README.md: data, settings, figures, time."""
-    values = vars(options)
-    (out / "report.json").write_text(json.dumps({**figures, "options": values}, indent=1, default=str) + "\n")
-    index = json.loads((options.data / "index.json").read_text())
-    kept = {
-        f"{kind} {split}": sum(entry["split"] == split for entry in index[kind])
-        for kind in ("clips", "stills")
-        for split in ("train", "held_out")
-    }
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() and options.device != "cpu" else "CPU"
-    rows = {"data": ", ".join(f"{count} {what}" for what, count in kept.items() if count), "device": device, **figures}
-    started = {name: values[name] for name in ("model", "animator", "autoencoder", "start") if values.get(name)}
-    lines = [f"# {part}", "", f"Trained by `python -m driftfield.training.{part}`, preset {options.preset}.", ""]
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in {**started, **rows}.items()), ""]
-    lines += ["All options:", "", "```json", json.dumps(values, indent=1, default=str), "```", ""]
-    (out / "README.md").write_text("\n".join(lines))

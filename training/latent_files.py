@@ -54,9 +54,11 @@ def store(folder: Path, parts: Iterable[LatentClips], process: int) -> None:
         write()
 
 
-def fingerprint(data: Path, vae: torch.nn.Module, *settings) -> str:
-    """What a stored set depends on, as a folder's name: the data's list, the encoder's weights, the settings."""
+def fingerprint(data: Path, vae: torch.nn.Module, *settings, raft: Path | None = None) -> str:
+    """What a stored set depends on, as a folder's name: the data's list, encoder's and RAFT's weights, the settings."""
     digest = hashlib.sha256((data / "index.json").read_bytes())
+    if raft is not None:
+        digest.update(raft.read_bytes())
     for value in vae.quant_conv.parameters():
         digest.update(value.detach().float().cpu().numpy().tobytes())
     digest.update(repr(settings).encode())

@@ -13,7 +13,6 @@ import hashlib
 import io
 import itertools
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ import cv2
 import numpy as np
 
 from . import clip_filters as filters
-from .clip_files import MAX_FPS, Target, read_animation, read_video, write_clip
+from .clip_files import Target, read_animation, read_video, thinning, write_clip
 from .holynski import SUFFIX, pack_field
 
 PACKAGES = {
@@ -81,7 +80,7 @@ def open_picture(wheel: str, entry: str):
 
 def cut_clips(frames: list[np.ndarray], fps: float, name: str, source: dict, target: Target) -> list[dict]:
     """Filter, crop and write the usable segments of one video; one index record each, rejected ones with `dropped`."""
-    every = max(1, math.ceil(fps / MAX_FPS - 0.01))
+    every = thinning(fps)
     frames, fps = frames[::every], fps / every
     if len(frames) < filters.MIN_FRAMES:
         return [{"name": name, **source, "dropped": "short"}]
@@ -244,9 +243,10 @@ def prepare_videos(folder: Path, target: Target, processes: int) -> dict:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     if not paths:
         raise ValueError(f"{folder}: no videos; allowed suffixes are {', '.join(sorted(VIDEO_SUFFIXES))}")
-    files = [path.relative_to(folder).as_posix() for path in paths]
-    numbered = enumerate(zip(paths, files, strict=True))
-    jobs = [(path, file, f"{number:05d}_{path.stem}", target) for number, (path, file) in numbered]
+    jobs = [
+        (path, path.relative_to(folder).as_posix(), f"{number:05d}_{path.stem}", target)
+        for number, path in enumerate(paths)
+    ]
     records = run(pack_video, jobs, processes)
     digests = {r["file"]: hashlib.sha1(r["file"].encode()).digest() for r in records if "dropped" not in r}
     chosen = {file for file, digest in digests.items() if digest[0] % 20 == 0}

@@ -29,7 +29,6 @@ from .common import (
     learning_rate_factor,
     make_accelerator,
     parse_arguments,
-    write_report,
 )
 from .data import list_names, load, load_raft, to_unit
 from .refiner_data import (
@@ -44,6 +43,7 @@ from .refiner_data import (
     load_pairs,
     uniform,
 )
+from .reports import write_report
 from .run import Run
 from .samples import grid
 
@@ -112,9 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
     raft = load_raft(options.raft, device) if options.raft else None
     clips = load_pairs(options.data, "train", raft, stride=WINDOW // 2).to(device)
     height, width = clips.flow.shape[-2:]
-    process, batch = accelerator.process_index, options.batch
+    process = accelerator.process_index
     stills = load(options.data, "stills", "train")[1] if options.scene_share else []
-    scene_count = round(options.scene_share * batch) if stills else 0
+    scene_count = round(options.scene_share * options.batch) if stills else 0
     if scene_count:
         scenes = Scenes(stills, scene_count, height, device, options.seed, process=process)
     unseen = list_names(options.data, "clips", "held_out") if accelerator.is_main_process else []
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
         factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
         for group in critic_optimizer.param_groups:
             group["lr"] = options.critic_learning_rate * factor
-        image, true = clips.draw(batch - scene_count, generator)
+        image, true = clips.draw(options.batch - scene_count, generator)
         if scene_count:
             image, true = (torch.cat(pair) for pair in zip((image, true), scenes.of(run.step), strict=True))
         image, true = augment(image, true, generator)
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
     if held_out:
         with average.applied():
             figures["held_out_epe"] = endpoint_errors(refiner, held_out, device)
-    write_report(options.out, "refiner", options, **figures)
+    write_report(options, **figures)
     print(f"done: {figures}", flush=True)
 
 

@@ -1,6 +1,5 @@
 """What animator and LoRA are trained on: windows of the prepared clips and scenes over its stills, encoded once."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -41,10 +40,9 @@ def encode_set(
         yield from encode_clips(vae, options, names, keep=keep)
         yield from encode_scenes(vae, options, process, processes, keep=keep)
 
-    raft = hashlib.sha256(options.raft.read_bytes()).hexdigest() if options.raft else None
-    settings = (options.frames, options.clip_stride, options.augmented, options.scenes_per_still, keep is None)
-    settings += (options.size, options.seed, raft)
-    folder = options.out / "encoded" / fingerprint(options.data, vae, *settings)
+    names_of_settings = ("frames", "clip_stride", "augmented", "scenes_per_still", "size", "seed")
+    settings = [getattr(options, name) for name in names_of_settings]
+    folder = options.out / "encoded" / fingerprint(options.data, vae, *settings, keep is None, raft=options.raft)
     complete = folder / "complete"
     if not complete.is_file():
         if accelerator.is_main_process:
@@ -84,9 +82,9 @@ def encode_clips(vae, options, names: list[str], *, keep: Keep | None = None) ->
 def encode_scenes(vae, options, process: int, processes: int, *, keep: Keep | None = None) -> Iterator[LatentClips]:
     """Synthetic scenes over the training stills, as large as the clips."""
     rounds = -(-options.scenes_per_still // processes)
-    if not rounds or not list_names(options.data, "stills", "train"):
+    stills = load(options.data, "stills", "train")[1] if rounds else []
+    if not stills:
         return
-    stills = load(options.data, "stills", "train")[1]
     generator = torch.Generator().manual_seed(options.seed + process)
     for part in from_scenes(vae, stills, frames=options.frames, size=options.size, rounds=rounds, generator=generator):
         kept = [i for i, flow in enumerate(part.flow) if keep is None or keep(flow)]

@@ -7,6 +7,11 @@ const NUDGES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export function press(event, model, pointer) {
   const { key, shiftKey, altKey } = event;
   const letter = key.toLowerCase();
+  const act = (command) => {
+    pointer.cancel(); // what is being dragged would undo it
+    command();
+    return true;
+  };
   if (event.ctrlKey || event.metaKey) {
     const commands = {
       z: () => (shiftKey ? model.redo() : model.undo()),
@@ -14,16 +19,12 @@ export function press(event, model, pointer) {
       d: () => model.duplicate(),
       a: () => model.select(model.state.arrows.map(({ id }) => id)),
     };
-    if (letter in commands) pointer.cancel(); // what is being dragged would undo it
-    commands[letter]?.();
-    return letter in commands;
+    return Object.hasOwn(commands, letter) && act(commands[letter]);
   }
   if (key in NUDGES) {
-    pointer.cancel();
     const [x, y] = NUDGES[key];
     const step = shiftKey ? 10 : 1;
-    if (model.selected.size) model.nudge(x * step, y * step, { head: altKey });
-    return true;
+    return act(() => model.selected.size && model.nudge(x * step, y * step, { head: altKey }));
   }
   if (altKey) return false;
   const commands = {
@@ -55,10 +56,7 @@ export function press(event, model, pointer) {
     else model.select([]);
     return true;
   }
-  if (!Object.hasOwn(commands, letter)) return false;
-  pointer.cancel();
-  commands[letter]();
-  return true;
+  return Object.hasOwn(commands, letter) && act(commands[letter]);
 }
 
 /** `sink` is the hidden text field that holds the focus: text fields keep their own undo and clipboard in ComfyUI. */
