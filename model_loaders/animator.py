@@ -35,7 +35,7 @@ SAMPLING = {"prediction_type": "v_prediction", "timestep_type": "continuous", "u
 
 @dataclass(frozen=True)
 class Animator:
-    """What travels over an SVD_ANIMATOR socket. The three networks lie in main memory until they are loaded."""
+    """What travels over a DRIFTFIELD_ANIMATOR socket. The three networks lie in main memory until they are loaded."""
 
     unet: ModelPatcher  # of a MotionUNet
     vae: ModelPatcher  # of an AutoencoderKLTemporalDecoder whose encoder is fp32

@@ -23,7 +23,7 @@ FORMAT = "driftfield.refiner.v1"
 
 @dataclass(frozen=True)
 class Refiner:
-    """What travels over a FLOW_REFINER socket."""
+    """What travels over a DRIFTFIELD_REFINER socket."""
 
     network: ModelPatcher  # of a FlowRefiner
     name: str

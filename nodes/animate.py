@@ -19,6 +19,7 @@ from .types import (
     AnimatorSocket,
     GuidanceSocket,
     OpticalFlowSocket,
+    aliases,
     choice,
     single,
 )
@@ -34,6 +35,7 @@ class EncodeMotion(io.ComfyNode):
             node_id="DriftfieldEncodeMotion",
             display_name="Encode Motion",
             category=ANIMATION_CATEGORY,
+            **aliases("motion guidance", "flow to guidance"),
             description="Prepares a flow for the animator: its motion encoder's maps for the motion attention (eq. 4).",
             inputs=[
                 AnimatorSocket.Input("animator", tooltip=f"{ANIMATOR} The same one as in Animate Image."),
@@ -69,6 +71,7 @@ class AnimateImage(io.ComfyNode):
             node_id="DriftfieldAnimateImage",
             display_name="Animate Image (SVD)",
             category=ANIMATION_CATEGORY,
+            **aliases("image to video", "i2v", "svd sampler", "stable video diffusion"),
             description="One segment of video from one still, following the guidance.",
             inputs=[
                 AnimatorSocket.Input("animator", tooltip=ANIMATOR),

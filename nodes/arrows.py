@@ -10,7 +10,13 @@ from ..flow_tools.convention import image_to_tensor
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str
 from ..flow_tools.region import parse_region
 from ..flow_tools.sparse import sparse_flow
-from .types import MotionArrowsSocket, OpticalFlowSocket, TracksSocket, single
+from .types import (
+    MotionArrowsSocket,
+    OpticalFlowSocket,
+    TracksSocket,
+    aliases,
+    single,
+)
 
 CATEGORY = "Driftfield/arrows"
 EXAMPLE = '{"version":1,"ref":[256,256],"arrows":[{"id":"a1","points":[[0.3,0.6],[0.5,0.6]],"strength":1.0}]}'
@@ -23,6 +29,7 @@ class DrawMotionArrows(io.ComfyNode):
             node_id="DriftfieldDrawMotionArrows",
             display_name="Draw Motion Arrows",
             category=CATEGORY,
+            **aliases("arrow editor", "motion brush", "drag", "trajectory", "draw arrows"),
             description="Arrows on a still: what is at the tail travels to the head by the last frame. One point "
             "alone is a pin: what is there stays.",
             inputs=[
@@ -97,6 +104,7 @@ class ArrowsToSparseFlow(io.ComfyNode):
             node_id="DriftfieldArrowsToSparseFlow",
             display_name="Arrows to Sparse Flow",
             category=CATEGORY,
+            **aliases("sparse optical flow", "trajectory to flow"),
             description="Optical flow known only where an arrow starts (paper, eq. 5), and the mask of where that is.",
             inputs=[
                 MotionArrowsSocket.Input(

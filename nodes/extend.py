@@ -16,7 +16,14 @@ from ..sampling.joins import CROSSFADE, JOINS
 from ..sampling.phased import evaluations
 from ..sampling.schedule import phase_boundary
 from .progress import latent_progress, progress
-from .types import ADVANCED, ANIMATION_CATEGORY, LARGEST_SEED, SEED, AnimationSocket
+from .types import (
+    ADVANCED,
+    ANIMATION_CATEGORY,
+    LARGEST_SEED,
+    SEED,
+    AnimationSocket,
+    aliases,
+)
 
 ANIMATION = "From Animate Image or Extend Animation."
 CHUNK = io.Int.Input(
@@ -50,6 +57,7 @@ class ExtendAnimation(io.ComfyNode):
             node_id="DriftfieldExtendAnimation",
             display_name="Extend Animation (Phased Shared Noise)",
             category=ANIMATION_CATEGORY,
+            **aliases("long video", "longer video", "extend video"),
             description="A longer video of segments that share the first steps of the animation's own run (paper, "
             "eq. 9–12). Changing a number here does not sample the first segment again.",
             inputs=[
@@ -165,6 +173,7 @@ class DecodeAnimation(io.ComfyNode):
             node_id="DriftfieldDecodeAnimation",
             display_name="Decode Animation",
             category=ANIMATION_CATEGORY,
+            **aliases("vae decode", "frames"),
             description="Frames of an animation, for Create Video, Video Combine, Save Image and others.",
             inputs=[AnimationSocket.Input("animation", tooltip=ANIMATION), CHUNK, DETAIL],
             outputs=[

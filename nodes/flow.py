@@ -14,7 +14,14 @@ from ..model_loaders.raft import load_raft
 from ..model_loaders.refiner import refine
 from .arrows import echo
 from .progress import progress
-from .types import ADVANCED, OpticalFlowSocket, RefinerSocket, choice, single
+from .types import (
+    ADVANCED,
+    OpticalFlowSocket,
+    RefinerSocket,
+    aliases,
+    choice,
+    single,
+)
 
 CATEGORY = "Driftfield/flow"
 FLOW = "Optical flow in pixels per frame."
@@ -29,6 +36,7 @@ class DensifyFlow(io.ComfyNode):
             node_id="DriftfieldDensifyFlow",
             display_name="Densify Flow (Gaussian)",
             category=CATEGORY,
+            **aliases("dense optical flow", "gaussian", "spread motion"),
             description="Spreads the arrows' sparse flow over the picture with Gaussian weights (paper, eq. 6 and 7).",
             inputs=[
                 OpticalFlowSocket.Input("sparse_flow", tooltip="One sparse field, from Arrows to Sparse Flow."),
@@ -86,6 +94,7 @@ class RefineFlow(io.ComfyNode):
             node_id="DriftfieldRefineFlow",
             display_name="Refine Flow (pix2pix)",
             category=CATEGORY,
+            **aliases("optical flow refiner", "pix2pix"),
             description="Fits a smooth field to the things in the picture. A field without motion stays without.",
             inputs=[
                 RefinerSocket.Input("refiner", tooltip="From Load Flow Refiner."),
@@ -139,6 +148,7 @@ class EstimateFlow(io.ComfyNode):
             node_id="DriftfieldEstimateFlow",
             display_name="Estimate Flow from Video",
             category=CATEGORY,
+            **aliases("optical flow", "raft", "driving video", "motion from video"),
             description="The motion of a driving video: one field for each pair of neighbouring frames.",
             inputs=[
                 io.Image.Input("images", tooltip="Frames of the driving video, 2 or more, in order."),
@@ -176,6 +186,7 @@ class MotionStrength(io.ComfyNode):
             node_id="DriftfieldMotionStrength",
             display_name="Measure Motion Strength",
             category=CATEGORY,
+            **aliases("motion amount", "optical flow magnitude"),
             description="How strong a flow is (paper, eq. 8): the mean of its absolute values at a 512-px reference, "
             "× 100.",
             inputs=[OpticalFlowSocket.Input("flow", tooltip=FLOW)],
@@ -202,6 +213,7 @@ class PreviewFlow(io.ComfyNode):
             node_id="DriftfieldPreviewFlow",
             display_name="Preview Flow",
             category=CATEGORY,
+            **aliases("show optical flow", "flow to image", "visualize flow"),
             description="Flow as a picture: colours of the Middlebury wheel, or little arrows over the image.",
             is_output_node=True,
             inputs=[

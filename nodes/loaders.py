@@ -7,7 +7,12 @@ from ..model_loaders.animator import load_animator
 from ..model_loaders.lora import apply_lora
 from ..model_loaders.memory import DTYPES
 from ..model_loaders.refiner import manage_refiner
-from .types import ADVANCED, AnimatorSocket, RefinerSocket
+from .types import (
+    ADVANCED,
+    AnimatorSocket,
+    RefinerSocket,
+    aliases,
+)
 
 CATEGORY = "Driftfield/models"
 
@@ -19,6 +24,7 @@ class LoadAnimationModel(io.ComfyNode):
             node_id="DriftfieldLoadAnimationModel",
             display_name="Load Animation Model",
             category=CATEGORY,
+            **aliases("stable video diffusion", "svd", "load svd"),
             description="Stable Video Diffusion, or the small model that comes with this pack.",
             inputs=[
                 io.Combo.Input(
@@ -67,6 +73,7 @@ class ApplyCameraLoRA(io.ComfyNode):
             node_id="DriftfieldApplyCameraLoRA",
             display_name="Apply Camera LoRA",
             category=CATEGORY,
+            **aliases("static camera", "lora"),
             description="Holds the camera still (or whatever a LoRA for this model was trained to do).",
             inputs=[
                 AnimatorSocket.Input("animator", tooltip="From Load Animation Model."),
@@ -105,6 +112,7 @@ class LoadFlowRefiner(io.ComfyNode):
             node_id="DriftfieldLoadFlowRefiner",
             display_name="Load Flow Refiner",
             category=CATEGORY,
+            **aliases("pix2pix", "load refiner"),
             description="The network that fits a smooth flow to the things in the picture.",
             inputs=[
                 io.Combo.Input(

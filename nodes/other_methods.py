@@ -8,7 +8,13 @@ from comfy_api.latest import io, ui
 from ..model_loaders.other_methods import DIRECT, FREE_NOISE, METHODS, evaluations, lengthen
 from .extend import UNFINISHED, unfinished
 from .progress import latent_progress
-from .types import ANIMATION_CATEGORY, LARGEST_SEED, SEED, AnimationSocket
+from .types import (
+    ANIMATION_CATEGORY,
+    LARGEST_SEED,
+    SEED,
+    AnimationSocket,
+    aliases,
+)
 
 
 class ExtendAnimationOtherMethods(io.ComfyNode):
@@ -18,6 +24,7 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
             node_id="DriftfieldExtendAnimationOtherMethods",
             display_name="Extend Animation (Other Methods)",
             category=ANIMATION_CATEGORY,
+            **aliases("freenoise", "gen-l-video", "long video"),
             description="A longer video by the methods that the paper compares its own with (Table 2), on the same "
             "model. They cost far more.",
             inputs=[

@@ -9,7 +9,12 @@ from comfy_api.latest import io, ui
 from ..model_loaders.video_file import CRF, video_file
 from .extend import ANIMATION, CHUNK, DETAIL, pictures
 from .progress import progress
-from .types import ADVANCED, ANIMATION_CATEGORY, AnimationSocket
+from .types import (
+    ADVANCED,
+    ANIMATION_CATEGORY,
+    AnimationSocket,
+    aliases,
+)
 
 
 class SaveAnimation(io.ComfyNode):
@@ -19,6 +24,7 @@ class SaveAnimation(io.ComfyNode):
             node_id="DriftfieldSaveAnimation",
             display_name="Save Animation",
             category=ANIMATION_CATEGORY,
+            **aliases("save video", "mp4", "video combine"),
             description="Writes an animation to a video file while it is decoded: a video of any length takes no "
             "more memory than a short one.",
             inputs=[

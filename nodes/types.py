@@ -5,12 +5,12 @@ import inspect
 from comfy_api.latest import io
 from torch import Tensor
 
-MotionArrowsSocket = io.Custom("MOTION_ARROWS")
-OpticalFlowSocket = io.Custom("OPTICAL_FLOW")  # float32 tensor [N, 2, H, W], px/frame
-RefinerSocket = io.Custom("FLOW_REFINER")
-AnimatorSocket = io.Custom("SVD_ANIMATOR")
-GuidanceSocket = io.Custom("MOTION_GUIDANCE")
-AnimationSocket = io.Custom("ANIMATION")
+MotionArrowsSocket = io.Custom("DRIFTFIELD_ARROWS")
+OpticalFlowSocket = io.Custom("DRIFTFIELD_FLOW")  # float32 tensor [N, 2, H, W], px/frame
+RefinerSocket = io.Custom("DRIFTFIELD_REFINER")
+AnimatorSocket = io.Custom("DRIFTFIELD_ANIMATOR")
+GuidanceSocket = io.Custom("DRIFTFIELD_GUIDANCE")
+AnimationSocket = io.Custom("DRIFTFIELD_ANIMATION")
 TracksSocket = io.Custom("TRACKS")  # ComfyUI's own: {"track_path": [T, N, 2] px, "track_visibility": [T, N]}
 
 ANIMATION_CATEGORY = "Driftfield/animation"
@@ -19,6 +19,12 @@ SEED = "The random numbers. The same seed gives the same video."
 
 # Hides an input behind "show advanced inputs", in the versions of ComfyUI that can.
 ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Int.Input.__init__).parameters else {}
+
+
+def aliases(*words: str) -> dict:
+    """Other words that a node is found by, in the versions of ComfyUI that can."""
+    known = "search_aliases" in inspect.signature(io.Schema.__init__).parameters
+    return {"search_aliases": list(words)} if known else {}
 
 
 def single(image: Tensor, name: str = "image") -> Tensor:

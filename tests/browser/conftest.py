@@ -76,7 +76,7 @@ GRAPH = {
             widgets_values=[""],
             inputs=[{"name": "image", "type": "IMAGE", "link": 1}],
             outputs=[
-                {"name": "arrows", "type": "MOTION_ARROWS", "links": None},
+                {"name": "arrows", "type": "DRIFTFIELD_ARROWS", "links": None},
                 {"name": "preview", "type": "IMAGE", "links": [2]},
                 {"name": "coordinates", "type": "STRING", "links": None},
                 {"name": "region", "type": "MASK", "links": None},

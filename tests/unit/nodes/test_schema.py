@@ -25,6 +25,8 @@ IDS = [
     "DriftfieldDecodeAnimation",
     "DriftfieldSaveAnimation",
 ]
+CORE = {"IMAGE", "MASK", "LATENT", "STRING", "INT", "FLOAT", "BOOLEAN", "COMBO", "SAMPLER", "SIGMAS", "TRACKS"}
+FLOW_MODEL = "OPTICAL_FLOW"  # core's: a network, not a flow
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,20 @@ def test_it_explains_itself(schemas, node_id):
     assert page.startswith(f"# {schema.display_name}\n")
     for given in schema.inputs:
         assert (given.display_name or given.id).replace("_", " ") in page.replace("_", " "), given.id
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_sockets_that_are_not_comfyuis_carry_the_packs_prefix(schemas, node_id):
+    schema = schemas[node_id]
+    taken = {given.get_io_type() for given in schema.inputs} - {FLOW_MODEL}
+    ours = (taken | {made.get_io_type() for made in schema.outputs}) - CORE
+    assert {kind for kind in ours if not kind.startswith("DRIFTFIELD_")} == set()
+
+
+@pytest.mark.parametrize("node_id", IDS)
+def test_other_words_find_it_where_comfyui_can(schemas, node_id):
+    if hasattr(schemas[node_id], "search_aliases"):
+        assert schemas[node_id].search_aliases
 
 
 def test_no_help_page_without_its_node():
