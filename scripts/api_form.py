@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 NOTES = {"Note", "MarkdownNote"}  # live in the editor alone
-WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a combo whose value brings further inputs with it, `combo.input`
+WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO}
 CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOAD_BUTTONS = ("image", "video", "audio", "")  # the value that an upload button itself saves, after its file name's
 
@@ -12,7 +15,8 @@ def to_api_form(workflow: dict, object_info: dict) -> dict:
     """{node id: {"class_type", "inputs", "_meta"}}.
 
     ValueError names the node and the input when the file and the running ComfyUI disagree: an unknown node, a link
-    between types that do not fit, an unconnected required socket, or more or fewer widget values than widgets.
+    between types that do not fit, an unconnected required socket, or more or fewer widget values than widgets. A file
+    that another version of ComfyUI saved fits where the editor's own reading of it would: see `_inputs`.
     Subgraphs, muted and bypassed nodes are refused: the pack's own workflows have none.
     """
     nodes = {node["id"]: node for node in workflow["nodes"] if node["type"] not in NOTES}
@@ -24,13 +28,16 @@ def to_api_form(workflow: dict, object_info: dict) -> dict:
         if node.get("mode", 0) != 0:
             raise ValueError(f"{_name(node)}: mode {node['mode']} (muted or bypassed), allowed 0")
         info = object_info[node["type"]]
-        inputs = _widget_values(node, info)
+        declared = _inputs(node, info)
+        for entry in filter(_is_widget, declared):
+            _check_value(node, entry)
+        inputs = {entry.name: entry.value for entry in declared if _is_widget(entry)}
         for socket in node.get("inputs", []):
             if socket.get("link") is not None:
                 inputs[socket["name"]] = _source(node, socket, links[socket["link"]], nodes, object_info)
-        for name in info["input"].get("required", {}):
-            if name not in inputs:
-                raise ValueError(f"{_name(node)}: required input {name} is not connected")
+        for entry in declared:
+            if entry.required and entry.name not in inputs:
+                raise ValueError(f"{_name(node)}: required input {entry.name} is not connected")
         prompt[str(node["id"])] = {
             "class_type": node["type"],
             "inputs": inputs,
@@ -45,52 +52,116 @@ def set_widget(workflow: dict, object_info: dict, node_type: str, name: str, val
     if not nodes:
         raise ValueError(f"the workflow has no node {node_type}")
     for node in nodes:
-        node["widgets_values"][_positions(node, object_info[node_type])[name]] = value
+        widgets = {entry.name: entry for entry in _inputs(node, object_info[node_type]) if _is_widget(entry)}
+        if name not in widgets:
+            raise ValueError(f"{_name(node)}: has no widget {name}, allowed {', '.join(widgets)}")
+        if widgets[name].position is None:
+            raise ValueError(f"{_name(node)}: the file is older than the widget {name} and holds no value for it")
+        node["widgets_values"][widgets[name].position] = value
 
 
-def _widget_values(node: dict, info: dict) -> dict:
-    """{input name: value} of a node's widgets, each checked against the schema."""
-    values = {name: node["widgets_values"][position] for name, position in _positions(node, info).items()}
-    for name, kind, options in _widgets(info):
-        _check_value(node, name, kind, options, values[name])
-    return values
+@dataclass
+class _Input:
+    name: str  # of an input that a dynamic combo brings: "combo.input"
+    kind: str
+    options: dict
+    required: bool
+    value: object = None  # of a widget
+    position: int | None = None  # in widgets_values; None: a socket, or a widget that the file is too old for
 
 
-def _positions(node: dict, info: dict) -> dict[str, int]:
-    """{input name: index in widgets_values}: the file lists the values in the schema's order, without their names."""
+def _is_widget(entry: _Input) -> bool:
+    return entry.kind in WIDGET_TYPES and not entry.options.get("forceInput")
+
+
+def _inputs(node: dict, info: dict) -> list[_Input]:
+    """A node's inputs, widgets with their values: the file lists these in the schema's order, without their names.
+
+    As in the editor, widgets that the file has no value for, the last ones, have their defaults: those that are
+    optional or belong to a dynamic combo, since these are what a later ComfyUI adds.
+    """
     values = list(node.get("widgets_values") or [])
-    positions, position = {}, 0
-    for name, kind, options in _widgets(info):
-        positions[name] = position
-        position += 1
-        if _has_control_after_generate(name, kind, options):
+    found, position, missing = [], 0, 0
+
+    def walk(inputs: dict, order: dict, prefix: str, may_miss: bool) -> None:
+        nonlocal position, missing
+        for group in ("required", "optional"):
+            for key in order.get(group, []):
+                entry = _Input(prefix + key, *_kind(inputs[group][key]), required=group == "required")
+                found.append(entry)
+                if not _is_widget(entry):
+                    continue
+                if position < len(values):
+                    entry.value, entry.position = values[position], position
+                    position += 1
+                    pass_extra_values(entry)
+                else:
+                    entry.value = _default(entry)
+                    missing += entry.required and not may_miss
+                if entry.kind == DYNAMIC_COMBO:
+                    brought = _brought(node, entry)
+                    walk(brought, brought, f"{entry.name}.", True)
+
+    def pass_extra_values(entry: _Input) -> None:
+        nonlocal position
+        if _has_control_after_generate(entry):
             if position >= len(values) or values[position] not in CONTROLS:
-                raise ValueError(f"{_name(node)}: {name} is not followed by its control_after_generate")
+                raise ValueError(f"{_name(node)}: {entry.name} is not followed by its control_after_generate")
             position += 1
-        if any(key.endswith("_upload") and options[key] for key in options) and position < len(values):
+        if any(key.endswith("_upload") and on for key, on in entry.options.items()) and position < len(values):
             position += values[position] in UPLOAD_BUTTONS
-    if position != len(values):
-        raise ValueError(f"{_name(node)}: {len(values)} widget values, allowed {position}: {values}")
-    return positions
+
+    walk(info["input"], info["input_order"], "", False)
+    if missing:
+        raise ValueError(f"{_name(node)}: {len(values)} widget values, allowed {position + missing} or more: {values}")
+    if len(values) - position > len(_widgets_of_the_file_alone(node, found)):
+        raise ValueError(f"{_name(node)}: more values than widgets: {len(values)}, allowed {position}: {values}")
+    return found
 
 
-def _widgets(info: dict):
-    """(name, type, options) of each input that the editor shows as a widget, in the editor's order."""
-    for group in ("required", "optional"):
-        for name in info["input_order"].get(group, []):
-            kind, *rest = info["input"][group][name]
-            options = rest[0] if rest else {}
-            if isinstance(kind, list):  # how V1 nodes say COMBO
-                kind, options = "COMBO", {**options, "options": kind}
-            if kind in WIDGET_TYPES and not options.get("forceInput"):
-                yield name, kind, options
+def _widgets_of_the_file_alone(node: dict, found: list[_Input]) -> set[str]:
+    """Names of widgets that the file lists and the running ComfyUI lacks: one of another version saved it.
+
+    The editor leaves out what they hold, and so do we: their values are the last ones.
+    """
+    listed = {socket["widget"]["name"] for socket in node.get("inputs", []) if socket.get("widget")}
+    return listed - {entry.name for entry in found}
 
 
-def _has_control_after_generate(name: str, kind: str, options: dict) -> bool:
-    return bool(options.get("control_after_generate")) or (kind == "INT" and name in ("seed", "noise_seed"))
+def _kind(declared: list) -> tuple[str, dict]:
+    """(type, options) of an input as /object_info declares it."""
+    kind, *rest = declared
+    options = rest[0] if rest else {}
+    if isinstance(kind, list):  # how V1 nodes say COMBO
+        return "COMBO", {**options, "options": kind}
+    return kind, options
 
 
-def _check_value(node: dict, name: str, kind: str, options: dict, value) -> None:
+def _brought(node: dict, combo: _Input) -> dict:
+    """{"required": …, "optional": …}: the inputs that a dynamic combo's value brings with it."""
+    choices = {option["key"]: option["inputs"] for option in combo.options["options"]}
+    if combo.value not in choices:
+        raise ValueError(f"{_name(node)}: {combo.name} = {combo.value!r}, allowed {', '.join(choices)}")
+    return choices[combo.value]
+
+
+def _default(entry: _Input):
+    if "default" in entry.options:
+        return entry.options["default"]
+    if entry.kind == DYNAMIC_COMBO:
+        return entry.options["options"][0]["key"]
+    if entry.kind == "COMBO":
+        return entry.options["options"][0] if entry.options["options"] else None
+    return {"INT": 0, "FLOAT": 0.0, "STRING": "", "BOOLEAN": False}[entry.kind]
+
+
+def _has_control_after_generate(entry: _Input) -> bool:
+    seed = entry.kind == "INT" and entry.name in ("seed", "noise_seed")
+    return bool(entry.options.get("control_after_generate")) or seed
+
+
+def _check_value(node: dict, entry: _Input) -> None:
+    name, kind, options, value = entry.name, entry.kind, entry.options, entry.value
     python_types = {"INT": (int,), "FLOAT": (int, float), "STRING": (str,), "BOOLEAN": (bool,)}.get(kind)
     if python_types and (not isinstance(value, python_types) or (isinstance(value, bool) and kind != "BOOLEAN")):
         raise ValueError(f"{_name(node)}: {name} = {value!r}, allowed a {kind}")
@@ -112,20 +183,18 @@ def _source(node: dict, socket: dict, link: list, nodes: dict, object_info: dict
         raise ValueError(f"{_name(source)}: has {len(outputs)} outputs, link {link[0]} starts at number {source_slot}")
     if link[0] not in (source["outputs"][source_slot].get("links") or []):
         raise ValueError(f"{_name(source)}: output {source_slot} does not list its link {link[0]}")
-    given = "COMBO" if isinstance(outputs[source_slot], list) else outputs[source_slot]
-    taken = _input_type(node, socket["name"], object_info)
+    given, _ = _kind([outputs[source_slot]])
+    taken = _input_type(node, socket["name"], object_info[node["type"]])
     fit = "*" in (taken, given) or set(given.split(",")) & set(taken.split(","))
     if not fit or link_type not in (given, "*"):
         raise ValueError(f"{_name(node)}: {socket['name']} takes {taken}, link {link[0]} of {link_type} brings {given}")
     return [str(source_id), source_slot]
 
 
-def _input_type(node: dict, name: str, object_info: dict) -> str:
-    groups = object_info[node["type"]]["input"]
-    for group in ("required", "optional"):
-        if name in groups.get(group, {}):
-            kind = groups[group][name][0]
-            return "COMBO" if isinstance(kind, list) else kind
+def _input_type(node: dict, name: str, info: dict) -> str:
+    for entry in _inputs(node, info):
+        if entry.name == name:
+            return entry.kind
     raise ValueError(f"{_name(node)}: has no input {name}")
 
 

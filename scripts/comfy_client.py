@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,7 +92,8 @@ class ComfyServer:
         raise ComfyError(f"ComfyUI did not answer within {timeout_s:.0f} s:\n{self.log_text()[-4000:]}")
 
     def log_text(self) -> str:
-        return self.log.read_text(errors="replace")
+        """What the server has logged so far, without the colours that a newer ComfyUI puts there."""
+        return re.sub(r"\x1b\[[\d;]*m", "", self.log.read_text(encoding="utf-8", errors="replace"))
 
     def rss_mb(self, *, peak: bool = False) -> float:
         """Resident memory of the server process in MiB, now or (`peak`) the most that it ever was."""

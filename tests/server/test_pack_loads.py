@@ -12,7 +12,9 @@ def test_the_log_is_clean(server):
     start = server.log_text().split("To see the GUI go to")[0]
     about_the_pack = [line for line in start.splitlines() if "custom_nodes/driftfield" in line or "Driftfield" in line]
     import_times = [
-        line for line in about_the_pack if re.fullmatch(r" *[\d.]+ seconds: \S+(/driftfield|_probe\.py)", line)
+        line
+        for line in about_the_pack
+        if re.fullmatch(r"(\[INFO\])? *[\d.]+ seconds: \S+(/driftfield|_probe\.py)", line)
     ]
     assert len(import_times) == 2  # the pack and the probe
     assert about_the_pack == import_times
