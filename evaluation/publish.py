@@ -78,7 +78,7 @@ def publish(
     """STEM.csv, STEM.md and STEM.png of rows (label, number or None, ...), the command on top of the first two."""
     command, out = command_of(arguments), arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    with (out / f"{stem}.csv").open("w", newline="") as file:
+    with (out / f"{stem}.csv").open("w", newline="", encoding="utf-8") as file:
         file.write(f"# {command}\n")
         csv.writer(file).writerows([header, *rows])
     columns = list(zip(*[row[1:] for row in rows], strict=True))
@@ -87,7 +87,7 @@ def publish(
     lines = [f"# {title}", "", "```", command, "```", "", row_of(header), row_of(["---"] * len(header))]
     lines += [row_of(map(cell, row)) for row in rows]
     lines += ["", *(f"- {note}" for note in notes), "", f"![{title}]({stem}.png)", ""]
-    (out / f"{stem}.md").write_text("\n".join(lines))
+    (out / f"{stem}.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))
 
 

@@ -36,7 +36,7 @@ class Results:
         """ValueError where the file holds figures of other settings."""
         self.file, self.content = file, {"settings": settings, "rows": {}}
         if file.is_file():
-            self.content = json.loads(file.read_text())
+            self.content = json.loads(file.read_text(encoding="utf-8"))
             if self.content["settings"] != settings:
                 raise ValueError(
                     f"{file}: holds figures of {self.content['settings']}, allowed {settings}; choose another --out"
@@ -63,7 +63,7 @@ class Results:
     def write(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(self.content, indent=1) + "\n")
+        part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
         part.replace(self.file)
 
 

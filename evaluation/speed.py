@@ -372,7 +372,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.out:
         command = "python -m driftfield.evaluation.speed " + " ".join(sys.argv[1:] if arguments is None else arguments)
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(markdown(rows, notes, command.strip(), size, device))
+        options.out.write_text(markdown(rows, notes, command.strip(), size, device), encoding="utf-8")
 
 
 if __name__ == "__main__":

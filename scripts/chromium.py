@@ -54,7 +54,7 @@ class Page:
     def _wait_for_port(self, file: Path) -> tuple[str, str]:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            if file.exists() and len(lines := file.read_text().split()) == 2:
+            if file.exists() and len(lines := file.read_text(encoding="utf-8").split()) == 2:
                 return lines[0], lines[1]
             time.sleep(0.1)
         raise RuntimeError(f"Chromium wrote no {file.name} within 60 s")

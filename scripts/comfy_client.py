@@ -98,7 +98,7 @@ class ComfyServer:
     def rss_mb(self, *, peak: bool = False) -> float:
         """Resident memory of the server process in MiB, now or (`peak`) the most that it ever was."""
         key = "VmHWM:" if peak else "VmRSS:"
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith(key):
                 return int(line.split()[1]) / 1024
         raise ComfyError(f"the server process {self.process.pid} has ended")

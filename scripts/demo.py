@@ -37,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     if arguments.arrows is not None and not arguments.arrows.lstrip().startswith(("{", "[")):
         if not Path(arguments.arrows).is_file():
             parser.error(f"--arrows {arguments.arrows}: neither JSON nor a file")
-        arguments.arrows = Path(arguments.arrows).read_text()
+        arguments.arrows = Path(arguments.arrows).read_text(encoding="utf-8")
     return arguments
 
 
@@ -75,12 +75,14 @@ def queue_and_save(client: ComfyClient, server: ComfyServer, arguments: argparse
         ("DriftfieldAnimateImage", "seed"): arguments.seed,
         ("DriftfieldExtendAnimation", "seed"): arguments.seed,
     }
-    workflow, object_info = json.loads(WORKFLOW.read_text()), client.object_info()
+    workflow, object_info = json.loads(WORKFLOW.read_text(encoding="utf-8")), client.object_info()
     for (node_type, name), value in changes.items():
         if value is not None:
             set_widget(workflow, object_info, node_type, name, value)
     prompt = to_api_form(workflow, object_info)
-    (server.base / "user" / "default" / "workflows" / "driftfield_demo.json").write_text(json.dumps(workflow))
+    (server.base / "user" / "default" / "workflows" / "driftfield_demo.json").write_text(
+        json.dumps(workflow), encoding="utf-8"
+    )
 
     progress = Progress(prompt)
     result = client.run(prompt, workflow=workflow, on_event=progress)

@@ -74,7 +74,7 @@ def node_box(page: Page, node: str) -> list[float]:
 def nodes(client: ComfyClient, server: ComfyServer, save) -> None:
     """One picture of each node, after a run of the short workflow where it is part of that."""
     kinds = [kind for kind in client.object_info() if kind.startswith("Driftfield")]
-    workflow = json.loads((PACK_ROOT / "workflows" / "short_animation.json").read_text())
+    workflow = json.loads((PACK_ROOT / "workflows" / "short_animation.json").read_text(encoding="utf-8"))
     with editor_page(server) as page:
         page.load(workflow)
         page.evaluate("app.queuePrompt(0)")

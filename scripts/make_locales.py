@@ -47,7 +47,7 @@ def main() -> int:
         with ComfyServer(Path(folder), log=Path(folder) / "log") as server, ComfyClient(server.url) as client:
             found = english(client.object_info())
     ENGLISH.parent.mkdir(parents=True, exist_ok=True)
-    ENGLISH.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    ENGLISH.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 

@@ -74,7 +74,7 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
     """Each workflow's picture: what it was told, above and beside frames of what it made; the long video as WebP."""
     object_info = client.object_info()
     for file in sorted(WORKFLOWS.glob("*.json")):
-        workflow = json.loads(file.read_text())
+        workflow = json.loads(file.read_text(encoding="utf-8"))
         print(f"running {file.name}", file=sys.stderr)
         client.free()  # and the cache: nodes that another workflow has run show nothing again
         result = client.run(to_api_form(workflow, object_info), workflow=workflow)
@@ -94,7 +94,7 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
 
 def graph(client: ComfyClient, server: ComfyServer) -> None:
     """The long workflow in the editor, after a run."""
-    workflow = json.loads((WORKFLOWS / f"{LONG}.json").read_text())
+    workflow = json.loads((WORKFLOWS / f"{LONG}.json").read_text(encoding="utf-8"))
     client.free()  # and the cache: a node that does not run again has no preview of its steps
     with editor_page(server, 2000, 1250) as page:
         page.load(workflow)
@@ -174,7 +174,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         base = make_base_directory(Path(folder))
-        (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))
+        (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
         with ComfyServer(base, log=base / "server.log") as server, ComfyClient(server.url) as client:
             for file in workflow_media():
                 client.upload(file)

@@ -30,7 +30,7 @@ def main(repeats: int) -> None:
                     r"([\d.]+) seconds( \(IMPORT FAILED\))?: \S*custom_nodes/driftfield", server.log_text()
                 )
             if imported is None or imported[2]:
-                sys.exit(f"the pack did not load:\n{log.read_text()[-4000:]}")
+                sys.exit(f"the pack did not load:\n{log.read_text(encoding='utf-8')[-4000:]}")
             with ComfyServer(base, log=log, arguments=("--disable-all-custom-nodes",)) as server:
                 seconds_without = server.seconds_to_start
             if number == 0:

@@ -43,7 +43,7 @@ RUN_TIME_FILES = [path for path in PACK_FILES if path.relative_to(ROOT).parts[0]
 def imports(path: Path):
     """(line, absolute module name or None, part of this pack or None) of every import statement, wherever it stands."""
     package = path.relative_to(ROOT).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, None
@@ -73,7 +73,7 @@ def test_no_unpickling_no_code_from_text_and_no_other_program(path):
     for line, module, _ in imports(path):
         banned = {"pickle", "subprocess", "marshal", "shelve", "urllib", "requests", "socket"}
         assert module is None or module.split(".")[0] not in banned, f"{path}:{line}: imports {module}"
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             banned = {"eval", "exec", "compile", "torch.load", "os.system"}
@@ -81,18 +81,18 @@ def test_no_unpickling_no_code_from_text_and_no_other_program(path):
 
 
 def test_entry_point_alone():
-    body = ast.parse((ROOT / "__init__.py").read_text()).body
+    body = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8")).body
     names = [node.name for node in body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)]
     names += [target.id for node in body if isinstance(node, ast.Assign) for target in node.targets]
     assert sorted(names) == ["WEB_DIRECTORY", "comfy_entrypoint"]
     old_style = "NODE_CLASS" + "_MAPPINGS"  # with it ComfyUI would ignore the entry point
-    assert [str(path) for path in files(".py") if old_style in path.read_text()] == []
+    assert [str(path) for path in files(".py") if old_style in path.read_text(encoding="utf-8")] == []
     assert (ROOT / "web").is_dir()
 
 
 @pytest.mark.parametrize("path", list(files(".py", ".js", ".sh")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_one_idea_a_file(path):
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
@@ -104,7 +104,7 @@ def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
         f"{path.relative_to(ROOT)}:{number}: {match.group()}"
         for path in files(*text)
         if path.name != "LICENSE"
-        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         for match in [banned.search(line)]
         if match
     ]
@@ -112,8 +112,8 @@ def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
 
 
 def test_pyproject_agrees_with_the_tree():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["project"]["dependencies"] == (ROOT / "requirements.txt").read_text().split()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dependencies"] == (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
     packages = {"driftfield", *(f"driftfield.{'.'.join(p.parent.relative_to(ROOT).parts)}" for p in PACK_FILES)}
     assert set(project["tool"]["setuptools"]["packages"]) == packages
     for package in packages - {"driftfield"}:

@@ -127,8 +127,8 @@ def save(out: Path, options, animator: MotionUNet, image_encoder, vae, processor
     animator.unet.save_pretrained(folder / "unet", max_shard_size=options.shard_size)
     image_encoder.save_pretrained(folder / "image_encoder")
     encoder_config = folder / "image_encoder" / "config.json"  # transformers would run half weights in half
-    values = json.loads(encoder_config.read_text()) | {"dtype": "float32"}
-    encoder_config.write_text(json.dumps(values, indent=2) + "\n")
+    values = json.loads(encoder_config.read_text(encoding="utf-8")) | {"dtype": "float32"}
+    encoder_config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     build_scheduler(sigma_min=options.sigma_min, sigma_max=options.sigma_max).save_pretrained(folder / "scheduler")
     processor.save_pretrained(folder / "feature_extractor")
     index = {
@@ -139,11 +139,11 @@ def save(out: Path, options, animator: MotionUNet, image_encoder, vae, processor
         "unet": ["diffusers", "UNetSpatioTemporalConditionModel"],
         "vae": ["diffusers", "AutoencoderKLTemporalDecoder"],
     }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     factors, bias = preview_factors(some, options.scaling_factor)
     facts = {"frames": options.frames, "size": some.images.shape[-1], "fps": options.fps}
     facts |= {"preview_factors": factors.tolist(), "preview_bias": bias.tolist()}
-    (folder / "driftfield.json").write_text(json.dumps(facts) + "\n")
+    (folder / "driftfield.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
     metadata = {"format": FORMAT, "config": json.dumps(animator.adapter.config.to_dict())}
     tensors = {k: v.contiguous() for k, v in animator.adapter.state_dict().items()}
     save_file(tensors, out / "motion_adapter.safetensors", metadata=metadata)

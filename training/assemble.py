@@ -84,7 +84,7 @@ def figures(report: dict) -> str:
 
 def data_line(folder: Path) -> str:
     """How many clips and stills a prepared set has, and of what it is."""
-    index = json.loads((folder / "index.json").read_text())
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     packages = sorted({entry["package"] for kind in ("clips", "stills") for entry in index[kind]})
     kept = ", ".join(f"{count} {kind}" for kind, count in sorted(index["summary"]["kept"].items()))
     return f"\nThis set: {kept}; {index['summary']['frames']} frames of clips. From {', '.join(packages)}.\n"
@@ -94,7 +94,7 @@ def evaluation_section(folder: Path) -> str:
     """The bars that `python -m driftfield.evaluation.builtin --out FOLDER` has measured."""
     rows = []
     for file in sorted(folder.glob("*.json")):
-        for bar in json.loads(file.read_text()).get("bars", ()):
+        for bar in json.loads(file.read_text(encoding="utf-8")).get("bars", ()):
             least, most = ("> <" if bar.get("strict") else "≥ ≤").split()
             limit = f"{least if bar['at_least'] else most} {bar['limit']:g}"
             met = "yes" if bar["met"] else "no"
@@ -136,17 +136,19 @@ def main(arguments: list[str] | None = None) -> None:
     evaluation = evaluation_section(options.evaluation) if options.evaluation else ""
     options.out.mkdir(parents=True, exist_ok=True)
     history = options.out / "training.json"
-    reports = json.loads(history.read_text()) if history.is_file() else []
+    reports = json.loads(history.read_text(encoding="utf-8")) if history.is_file() else []
     for part in PARTS:
         if run := getattr(options, part):
-            report = json.loads((run / "report.json").read_text())
+            report = json.loads((run / "report.json").read_text(encoding="utf-8"))
             install(part, run, options.out)
             reports = continued(reports, part, report, options.device_name)
     for file in options.out.glob("animator/*/config.json"):  # diffusers notes there where a run's start lay
-        values = json.loads(file.read_text())
-        file.write_text(json.dumps({k: v for k, v in values.items() if k != "_name_or_path"}, indent=2) + "\n")
-    history.write_text(json.dumps(reports, indent=1) + "\n")
-    (options.out / "README.md").write_text(card(reports, data, evaluation))
+        values = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(
+            json.dumps({k: v for k, v in values.items() if k != "_name_or_path"}, indent=2) + "\n", encoding="utf-8"
+        )
+    history.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
+    (options.out / "README.md").write_text(card(reports, data, evaluation), encoding="utf-8")
 
 
 if __name__ == "__main__":

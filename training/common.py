@@ -65,7 +65,7 @@ def parse_arguments(
     arguments = parser.parse_args(arguments)
     file = Path(arguments.preset) if arguments.preset.endswith(".toml") else PRESETS / f"{arguments.preset}.toml"
     try:
-        sections = tomllib.loads(file.read_text())
+        sections = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         names = ", ".join(sorted(preset.stem for preset in PRESETS.glob("*.toml")))
         parser.error(f"--preset: got {arguments.preset} ({error}), allowed {names} or a TOML file")

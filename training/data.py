@@ -39,7 +39,7 @@ def read_still(path: Path) -> Tensor:
 
 def list_names(folder: Path, kind: str, split: str) -> list[str]:
     """Names of `kind` ("clips" or "stills") in `split` ("train" or "held_out")."""
-    index = json.loads((folder / "index.json").read_text())
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     return [entry["name"] for entry in index[kind] if entry["split"] == split]
 
 

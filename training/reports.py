@@ -10,8 +10,8 @@ def write_report(options: SimpleNamespace, **figures) -> None:
     """report.json, which `assemble` reads, and README.md, the card, in options.out: data, settings, figures, time."""
     values = {name: value for name, value in vars(options).items() if name != "part"}
     report = json.dumps({**figures, "options": values}, indent=1, default=str)
-    (options.out / "report.json").write_text(report + "\n")
-    index = json.loads((options.data / "index.json").read_text())
+    (options.out / "report.json").write_text(report + "\n", encoding="utf-8")
+    index = json.loads((options.data / "index.json").read_text(encoding="utf-8"))
     kept = {
         f"{kind} {split}": sum(entry["split"] == split for entry in index[kind])
         for kind in ("clips", "stills")
@@ -23,7 +23,7 @@ def write_report(options: SimpleNamespace, **figures) -> None:
     lines = [f"# {options.part}", "", f"Trained by `python -m driftfield.training.{options.part}`.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in {**rows, **flat(figures)}.items())]
     lines += ["", "All options:", "", "```json", json.dumps(values, indent=1, default=str), "```", ""]
-    (options.out / "README.md").write_text("\n".join(lines))
+    (options.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 def flat(figures: dict) -> dict:

@@ -12,7 +12,7 @@ def keys(texts, path=()) -> set:
 
 
 def test_the_english_texts_are_the_nodes_own(object_info):
-    written = json.loads(ENGLISH.read_text())
+    written = json.loads(ENGLISH.read_text(encoding="utf-8"))
     assert written == english(object_info), "python scripts/make_locales.py brings them up to date"
 
 

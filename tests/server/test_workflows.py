@@ -17,7 +17,7 @@ def test_each_has_a_picture():
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 def test_it_runs_to_a_video(client, server, object_info, file):
-    workflow = json.loads(file.read_text())
+    workflow = json.loads(file.read_text(encoding="utf-8"))
     smaller = {
         ("ImageScale", "width"): 128,
         ("ImageScale", "height"): 128,

@@ -51,7 +51,9 @@ def shipped() -> list[dict]:
     """The arrows of the workflows on their picture, with the numbers of the nodes behind them."""
     cases = []
     for file in sorted(WORKFLOWS.glob("*.json")):
-        values = {node["type"]: node.get("widgets_values") for node in json.loads(file.read_text())["nodes"]}
+        values = {
+            node["type"]: node.get("widgets_values") for node in json.loads(file.read_text(encoding="utf-8"))["nodes"]
+        }
         if "DriftfieldDrawMotionArrows" not in values:
             continue
         width, height = Image.open(WORKFLOWS / "example_input.jpg").size

@@ -10,7 +10,7 @@ HELP = ROOT / "web" / "docs"
 def test_every_help_page_has_its_pictures_and_none_is_left_over():
     used = {HELP / "pictures" / f"{page.stem.removeprefix('Driftfield')}.webp" for page in HELP.glob("*.md")}
     for page in HELP.glob("*.md"):
-        shown = {HELP / name for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())}
+        shown = {HELP / name for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))}
         assert HELP / "pictures" / f"{page.stem.removeprefix('Driftfield')}.webp" in shown, page.name
         used |= shown
     assert used == set((HELP / "pictures").iterdir())

@@ -144,7 +144,7 @@ def test_the_command(animations, monkeypatch, tmp_path, capsys):
     assert builtin.main(words) == 0 and len(calls) == 7
     said = capsys.readouterr().out
     assert "FAIL  control: mean cosine" in said and "pass  control: motion without arrows" in said
-    content = json.loads((tmp_path / "out" / "control.json").read_text())
+    content = json.loads((tmp_path / "out" / "control.json").read_text(encoding="utf-8"))
     assert len(content["rows"]) == 7 and (tmp_path / "out" / "control.png").is_file()
     assert builtin.main([*words, "--check"]) == 1 and len(calls) == 7
     assert builtin.main([*words, "--seed", "1"]) == 2

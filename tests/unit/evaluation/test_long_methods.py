@@ -61,11 +61,11 @@ def test_every_method_is_measured_at_its_price(methods, models, case, tmp_path, 
 
     told = {**SETTINGS, "model": "tiny", "out": tmp_path, "words": []}
     methods.write(Namespace(**told, name="table2"), {k: [row] for k, row in rows.items()}, {"a": case}, "clips", ["!"])
-    page = (tmp_path / "table2.md").read_text()
+    page = (tmp_path / "table2.md").read_text(encoding="utf-8")
     assert "| Direct | missing |" in page and "time ÷ Direct" in page and "- !" in page and "seconds" not in page
     over_gamma = {"0": [rows["ours, loop"]], "1": [rows["ours, restart"]]}
     methods.write(Namespace(**told, name="gamma"), over_gamma, {"a": case}, "stills", [])
-    assert "time ÷ γ = 0" in (tmp_path / "gamma_stills.csv").read_text()
+    assert "time ÷ γ = 0" in (tmp_path / "gamma_stills.csv").read_text(encoding="utf-8")
 
 
 def test_joins_are_where_passes_meet(methods, models, case):
@@ -103,7 +103,7 @@ def test_pictures_in_batches(comfy_base, tiny_folder, tiny_adapters, tmp_path, c
     pixels = np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)
     for name in ("a", "b", "c"):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    (tmp_path / "a.json").write_text('[[{"x": 10, "y": 10}, {"x": 30, "y": 10}]]')
+    (tmp_path / "a.json").write_text('[[{"x": 10, "y": 10}, {"x": 30, "y": 10}]]', encoding="utf-8")
     (tmp_path / "c.png").write_bytes(b"no picture")
     words = [str(tmp_path), "--model", "tiny", "--adapter", tiny_adapters["warped"], "--size", "64", "48"]
     words += ["--total-frames", "8", "--steps", "2", "--gamma", "0.5"]
@@ -159,8 +159,8 @@ def test_devices_are_timed_side_by_side(comfy_base, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(devices_timing.memory, "devices", lambda count: [torch.device("cpu")] * count)
     words = ["--size", "toy", "--devices", "1", "2", "--total-frames", "13", "--joins", "restart"]
     devices_timing.run(devices.parse([*words, "--out", str(tmp_path)]))
-    lines = (tmp_path / "devices.csv").read_text().splitlines()
+    lines = (tmp_path / "devices.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split('",')[0] for line in lines[2:]] == ['"restart, 13, 1', '"restart, 13, 2']
     assert float(lines[3].split(",")[-1]) < 1e-5
-    assert "restart, 13, 1: 1; restart, 13, 2: " in (tmp_path / "devices.md").read_text()
+    assert "restart, 13, 1: 1; restart, 13, 2: " in (tmp_path / "devices.md").read_text(encoding="utf-8")
     assert devices_timing.most_times_faster([4, 4], 2) == 2 and devices_timing.most_times_faster([9], 2) == 1.8

@@ -48,7 +48,7 @@ def parts(comfy_base, monkeypatch, tmp_path):
     monkeypatch.setattr(animations, "animate_together", lambda animator, plans: [made.video(*plan) for plan in plans])
 
     def run(part: str) -> dict:
-        (tmp_path / "index.json").write_text("{}")
+        (tmp_path / "index.json").write_text("{}", encoding="utf-8")
         told = {"data": tmp_path, "out": made.out, "frames": FRAMES, "steps": 1, "seed": 0, "clips": 2, "stills": 2}
         bars = modules[part].run(Namespace(**told))
         return {bar.what: bar for bar in bars}
@@ -93,7 +93,7 @@ def test_reconstruction_that_is_the_clip_beats_all(parts):
     parts.video = lambda animator, shot: truth(animator, shot) + 1e-3
     bars = parts.run("reconstruction")
     assert len(bars) == 8 and all(bar.met for bar in bars.values())
-    summary = json.loads((parts.out / "reconstruction.json").read_text())["summary"]
+    summary = json.loads((parts.out / "reconstruction.json").read_text(encoding="utf-8"))["summary"]
     assert summary["moving psnr"]["copied"] < 20 < summary["all psnr"]["model"]
     assert summary["moving psnr"]["copied"] < summary["moving psnr"]["warped"]
     assert (parts.out / "reconstruction.png").is_file()
@@ -172,7 +172,7 @@ def test_camera_lora_is_held_against_none(parts):
     parts.video = lambda animator, shot: moving(shot.image, speed[animator.name])
     (bar,) = parts.run("camera").values()
     assert bar.value == pytest.approx(0.25, rel=0.2) and bar.met
-    rows = json.loads((parts.out / "camera.json").read_text())["rows"]
+    rows = json.loads((parts.out / "camera.json").read_text(encoding="utf-8"))["rows"]
     assert rows["fast, without"]["border_px"] == pytest.approx(2 * 256 / SIZE, rel=0.2)
 
 

@@ -19,10 +19,10 @@ def test_csv_markdown_and_plot(tmp_path, capsys):
     folder = Path.cwd() / "somewhere" / "data"
     arguments = Namespace(name="table2", out=tmp_path / "results", words=["--data", str(folder), "--clips", "3"])
     publish(arguments, "table2_stills", "Long videos", HEADER, ROWS, notes=["LPIPS is missing: put it there"])
-    lines = (tmp_path / "results" / "table2_stills.csv").read_text().splitlines()
+    lines = (tmp_path / "results" / "table2_stills.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# python -m driftfield.evaluation.table2 --data data --clips 3", "no path of one machine"
     assert list(csv.reader(lines[1:])) == [HEADER, ["ours", "22.35", "", "1.5"], ["Direct", "nan", "", "12"]]
-    page = (tmp_path / "results" / "table2_stills.md").read_text()
+    page = (tmp_path / "results" / "table2_stills.md").read_text(encoding="utf-8")
     assert page.splitlines()[:4] == ["# Long videos", "", "```", lines[0][2:]]
     assert "| ours | 22.35 | missing | 1.50 |" in page and "| Direct | - | missing | 12 |" in page
     assert "- LPIPS is missing: put it there" in page and "(table2_stills.png)" in page

@@ -43,7 +43,7 @@ def test_an_interrupted_run_goes_on(tmp_path, capsys):
     assert "1/1 b: x 2.5" in capsys.readouterr().out
     assert again.fill(["a"], lambda keys: pytest.fail("computed twice"), str) == {"a": {"x": 1.5}}
     again.finish({"mean": 1.5}, [Bar("a", 1, 2)])
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding="utf-8"))
     assert content["rows"] == {"a": {"x": 1.5}, "b": {"x": 2.5}} and content["summary"] == {"mean": 1.5}
     assert content["bars"][0]["met"] is False
     with pytest.raises(ValueError, match="figures.json: holds figures of {'steps': 2}, allowed {'steps': 3}"):

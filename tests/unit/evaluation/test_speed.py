@@ -6,7 +6,11 @@ from driftfield.evaluation import speed
 def test_every_way_gives_the_video_of_the_plain_loop(tmp_path, capsys):
     speed.main(["--size", "toy", "--out", str(tmp_path / "speed.md")])
     assert "FAILED" not in capsys.readouterr().out
-    rows = [line.split(" | ") for line in (tmp_path / "speed.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [
+        line.split(" | ")
+        for line in (tmp_path / "speed.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    ]
     header, chain, *ways = [[cell.strip("| ") for cell in row] for row in rows]
     assert len(ways) == len(speed.ladder()) == 9
     passes = header.index("passes")

@@ -22,7 +22,7 @@ def run(comfy_base, monkeypatch, tmp_path):
     models = SimpleNamespace(animator=SimpleNamespace(size=SIZE), refiner=None)
     monkeypatch.setattr(without_adapter, "load_models", lambda *, adapter: asked.append(adapter) or models)
     monkeypatch.setattr(without_adapter, "held_out_stills", lambda arguments, size: [("noise", picture)])
-    (tmp_path / "index.json").write_text("{}")
+    (tmp_path / "index.json").write_text("{}", encoding="utf-8")
     arguments = Namespace(data=tmp_path, out=tmp_path, frames=FRAMES, steps=1, seed=0, stills=1)
 
     def go(video):

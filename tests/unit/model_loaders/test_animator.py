@@ -227,7 +227,9 @@ def test_a_foreign_checkpoint_is_named_with_its_keys(loaders, tiny_folder):
 def test_another_schedule_is_refused(loaders, tiny_folder):
     folder = copy_of(tiny_folder, "wrong_schedule")
     path = folder / "scheduler" / "scheduler_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "prediction_type": "epsilon"}))
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "prediction_type": "epsilon"}), encoding="utf-8"
+    )
     with pytest.raises(
         ValueError, match=r"scheduler_config\.json: prediction_type = 'epsilon', allowed 'v_prediction'"
     ):
@@ -238,11 +240,11 @@ def test_another_schedule_is_refused(loaders, tiny_folder):
 def test_the_model_s_own_facts_are_read(loaders, tiny_folder):
     folder = copy_of(tiny_folder, "with_facts")
     facts = {"frames": 9, "size": 96, "fps": 12, "preview_factors": [[0.1, 0.2, 0.3]] * 4, "preview_bias": [0, 0, 1]}
-    (folder / "driftfield.json").write_text(json.dumps(facts))
+    (folder / "driftfield.json").write_text(json.dumps(facts), encoding="utf-8")
     loaded = loaders.animator.load_animator("with_facts", "none", "auto")
     assert (loaded.frames, loaded.size, loaded.fps, loaded.preview_bias) == (9, 96, 12, (0, 0, 1))
     facts["preview_factors"].pop()
-    (folder / "driftfield.json").write_text(json.dumps(facts))
+    (folder / "driftfield.json").write_text(json.dumps(facts), encoding="utf-8")
     with pytest.raises(ValueError, match=r"driftfield\.json: preview_factors"):
         loaders.animator.load_animator("with_facts", "none", "auto")
     shutil.rmtree(folder)

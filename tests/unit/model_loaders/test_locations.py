@@ -40,7 +40,7 @@ def test_files_are_listed_with_their_subfolders_and_found(loaders, comfy_base):
 def test_svd_folders_are_told_from_others(loaders, comfy_base, tiny_folder):
     other = comfy_base / "models" / "diffusers" / "flat" / "sd15"
     other.mkdir(parents=True)
-    (other / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    (other / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}), encoding="utf-8")
     assert loaders.locations.animation_models() == ["built-in", "flat/sd15", "tiny"]
     assert loaders.locations.resolve("animator", "tiny") == tiny_folder
     with pytest.raises(ValueError, match="is a StableDiffusionPipeline, allowed: StableVideoDiffusionPipeline"):

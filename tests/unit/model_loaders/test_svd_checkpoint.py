@@ -140,7 +140,11 @@ def test_half_precision_stays_out_of_the_encoder(loaders, one_svd, tmp_path):
 def test_in_the_file_s_own_precision_the_weights_stay_in_the_file(loaders, one_svd):
     """Memory-mapped: nothing is copied but CLIP's q, k, v (cut apart) and projection (transposed)."""
     unet, vae, clip = loaders.svd_checkpoint.load_checkpoint(one_svd, torch.float32)
-    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(one_svd))]
+    maps = [
+        line.split()
+        for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        if line.endswith(str(one_svd))
+    ]
     ranges = [[int(end, 16) for end in fields[0].split("-")] for fields in maps]
 
     def copied(module):

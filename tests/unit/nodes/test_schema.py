@@ -49,7 +49,7 @@ def test_it_explains_itself(schemas, node_id):
     assert schema.category.startswith("Driftfield/") and schema.display_name and schema.description
     for given in schema.inputs:
         assert given.tooltip, given.id
-    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text()
+    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {schema.display_name}\n")
     for given in schema.inputs:
         assert (given.display_name or given.id).replace("_", " ") in page.replace("_", " "), given.id
@@ -75,7 +75,7 @@ def test_no_help_page_without_its_node():
 
 @pytest.mark.parametrize("name", ["arrows_to_long_animation", "short_animation", "motion_from_video"])
 def test_workflows_are_tidy_and_know_only_our_nodes_and_core_s(name):
-    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text())
+    workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     assert workflow["version"] == 0.4
     boxes = [(n["type"], *n["pos"], *n["size"]) for n in workflow["nodes"]]
     for i, (first, x, y, width, height) in enumerate(boxes):

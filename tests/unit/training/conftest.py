@@ -30,7 +30,7 @@ def toy_data(tmp_path_factory):
         cv2.imwrite(str(folder / "stills" / f"still{i}.webp"), still)
         index["clips"].append({"name": f"clip{i}", "split": split})
         index["stills"].append({"name": f"still{i}", "split": "train"})
-    (folder / "index.json").write_text(json.dumps(index))
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
     return folder
 
 

@@ -38,9 +38,9 @@ def test_command_and_its_continuation(toy_data, vae, tmp_path, run_command):
     files = {"animator", ADAPTER, "logs", "README.md", "report.json", "state.pt"}
     assert {p.name for p in (tmp_path / "first").iterdir()} == files
     assert not (tmp_path / "first" / "animator" / "vae").exists()
-    facts = json.loads((tmp_path / "first" / "animator" / "driftfield.json").read_text())
+    facts = json.loads((tmp_path / "first" / "animator" / "driftfield.json").read_text(encoding="utf-8"))
     assert facts["frames"] == 5 and facts["size"] == 64 and facts["fps"] == 8
-    report = json.loads((tmp_path / "first" / "report.json").read_text())
+    report = json.loads((tmp_path / "first" / "report.json").read_text(encoding="utf-8"))
     assert report["steps"] == 4 and report["clips"] == 8 and report["scenes"] == 3 and report["loss"] > 0
     assert report["held_out_loss"] != report["held_out_loss_before"] > 0
     assert all(tensor.dtype == torch.half for tensor in first.values()) and first["strength.weight"].any()

@@ -13,7 +13,7 @@ from driftfield.training import assemble
 def report(folder, *, steps, start=None, **figures):
     options = {"seed": 3, "learning_rate": 0.001, "start": start, "out": str(folder), "data": "somewhere"}
     values = {"steps": steps, "minutes": 30.0, "processes": 2, **figures, "options": options}
-    (folder / "report.json").write_text(json.dumps(values))
+    (folder / "report.json").write_text(json.dumps(values), encoding="utf-8")
 
 
 @pytest.fixture
@@ -25,7 +25,10 @@ def runs(tmp_path):
     pipeline = tiny_pipeline()
     pipeline.unet.save_pretrained(folders["animator"] / "animator" / "unet")
     config = folders["animator"] / "animator" / "unet" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "_name_or_path": str(tmp_path / "start")}))
+    config.write_text(
+        json.dumps({**json.loads(config.read_text(encoding="utf-8")), "_name_or_path": str(tmp_path / "start")}),
+        encoding="utf-8",
+    )
     for part, name in (("animator", "motion_adapter"), ("refiner", "refiner"), ("camera_lora", "camera_lora")):
         save_file({part: pipeline.unet.conv_in.bias.clone()}, folders[part] / f"{name}.safetensors")
     for part in ("autoencoder", "decoder"):
@@ -38,7 +41,9 @@ def runs(tmp_path):
 def run(out, runs, *more):
     named = [word for part, folder in runs.items() for word in (f"--{part.replace('_', '-')}", str(folder))]
     assemble.main([*named, "--device-name", "Toy GPU", "--out", str(out), *more])
-    return (out / "README.md").read_text(), json.loads((out / "training.json").read_text())
+    return (out / "README.md").read_text(encoding="utf-8"), json.loads(
+        (out / "training.json").read_text(encoding="utf-8")
+    )
 
 
 def test_everything_has_its_place_and_its_line(runs, tmp_path):
@@ -51,7 +56,7 @@ def test_everything_has_its_place_and_its_line(runs, tmp_path):
         assert (load_file(folder / file)[name].float() - expected).abs().max() < 1e-3
     files = {path.name for path in out.iterdir()}
     assert files >= {"motion_adapter.safetensors", "refiner.safetensors", "camera_lora.safetensors", "animator"}
-    config = json.loads((out / "animator" / "unet" / "config.json").read_text())
+    config = json.loads((out / "animator" / "unet" / "config.json").read_text(encoding="utf-8"))
     assert config["sample_size"] and "_name_or_path" not in config
     assert [r["part"] for r in reports] == list(assemble.PARTS)
     assert "| animator | 3 | 2 × Toy GPU | 30.0 | 3 | psnr 23, nested a 1.5 |" in text
@@ -92,7 +97,7 @@ def test_data_and_evaluation_are_in_the_card(runs, tmp_path):
     entry = {"package": "some-package==1.0"}
     summary = {"kept": {"clips train": 4, "clips held_out": 2}, "frames": 99}
     (tmp_path / "data" / "index.json").write_text(
-        json.dumps({"summary": summary, "clips": [entry, entry], "stills": []})
+        json.dumps({"summary": summary, "clips": [entry, entry], "stills": []}), encoding="utf-8"
     )
     (tmp_path / "evaluation").mkdir()
     evaluation = ["--data", str(tmp_path / "data"), "--evaluation", str(tmp_path / "evaluation")]
@@ -102,7 +107,7 @@ def test_data_and_evaluation_are_in_the_card(runs, tmp_path):
         {"what": "cosine", "value": 0.912345, "limit": 0.9, "at_least": True, "met": True},
         {"what": "drift", "value": 0.5, "limit": 0.25, "at_least": False, "met": False},
     ]
-    (tmp_path / "evaluation" / "control.json").write_text(json.dumps({"bars": bars}))
+    (tmp_path / "evaluation" / "control.json").write_text(json.dumps({"bars": bars}), encoding="utf-8")
     text, _ = run(tmp_path / "weights", runs, *evaluation)
     assert "2 clips held_out, 4 clips train; 99 frames of clips. From some-package==1.0." in text
     assert "| control | cosine | 0.912 | ≥ 0.9 | yes |\n| control | drift | 0.500 | ≤ 0.25 | no |" in text

@@ -79,7 +79,7 @@ def still_camera_data(toy_data, tmp_path_factory):
     """The toy set, and in each split a clip in whose middle something moves."""
     folder = tmp_path_factory.mktemp("still") / "data"
     shutil.copytree(toy_data, folder)
-    index = json.loads((folder / "index.json").read_text())
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     random = np.random.default_rng(5)
     ground, thing = (
         cv2.resize(random.integers(0, 256, (n, n, 3), np.uint8), (s, s), interpolation=cv2.INTER_CUBIC)
@@ -94,7 +94,7 @@ def still_camera_data(toy_data, tmp_path_factory):
             writer.write(frame)
         writer.release()
         index["clips"].append({"name": path.stem, "split": split})
-    (folder / "index.json").write_text(json.dumps(index))
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
     return folder
 
 
@@ -132,7 +132,7 @@ def test_command_writes_what_the_loader_reads(
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     assert {tensor.dtype for tensor in tensors.values()} == {torch.half}
     assert all(tensor.any() for tensor in tensors.values())
-    report = json.loads((tmp_path / "report.json").read_text())
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["steps"] == 3 and report["clips"] == 8  # 2 windows, mirrored, and both played backwards
     assert report["held_out_loss"] != report["held_out_loss_before"] > 0
 

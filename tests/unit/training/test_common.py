@@ -31,7 +31,7 @@ def test_a_preset_without_the_section_is_named(capsys):
 
 
 def test_a_preset_may_be_a_file(tmp_path):
-    (tmp_path / "own.toml").write_text("[refiner]\nsteps = 7\n")
+    (tmp_path / "own.toml").write_text("[refiner]\nsteps = 7\n", encoding="utf-8")
     assert common.parse_arguments("refiner", "", [*REQUIRED, "--preset", str(tmp_path / "own.toml")]).steps == 7
 
 
@@ -143,21 +143,21 @@ def test_results_are_replaced_whole(tmp_path):
     for content in ("one", "two"):
         with common.replacing(tmp_path) as folder:
             (folder / "model").mkdir()
-            (folder / "model" / content).write_text(content)
-            (folder / "card.txt").write_text(content)
+            (folder / "model" / content).write_text(content, encoding="utf-8")
+            (folder / "card.txt").write_text(content, encoding="utf-8")
         assert [p.name for p in (tmp_path / "model").iterdir()] == [content]
-        assert (tmp_path / "card.txt").read_text() == content
+        assert (tmp_path / "card.txt").read_text(encoding="utf-8") == content
     assert sorted(p.name for p in tmp_path.iterdir()) == ["card.txt", "model"]
 
 
 def test_a_run_killed_while_it_writes_leaves_what_was_there(tmp_path):
-    (tmp_path / "card.txt").write_text("whole")
+    (tmp_path / "card.txt").write_text("whole", encoding="utf-8")
     with pytest.raises(KeyboardInterrupt), common.replacing(tmp_path) as folder:
-        (folder / "card.txt").write_text("ha")
+        (folder / "card.txt").write_text("ha", encoding="utf-8")
         raise KeyboardInterrupt
-    assert (tmp_path / "card.txt").read_text() == "whole"
+    assert (tmp_path / "card.txt").read_text(encoding="utf-8") == "whole"
     with common.replacing(tmp_path) as folder:  # and the next one is not in its way
-        (folder / "card.txt").write_text("whole again")
+        (folder / "card.txt").write_text("whole again", encoding="utf-8")
     assert [p.name for p in tmp_path.iterdir()] == ["card.txt"]
 
 

@@ -90,7 +90,7 @@ def test_fields_and_videos_are_cropped_alike(prepared):
         torch.testing.assert_close(field, torch.tensor([2.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 64, 64))
         first, second = clip[:2].float()
         assert (second[..., 6:-4] - first[..., 4:-6]).abs().mean() < 0.3 * (second - first)[..., 4:-4].abs().mean()
-    index = json.loads((out / "index.json").read_text())
+    index = json.loads((out / "index.json").read_text(encoding="utf-8"))
     assert [clip["mean_motion_px"] for clip in index["clips"]] == [8.0, 8.0]  # at 256 px
 
 

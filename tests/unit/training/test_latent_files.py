@@ -41,10 +41,10 @@ def test_no_files_are_no_clips():
 @pytest.mark.parametrize("what", ["data", "encoder", "settings"])
 def test_the_fingerprint_tells_sets_apart(tmp_path, what):
     index, vae = tmp_path / "index.json", tiny_vae()
-    index.write_text("{}")
+    index.write_text("{}", encoding="utf-8")
     before = fingerprint(tmp_path, vae, 25, 16)
     assert before == fingerprint(tmp_path, tiny_vae(), 25, 16)
     if what == "data":
-        index.write_text('{"clips": []}')
+        index.write_text('{"clips": []}', encoding="utf-8")
     after = fingerprint(tmp_path, tiny_vae(seed=5) if what == "encoder" else vae, 25, 8 if what == "settings" else 16)
     assert after != before

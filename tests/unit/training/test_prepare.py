@@ -117,7 +117,7 @@ def test_splits_keep_copies_of_held_out_items_out_of_training():
 
 
 def test_committed_lists_are_disjoint_and_complete():
-    lists = json.loads(prepare.LISTS.read_text())
+    lists = json.loads(prepare.LISTS.read_text(encoding="utf-8"))
     assert len(set(lists["clips"])) == 30 and len(set(lists["stills"])) == 60
     assert not set(lists["excluded"]) & set(lists["clips"] + lists["stills"])
     assert lists["demo"] in lists["stills"]
@@ -130,7 +130,7 @@ def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path):
     (tmp_path / "in" / "broken.mp4").write_bytes(b"no video")
     out = ["--out", str(tmp_path / "out"), "--processes", "1", "--size", "128"]
     prepare.main(["videos", str(tmp_path / "in"), *out])
-    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    index = json.loads((tmp_path / "out" / "index.json").read_text(encoding="utf-8"))
     assert [clip["frames"] for clip in index["clips"]] == [30, 30]
     assert [(entry["file"], entry["dropped"]) for entry in index["dropped"]] == [("broken.mp4", "unreadable")]
     for clip in index["clips"]:
@@ -163,7 +163,7 @@ def test_files_of_one_name_in_several_folders_are_several(texture, tmp_path):
         (tmp_path / "in" / f"scene{number}").mkdir(parents=True)
         write_clip(tmp_path / "in" / f"scene{number}" / "video.mp4", source, 24, 18)
     prepare.main(["videos", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--processes", "1", "--size", "128"])
-    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    index = json.loads((tmp_path / "out" / "index.json").read_text(encoding="utf-8"))
     assert [clip["file"] for clip in index["clips"]] == ["scene0/video.mp4"]
     assert [(entry["file"], entry["dropped"]) for entry in index["dropped"]] == [("scene1/video.mp4", "duplicate")]
 
@@ -237,7 +237,7 @@ def test_animations_are_read_with_their_rate(texture, tmp_path):
 
 def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path):
     """What is held out by name is held out, what is excluded is left out, the rest is trained on."""
-    lists = json.loads(prepare.LISTS.read_text())
+    lists = json.loads(prepare.LISTS.read_text(encoding="utf-8"))
     turned = cv2.rotate(texture, cv2.ROTATE_180)
     mirrored = texture[:, ::-1]
     animations = {lists["clips"][0]: texture, lists["excluded"][0]: mirrored, "new-1": turned}
@@ -257,7 +257,7 @@ def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path):
                 archive.writestr(f"templates/{name}.webp", buffer.getvalue())
     out = tmp_path / "out"
     prepare.main(["mini", "--packages", str(tmp_path / "wheels"), "--out", str(out), "--processes", "1"])
-    index = json.loads((out / "index.json").read_text())
+    index = json.loads((out / "index.json").read_text(encoding="utf-8"))
     found = {entry["name"]: entry["split"] for kind in ("clips", "stills") for entry in index[kind]}
     held_out = {lists["clips"][0]: "held_out", lists["stills"][0]: "held_out"}
     assert found == held_out | {"new-1": "train", "new-2": "train"}

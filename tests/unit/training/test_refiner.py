@@ -161,7 +161,7 @@ def test_command_and_its_continuation(toy_data, tmp_path, run_command):
         return training.build_refiner(SimpleNamespace(start=tmp_path / out)).state_dict()
 
     first = run("first")
-    report = json.loads((tmp_path / "first" / "report.json").read_text())
+    report = json.loads((tmp_path / "first" / "report.json").read_text(encoding="utf-8"))
     assert report["steps"] == 4 and len(report["held_out_epe"]) == 4
     onwards = run("onwards", "--start", str(tmp_path / "first"))
     for key, tensor in onwards.items():
@@ -173,7 +173,7 @@ def test_annotated_fields_are_the_targets_where_there_are_some(toy_data, tmp_pat
     folder = tmp_path / "data"
     shutil.copytree(toy_data, folder)
     (folder / "fields").mkdir()
-    names = [entry["name"] for entry in json.loads((folder / "index.json").read_text())["clips"]]
+    names = [entry["name"] for entry in json.loads((folder / "index.json").read_text(encoding="utf-8"))["clips"]]
     for number, name in enumerate(names):
         write_flo(folder / "fields" / f"{name}.flo", torch.full((1, 2, 64, 64), float(number)))
     fields = data.load_pairs(folder, "train")

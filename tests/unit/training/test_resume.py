@@ -81,15 +81,15 @@ def test_a_set_without_stills_is_enough(toy_data, trained, tmp_path, run_command
     """As `prepare videos` writes it."""
     data = tmp_path / "data"
     shutil.copytree(toy_data, data)
-    index = json.loads((data / "index.json").read_text())
-    (data / "index.json").write_text(json.dumps({**index, "stills": []}))
+    index = json.loads((data / "index.json").read_text(encoding="utf-8"))
+    (data / "index.json").write_text(json.dumps({**index, "stills": []}), encoding="utf-8")
     module, words, settings = COMMANDS[name]
     arguments = [*(trained.get(word, word) for word in words), "--set", *settings, "steps=1"]
     run_command(module, data, tmp_path / "out", *arguments)
-    card = (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert card.startswith(f"# {module.__name__.rpartition('.')[2]}\n")
     assert "| data | 2 clips train, 1 clips held_out |" in card
-    (data / "index.json").write_text(json.dumps({"clips": [], "stills": []}))
+    (data / "index.json").write_text(json.dumps({"clips": [], "stills": []}), encoding="utf-8")
     with pytest.raises(ValueError, match="nothing to train on|no train clips"):
         run_command(module, data, tmp_path / "none", *arguments)
 
@@ -103,6 +103,6 @@ def test_two_processes_train_one_refiner(toy_data, tmp_path):
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
-    report = json.loads((tmp_path / "report.json").read_text())
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["processes"] == 2 and report["steps"] == 3 and "held_out_epe" in report
     assert done.stdout.count("done:") == 1

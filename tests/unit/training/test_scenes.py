@@ -120,7 +120,7 @@ def test_bad_input_is_named(stills, options, message):
 
 @pytest.mark.skipif(not (DATA / "index.json").exists(), reason="the mini data set is not prepared")
 def test_flow_predicts_the_frames_of_real_stills():
-    names = [entry["name"] for entry in json.loads((DATA / "index.json").read_text())["stills"]][:60:15]
+    names = [entry["name"] for entry in json.loads((DATA / "index.json").read_text(encoding="utf-8"))["stills"]][:60:15]
     stills = [cv2.imread(str(DATA / "stills" / f"{name}.webp"))[..., ::-1].copy() for name in names]
     stills = torch.stack([torch.from_numpy(still).permute(2, 0, 1) / 127.5 - 1 for still in stills])
     for kind in ("eulerian", "arrows", "camera"):

@@ -26,7 +26,7 @@ def test_a_folder(tmp_path, variant):
 
 def test_what_is_no_svd_is_named(tmp_path):
     (tmp_path / "unet").mkdir()
-    (tmp_path / "unet" / "config.json").write_text("{}")
+    (tmp_path / "unet" / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="no vae, image_encoder, needed: a diffusers folder"):
         svd.load_svd(tmp_path)
     save_file({"unet.conv_in.lora_A.weight": torch.zeros(1)}, tmp_path / "file.safetensors")
