@@ -101,7 +101,7 @@ def _to_canvas(image: Tensor) -> np.ndarray:
     if single.ndim != 3 or single.shape[0] != 3:
         raise ValueError(f"image: got {list(image.shape)}, allowed [3, H, W] or [1, 3, H, W]")
     pixels = (single.detach().float().cpu().clamp(0, 1) * 255).round().byte()
-    return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+    return pixels.permute(1, 2, 0).numpy().copy(order="C")  # strides that OpenCV takes even where a side is one pixel
 
 
 def _from_canvas(canvas: np.ndarray) -> Tensor:

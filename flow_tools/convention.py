@@ -5,11 +5,20 @@ to k + 1 in pixels per frame on that HxW grid, sampled at frame k's pixels. N = 
 step.
 """
 
+import logging
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 REFERENCE_SIZE = 512  # the frame size, in px, that the paper's constants and our motion strength refer to
+
+
+def check_finite(name: str, value: float) -> None:
+    """ValueError where it is NaN, which is within any widget's limits, or infinite."""
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: got {value}, allowed a finite number")
 
 
 def check_flow(flow: Tensor, name: str = "flow") -> None:
@@ -24,6 +33,14 @@ def check_flow(flow: Tensor, name: str = "flow") -> None:
         raise ValueError(f"{name}: got {int((~finite).sum())} NaN or infinite values, allowed finite ones")
 
 
+def check_motion(flow: Tensor, name: str = "flow") -> None:
+    """As `check_flow`; also ValueError where something moves more than the picture's diagonal from frame to frame."""
+    check_flow(flow, name)
+    fastest, diagonal = float(flow.norm(dim=1).max()), math.hypot(*flow.shape[-2:])
+    if not fastest <= diagonal * (1 + 1e-4):  # what float32 rounds off
+        raise ValueError(f"{name}: moves {fastest:.0f} px a frame, allowed at most the diagonal, {diagonal:.0f} px")
+
+
 def resize_flow(flow: Tensor, height: int, width: int) -> Tensor:
     """Flow [N, 2, H, W] px/frame on another grid: bilinear, values scaled by the width and height ratios."""
     scale = flow.new_tensor([width / flow.shape[-1], height / flow.shape[-2]]).view(1, 2, 1, 1)
@@ -35,12 +52,51 @@ def flip_flow(flow: Tensor) -> Tensor:
     return flow.flip(-1) * flow.new_tensor([-1.0, 1.0]).view(1, 2, 1, 1)
 
 
-def image_to_tensor(image: Tensor) -> Tensor:
-    """ComfyUI IMAGE [B, H, W, 3|4] 0..1 -> [B, 3, H, W] -1..1, alpha composited over black (here and nowhere else)."""
-    if image.ndim != 4 or image.shape[-1] not in (3, 4) or 0 in image.shape:
-        raise ValueError(f"image: got {list(image.shape)}, allowed [B, H, W, 3] or [B, H, W, 4]")
-    color = image[..., :3] * image[..., 3:] if image.shape[-1] == 4 else image
+def image_to_tensor(image: Tensor, name: str = "image") -> Tensor:
+    """ComfyUI IMAGE [B, H, W, 1|3|4], 0..1 or uint8 -> float32 [B, 3, H, W] -1..1 in main memory: the door of pictures.
+
+    Grey becomes three equal channels, alpha is composited over black (here and nowhere else). ValueError, with the
+    input's name, for other shapes or kinds of numbers, NaN or infinity.
+    """
+    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
+        got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"{name}: got {got}, allowed [B, H, W, C] with C of 3, 4 (with alpha) or 1 (grey)")
+    image = _to_float32(image, name)
+    color = image[..., :3] * image[..., 3:] if image.shape[-1] == 4 else image.expand(*image.shape[:3], 3)
     return color.permute(0, 3, 1, 2).contiguous() * 2 - 1
+
+
+def mask_to_tensor(mask: Tensor, name: str = "mask") -> Tensor:
+    """ComfyUI MASK [H, W], [1, H, W] or [1, 1, H, W] -> float32 [1, 1, H, W] 0..1 in main memory: the door of masks.
+
+    What lies outside 0..1 is clamped, and the log says so. ValueError, with the input's name, for several masks, other
+    shapes or kinds of numbers, NaN or infinity.
+    """
+    shape = list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+    if not isinstance(mask, Tensor) or mask.ndim not in (2, 3, 4) or 0 in mask.shape:
+        raise ValueError(f"{name}: got {shape}, allowed a mask [H, W], [1, H, W] or [1, 1, H, W]")
+    if mask.ndim == 4 and mask.shape[1] != 1:
+        raise ValueError(f"{name}: got {shape}, allowed one channel, [1, 1, H, W]")
+    if mask.ndim > 2 and len(mask) != 1:
+        raise ValueError(f"{name}: got a batch of {len(mask)} masks, allowed exactly 1")
+    mask = _to_float32(mask, name).reshape(1, 1, *mask.shape[-2:])
+    outside = int(((mask < 0) | (mask > 1)).sum())
+    if outside:
+        low, high = mask.aminmax()
+        logging.warning("Driftfield: %s: %d values in %g..%g clamped to 0..1", name, outside, low, high)
+    return mask.clamp(0, 1)
+
+
+def _to_float32(values: Tensor, name: str) -> Tensor:
+    if values.dtype == torch.uint8:
+        return values.to("cpu", torch.float32) / 255
+    if not values.is_floating_point() and values.dtype != torch.bool:
+        raise ValueError(f"{name}: got numbers of the kind {values.dtype}, allowed floating-point, or uint8")
+    values = values.to("cpu", torch.float32)
+    bad = int((~values.isfinite()).sum())
+    if bad:
+        raise ValueError(f"{name}: got {bad} NaN or infinite values, allowed finite ones")
+    return values
 
 
 def tensor_to_image(tensor: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Arrows -> sparse flow (eq. 5)."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,20 +19,28 @@ def sparse_flow(arrows: MotionArrows, *, height: int, width: int, frames: int) -
     - One point, a pin: zero flow with the mask set (ours).
     The mask is a hint's weight: 1, or 1/n for each of the n pixels of a curved arrow, which else would outvote its
     straight neighbours n to 1. Where two hints fall on one pixel the later wins. No arrows give exact zeros.
+    ValueError, with the arrow's name, where one moves more than the diagonal of the grid from frame to frame.
     """
     for name, value, least in (("height", height, 1), ("width", width, 1), ("frames", frames, 2)):
         if value < least:
             raise ValueError(f"{name}: got {value}, allowed {least} or more")
     flow = np.zeros((2, height, width), dtype=np.float32)
     hints = np.zeros((1, height, width), dtype=np.float32)
+    diagonal = math.hypot(height, width)
     for arrow in arrows.arrows:
         path = path_px(arrow.points, width=width, height=height)
         length = path_length(path)
+        speed = length * arrow.strength / (frames - 1)
+        if not speed <= diagonal * (1 + 1e-6):  # an arrow along the diagonal, in floats
+            raise ValueError(
+                f"arrow {arrow.id}: moves {speed:.0f} px a frame, allowed at most the diagonal, {diagonal:.0f} px; "
+                f"make the arrow or its strength ({arrow.strength:g}) smaller, or frames ({frames}) more"
+            )
         samples = int(length / SAMPLE_SPACING_PX) + 2 if len(path) > 2 else 1
         distances = np.linspace(0, length, samples)
         positions, tangents = along_path(path, distances)
         column, row = _pixel(positions[:, 0], width), _pixel(positions[:, 1], height)
-        flow[:, row, column] = (tangents * (length * arrow.strength / (frames - 1))).T  # eq. 5
+        flow[:, row, column] = (tangents * speed).T  # eq. 5
         hints[:, row, column] = 1 / len(np.unique(row * width + column))
     return torch.from_numpy(flow)[None], torch.from_numpy(hints)[None]
 

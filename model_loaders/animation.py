@@ -1,12 +1,13 @@
 """One segment of video from one still: every choice of Animate Image, made in one place."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..flow_tools.convention import pad_to_multiple
+from ..flow_tools.convention import check_finite, pad_to_multiple
 from ..sampling.animate import Trajectory, animate, euler
 from ..sampling.denoiser import Conditioning
 from ..sampling.dual_clock import FREE, Hold, regions, warped_still
@@ -27,6 +28,7 @@ AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH = (
 CONTROLS = [AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH]
 AUTOMATIC = -1.0  # a noise level
 STEPS, WEAK_STEP, STRONG_STEP = 50, 16, 21  # Time-to-Move's choice; of SVD's own schedule: noise 75 and 31
+AREA = 3  # px, a side of the smallest square that counts as one
 STILL = 0.0  # to the end: what the flow asks to stand still is the picture itself
 
 
@@ -59,10 +61,11 @@ class Plan:
     start: Tensor | None  # [L, c, h, w] latents that the noise is added to; None: zeros
     guidance_scale: Tensor  # [L]
     padding: tuple[int, int, int, int]  # px: top, bottom, left, right
-    report: str  # what will be done, in words
+    report: str  # what will be done, in words, and a line for each warning
     image: Tensor  # what `plan` was asked for: [1, 3, H, W]
     guidance: MotionGuidance | None
     settings: Settings
+    warnings: tuple[str, ...] = ()  # what was hardly meant, and what to do
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ def plan(
 
     Raises ValueError for settings that are out of range or do not go together, or a guidance that does not fit.
     """
+    for name, value in asdict(settings).items():
+        if isinstance(value, float):
+            check_finite(name, value)
     asked, frames, fps = guidance, settings.frames or animator.frames, settings.fps or animator.fps
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 0 (the model's own) or 2 and more")
@@ -144,8 +150,29 @@ def plan(
         f"{animator.name}: {frames} frames of {image.shape[-1]}×{image.shape[-2]} at {fps} fps, "
         f"{len(sigmas) - 1} steps, {passes} a step; {said}{looping}; {note}"
     )
+    warnings = doubts(asked)
+    report = "\n".join((report, *(f"Warning: {warning}" for warning in warnings)))
     noise = torch.randn(conditioning.reference.shape, generator=generator)
-    return Plan(conditioning, sigmas, noise, start, scale, padding, report, image, asked, settings)
+    return Plan(conditioning, sigmas, noise, start, scale, padding, report, image, asked, settings, warnings)
+
+
+def doubts(guidance: MotionGuidance | None) -> tuple[str, ...]:
+    """What about the guidance was hardly meant, with what to do about it."""
+    if guidance is None:
+        return ("no guidance is connected, so the model moves things as it likes: connect one from Encode Motion",)
+    moving = guidance.flow.any(dim=1, keepdim=True).float()
+    if not moving.any():
+        return (
+            "the flow is zero everywhere, so nothing is asked to move: draw an arrow, and see that the region leaves "
+            "its surroundings white",
+        )
+    # Single pixels and thin lines are what Arrows to Sparse Flow stamps; a field for a whole picture has areas.
+    if min(moving.shape[-2:]) >= AREA and not (F.max_pool2d(-moving, AREA, stride=1) == -1).any():
+        return (
+            f"only {moving.mean():.2%} of the flow's pixels move, none beside all its neighbours, as in a sparse flow: "
+            "put Densify Flow between Arrows to Sparse Flow and Encode Motion",
+        )
+    return ()
 
 
 def animate_planned(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_step=None) -> Animation:

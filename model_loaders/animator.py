@@ -259,7 +259,8 @@ def squash(image: Tensor, size: int) -> Tensor:
         kernel = kernel if dim == 2 else kernel.transpose(2, 3)
         before = taps // 2
         padding = (0, 0, before, before) if dim == 2 else (before, before, 0, 0)
-        image = F.conv2d(F.pad(image, padding, mode="reflect"), kernel, groups=image.shape[1])
+        mode = "reflect" if before < image.shape[dim] else "replicate"  # a single pixel has nothing to reflect
+        image = F.conv2d(F.pad(image, padding, mode=mode), kernel, groups=image.shape[1])
     return F.interpolate(image, size=(size, size), mode="bicubic", align_corners=True)
 
 

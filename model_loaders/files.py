@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 SHOWN_KEYS = 5  # in an error message
 HEADER_LIMIT = 100_000_000  # bytes, of the format
+BEGINNING = 1024  # bytes that tell what a file is
 
 
 def read_json(path: Path) -> dict:
@@ -51,7 +52,10 @@ def read_config(path: Path, format_tag: str) -> dict:
 
 
 def read_tensors(paths: list[Path], dtype_of: Callable[[str, Tensor], torch.dtype]) -> dict[str, Tensor]:
-    """All tensors of the files, one at a time so that never two copies of the whole lie in memory."""
+    """All tensors of the files, one at a time so that never two copies of the whole lie in memory.
+
+    Raises ValueError naming file and key where one is not finite in its dtype.
+    """
     tensors = {}
     for path in paths:
         with open_file(path) as file:
@@ -59,8 +63,21 @@ def read_tensors(paths: list[Path], dtype_of: Callable[[str, Tensor], torch.dtyp
                 if key in tensors:
                     raise ValueError(f"{path}: key {key} is also in another shard")
                 tensor = file.get_tensor(key)
-                tensors[key] = tensor.to(dtype_of(key, tensor))
+                tensors[key] = usable(tensor.to(dtype_of(key, tensor)), key, path)
     return tensors
+
+
+def usable(tensor: Tensor, key: str, path: Path) -> Tensor:
+    """The tensor itself; ValueError where it holds NaN or infinity, which one pass without a copy tells."""
+    if tensor.is_floating_point() and tensor.numel():
+        whole = tensor if tensor.dtype.itemsize > 1 else tensor.float()  # fp8 knows no minimum
+        if not torch.stack(whole.aminmax()).isfinite().all():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"{path}: {key}: NaN or infinity in {kind}, allowed finite numbers; the file is damaged, its training "
+                "went wrong, or it needs the dtype fp32: download it again, or choose another one"
+            )
+    return tensor
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -128,20 +145,46 @@ def open_file(path: Path):
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: not a readable safetensors file ({error}){_shortness(path)}") from error
+        what = what_it_is(path)
+        raise ValueError(f"{path}: not a readable safetensors file ({error}){'; ' if what else ''}{what}") from error
+
+
+def what_it_is(path: Path) -> str:
+    """What a file that is no safetensors file is instead, and what to do; "" where that is unknown."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(BEGINNING)
+    except OSError:
+        return ""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not start:
+        return "it is empty: download it again"
+    if text.startswith(b"version https://git-lfs"):
+        return "it is a git-lfs pointer, not the file it points to: run `git lfs pull`, or download the file itself"
+    if text.startswith((b"<!doctype html", b"<html")) or b"<html" in text:
+        return (
+            "it is an HTML page, such as a site shows instead of a file that needs a login or another link: download "
+            "the file itself"
+        )
+    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04")):
+        return "it is a PyTorch file (.ckpt, .pt) or another archive with a changed name: get the .safetensors version"
+    return _shortness(path)
 
 
 def _shortness(path: Path) -> str:
-    """What to add to an error where the file's header is whole and promises more bytes than there are."""
+    """What to say where the file is shorter than its header promises."""
+    size = path.stat().st_size
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > HEADER_LIMIT:
                 return ""
-            header = json.loads(file.read(length))
-        tensors = [value for key, value in header.items() if key != "__metadata__"]
-        promised = 8 + length + max(value["data_offsets"][1] for value in tensors)
-        size = path.stat().st_size
+            if size < 8 + length:
+                promised = 8 + length
+            else:
+                tensors = [value for key, value in json.loads(file.read(length)).items() if key != "__metadata__"]
+                promised = 8 + length + max(value["data_offsets"][1] for value in tensors)
     except (OSError, ValueError, AttributeError, TypeError, KeyError, IndexError):
         return ""
-    return f"; it has {size} of {promised} bytes: the download was cut short, needed: the whole file"
+    least = "" if size >= 8 + length else "at least "
+    return f"it has {size} of {least}{promised} bytes: the download was cut short, needed: the whole file"

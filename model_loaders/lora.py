@@ -8,6 +8,7 @@ import comfy.lora
 from comfy.weight_adapter import LoRAAdapter
 from torch import nn
 
+from ..flow_tools.convention import check_finite
 from .animator import Animator
 from .files import read_json, read_metadata, read_tensors, shorten
 from .memory import unwrap
@@ -21,7 +22,10 @@ def apply_lora(animator: Animator, path: Path, weight: float) -> Animator:
 
     Raises ValueError naming the file and the keys that fit no layer of this UNet, or fit it in another shape.
     """
+    check_finite("weight", weight)
     tensors = read_tensors([path], lambda key, tensor: tensor.dtype)
+    if not any(tensor.numel() for tensor in tensors.values()):
+        raise ValueError(f"{path}: {len(tensors)} tensors with nothing in them, allowed: a LoRA for {animator.name}")
     shapes = {key: tuple(value.shape) for key, value in animator.unet.model.state_dict().items()}
     patches = comfy.lora.load_lora(tensors, key_map(unwrap(animator.unet).unet), log_missing=False)
     used = {key for patch in patches.values() for key in getattr(patch, "loaded_keys", ())}

@@ -104,12 +104,18 @@ def held_by_free_memory(count: int, bytes_each: int) -> int:
     return max(1, min(count, int(MEMORY_SHARE * free_bytes() // bytes_each)))
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Newer versions of ComfyUI know more kinds of it than one exception class."""
+    known = getattr(management, "is_oom", None)
+    return known(error) if known else isinstance(error, OutOfMemory)
+
+
 def once_smaller(run: Callable[[int], Result], size: int, smaller: int, what: str) -> Result:
     """run(size); where that runs out of memory, once more run(smaller), and the log says so."""
     try:
         return run(size)
-    except OutOfMemory:
-        if smaller >= size:
+    except Exception as error:
+        if smaller >= size or not is_out_of_memory(error):
             raise
     # Outside the except block, so that the failed attempt's tensors are free.
     logging.warning("Driftfield: out of memory with %s = %d, trying %d", what, size, smaller)

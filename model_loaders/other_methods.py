@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..flow_tools.convention import crop_padding
-from ..sampling.animate import first_state, later_noise
+from ..sampling.animate import first_state, later_noise, seed_after
 from ..sampling.denoiser import Conditioning
 from ..sampling.direct import direct
 from ..sampling.dual_clock import Hold
@@ -86,7 +86,7 @@ def chained(animation: Animation, total_frames: int, seed: int, answers: Answers
         ending = clip[-DECODED:]
         last = decode(animator, ending, segment_frames=len(ending))[-1:]
         picture = crop_padding(last, animation.padding).clamp(-1, 1)
-        settings = replace(plan_of_first.settings, seed=seed + k)
+        settings = replace(plan_of_first.settings, seed=seed_after(seed, k))
         planned = plan(animator, picture, plan_of_first.guidance, settings, sigmas=sigmas)
         windows = denoiser_of_windows(
             [Worker(animator)],

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .files import load_strictly, open_file, read_metadata, read_shapes, shorten
+from .files import load_strictly, open_file, read_metadata, read_shapes, shorten, usable
 
 NEEDED = (
     "needed: Stable Video Diffusion's original file, svd.safetensors (14 frames) or svd_xt.safetensors (25), "
@@ -309,7 +309,10 @@ def _fill(
         raise ValueError(f"{path}: unknown keys {shorten(unknown)}")
     wanted = {key: value.shape for key, value in module.state_dict().items()}
     with open_file(path) as file:
-        tensors = {key: _tensor(file, key, name, wanted[key]).to(dtype_of(key)) for key, name in names.items()}
+        tensors = {
+            key: usable(_tensor(file, key, name, wanted[key]).to(dtype_of(key)), name or key, path)
+            for key, name in names.items()
+        }
     load_strictly(module.requires_grad_(False), tensors, path)
 
 

@@ -4,7 +4,7 @@ import logging
 
 from comfy_api.latest import io, ui
 
-from ..flow_tools.convention import check_flow, image_to_tensor, pad_to_multiple
+from ..flow_tools.convention import check_finite, check_motion, image_to_tensor, pad_to_multiple
 from ..model_loaders.animation import AUTO, AUTOMATIC, CONTROLS, Settings, animate_planned, plan
 from ..model_loaders.animator import encode_motion
 from ..model_loaders.conditioning import PAD, MotionGuidance
@@ -57,7 +57,8 @@ class EncodeMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, animator, flow, guidance_strength) -> io.NodeOutput:
-        check_flow(flow)
+        check_motion(flow)
+        check_finite("guidance_strength", guidance_strength)
         maps = None
         if animator.has_adapter:
             maps = encode_motion(animator, pad_to_multiple(flow, PAD)[0], on_step=progress())
@@ -259,7 +260,7 @@ class AnimateImage(io.ComfyNode):
         run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
         planned = plan(animator, image_to_tensor(single(image)), guidance, settings, sigmas=sigmas)
         animation = animate_planned(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
-        logging.info("Driftfield: %s", planned.report)
+        logging.log(logging.WARNING if planned.warnings else logging.INFO, "Driftfield: %s", planned.report)
         return io.NodeOutput(animation, planned.report, ui=ui.PreviewText(planned.report))
 
 

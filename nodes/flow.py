@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from comfy_api.latest import io, ui
 
 from ..flow_tools.color import draw_flow, flow_to_color
-from ..flow_tools.convention import image_to_tensor, resize_flow
+from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow
 from ..flow_tools.dense import MODES, default_sigma_px, densify
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
 from ..flow_tools.strength import strength_percent
@@ -78,7 +78,7 @@ class DensifyFlow(io.ComfyNode):
         height, width = sparse_flow.shape[-2:]
         flow = densify(
             sparse_flow,
-            single(hints, "hints")[None],
+            mask_to_tensor(hints, "hints"),
             sigma_px=sigma or default_sigma_px(height, width),
             threshold=threshold,
             mode=mode,
@@ -127,7 +127,7 @@ class RefineFlow(io.ComfyNode):
             refiner,
             resize_flow(flow, *size),
             picture,
-            hints=None if hints is None else (sparse_flow, single(hints, "hints")[None]),
+            hints=None if hints is None else (sparse_flow, mask_to_tensor(hints, "hints")),
             region=fitted(region, *size),
             on_step=progress(),
         )
@@ -135,10 +135,10 @@ class RefineFlow(io.ComfyNode):
 
 
 def fitted(region: torch.Tensor | None, height: int, width: int) -> torch.Tensor | None:
-    """A MASK [1, h, w] as [1, 1, height, width]."""
+    """A MASK of any size as [1, 1, height, width]."""
     if region is None:
         return None
-    return F.interpolate(single(region, "region")[None].float(), size=(height, width), mode="bilinear")
+    return F.interpolate(mask_to_tensor(region, "region"), size=(height, width), mode="bilinear")
 
 
 class EstimateFlow(io.ComfyNode):
@@ -167,7 +167,7 @@ class EstimateFlow(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, method) -> io.NodeOutput:
-        frames = image_to_tensor(images)
+        frames = image_to_tensor(images, "images")
         report = progress()
 
         def on_step(done: int, total: int) -> None:

@@ -8,6 +8,7 @@ from comfy.model_sampling import V_PREDICTION, ModelSamplingContinuousEDM
 from torch import Tensor
 
 from ..sampling.animate import euler
+from .types import LARGEST_SEED
 
 POST_CFG = "sampler_post_cfg_function"
 OWN_LEVELS = ("dpm_fast_function", "dpm_adaptive_function")
@@ -53,6 +54,7 @@ def wrap_sampler(sampler, *, sigma_min: float, sigma_max: float, seed: int) -> C
         devices = range(torch.cuda.device_count()) if x.is_cuda else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
-            return function(model, x, sigmas, extra_args={"seed": seed}, callback=callback, disable=True, **options)
+            extra = {"seed": seed % LARGEST_SEED}  # ComfyUI's may add 1 to it, and torch takes no larger ones
+            return function(model, x, sigmas, extra_args=extra, callback=callback, disable=True, **options)
 
     return run

@@ -116,6 +116,11 @@ def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
     return Trajectory(sigmas, (*(states[i] for i in order), latents), (*(estimates[i] for i in order), latents))
 
 
+def seed_after(seed, k):
+    """The k-th seed after `seed`: after 2^64 - 1 comes 0, for torch takes no larger ones."""
+    return (seed + k) % 2**64
+
+
 def later_noise(seed):
     """A generator for what follows a segment: none of its numbers are those of the segment sampled with this seed."""
     return torch.Generator().manual_seed(seed ^ 0x9E3779B97F4A7C15)

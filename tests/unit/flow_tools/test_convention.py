@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,9 +7,11 @@ from hypothesis import strategies as st
 
 from driftfield.flow_tools.convention import (
     check_flow,
+    check_motion,
     crop_padding,
     flip_flow,
     image_to_tensor,
+    mask_to_tensor,
     pad_to_multiple,
     resize_flow,
     tensor_to_image,
@@ -103,3 +107,78 @@ def test_padding_equals_torch(mode):
 def test_unknown_padding_mode_is_refused():
     with pytest.raises(ValueError, match="'wrap'"):
         pad_to_multiple(torch.zeros(1, 1, 2, 2), 8, "wrap")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.uint8])
+def test_pictures_of_any_kind_of_numbers_are_float32(dtype):
+    image = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
+    given = (image * 255).to(dtype) if dtype == torch.uint8 else image.to(dtype)
+    tensor = image_to_tensor(given)
+    assert tensor.dtype == torch.float32
+    torch.testing.assert_close(tensor.flatten(), torch.tensor([-1.0, 0.0, 1.0]), atol=0.005, rtol=0)
+
+
+def test_grey_becomes_three_equal_channels():
+    grey = random(2, 3, 4, 1)
+    tensor = image_to_tensor(grey)
+    assert tensor.shape == (2, 3, 3, 4)
+    assert all(torch.equal(tensor[:, i], grey[..., 0] * 2 - 1) for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (torch.zeros(1, 4, 4, 2), r"still: got \[1, 4, 4, 2\], allowed \[B, H, W, C\] with C of 3"),
+        (torch.zeros(4, 4, 3), r"still: got \[4, 4, 3\]"),
+        (torch.zeros(1, 4, 4, 3, dtype=torch.long), r"still: got numbers of the kind torch\.int64"),
+        (torch.full((1, 2, 1, 3), float("nan")), r"still: got 6 NaN or infinite values"),
+        (torch.full((1, 1, 1, 3), float("inf")).half(), r"still: got 3 NaN or infinite values"),
+        (None, r"still: got NoneType"),
+    ],
+)
+def test_pictures_that_are_none_are_refused_by_the_input_s_name(image, said):
+    with pytest.raises(ValueError, match=said):
+        image_to_tensor(image, "still")
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 3, 4), (1, 1, 3, 4)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64, torch.uint8, torch.bool])
+def test_masks_of_any_shape_and_kind_are_float32(shape, dtype):
+    values = torch.arange(12).view(shape) % 2
+    mask = mask_to_tensor((values * 255).to(dtype) if dtype == torch.uint8 else values.to(dtype))
+    assert mask.dtype == torch.float32 and torch.equal(mask, values.float().view(1, 1, 3, 4))
+
+
+def test_masks_outside_0_to_1_are_clamped_and_it_is_said(caplog):
+    with caplog.at_level(logging.WARNING):
+        mask = mask_to_tensor(torch.tensor([[-2.0, 0.25, 3.0]]), "region")
+    assert mask.flatten().tolist() == [0.0, 0.25, 1.0]
+    assert "region: 2 values in -2..3 clamped to 0..1" in caplog.text
+    caplog.clear()
+    mask_to_tensor(torch.tensor([[0.0, 1.0]]), "region")
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (torch.zeros(3, 4, 4), "region: got a batch of 3 masks, allowed exactly 1"),
+        (torch.zeros(2, 1, 4, 4), "region: got a batch of 2 masks, allowed exactly 1"),
+        (torch.zeros(1, 4, 4, 3), r"region: got \[1, 4, 4, 3\], allowed one channel"),
+        (torch.zeros(4), r"region: got \[4\], allowed a mask"),
+        (torch.full((2, 2), float("nan")), "region: got 4 NaN or infinite values"),
+    ],
+)
+def test_masks_that_are_none_are_refused_by_the_input_s_name(mask, said):
+    with pytest.raises(ValueError, match=said):
+        mask_to_tensor(mask, "region")
+
+
+def test_nothing_moves_more_than_the_diagonal():
+    flow = torch.zeros(1, 2, 30, 40)
+    flow[0, :, 3, 3] = torch.tensor([40.0, -30.0])
+    check_motion(flow)
+    with pytest.raises(ValueError, match="flow: moves 51 px a frame, allowed at most the diagonal, 50 px"):
+        check_motion(flow * 1.02)
+    with pytest.raises(ValueError, match="NaN"):
+        check_motion(flow * torch.nan)

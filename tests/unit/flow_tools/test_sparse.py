@@ -86,3 +86,11 @@ def test_repeated_points_count_once():
 def test_impossible_sizes_are_refused(what, value):
     with pytest.raises(ValueError, match=f"{what}: got {value}, allowed"):
         sparse(**{what: value})
+
+
+def test_an_arrow_that_leaves_the_picture_at_once_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"arrow a3: moves 192 px a frame, allowed at most the diagonal, 143 px"):
+        sparse(Arrow("a1", ((0.1, 0.5), (0.2, 0.5))), Arrow("a3", ((0.25, 0.5), (0.75, 0.5)), 3.0), frames=2)
+    with pytest.raises(ValueError, match="arrow a: moves inf px"):
+        sparse(Arrow("a", ((0.25, 0.5), (0.75, 0.5)), float("inf")))
+    sparse(Arrow("whole", ((0.0, 0.0), (1.0, 1.0))), frames=2)

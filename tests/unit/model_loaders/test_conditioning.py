@@ -40,3 +40,23 @@ def test_too_little_memory_for_either_is_an_error(conditioning, loaders):
 
     with pytest.raises(loaders.memory.OutOfMemory):
         conditioning.where_it_fits(full, full, 10)(torch.ones(1, 2), torch.tensor(2.0))
+
+
+def test_out_of_memory_is_what_comfyui_says_it_is(loaders, monkeypatch):
+    class DriverError(RuntimeError):
+        pass
+
+    def run(size):
+        if size > 1:
+            raise DriverError("CUDA error: out of memory")
+        return size
+
+    with pytest.raises(DriverError):  # an exception of another class is none, where ComfyUI knows but one class
+        monkeypatch.delattr(loaders.memory.management, "is_oom", raising=False)
+        monkeypatch.setattr(loaders.memory, "OutOfMemory", MemoryError)
+        loaders.memory.once_smaller(run, 4, 1, "things")
+    newer = {"raising": False}
+    monkeypatch.setattr(loaders.memory.management, "is_oom", lambda e: isinstance(e, DriverError), **newer)
+    assert loaders.memory.once_smaller(run, 4, 1, "things") == 1
+    with pytest.raises(DriverError):
+        loaders.memory.once_smaller(lambda size: run(2), 4, 1, "things")

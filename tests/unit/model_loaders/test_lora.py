@@ -170,13 +170,15 @@ def test_peft_s_alpha_is_read_from_metadata_and_from_the_config_beside(loaders, 
     tensors = peft_names(pairs, "unet.")
     save_file(tensors, in_metadata, metadata={"lora_adapter_metadata": json.dumps({"unet.r": 4, "unet.lora_alpha": 8})})
     save_file(tensors, beside)
-    (beside.parent / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}))
+    (beside.parent / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 8}), encoding="utf-8")
     for path in (in_metadata, beside):
         assert loaders.lora.peft_scale(loaders.lora.peft_config(path), 4) == 2.0
     save_file(tensors, in_metadata, metadata={"lora_adapter_metadata": "[1"})
     with pytest.raises(ValueError, match=r"lora\.safetensors: lora_adapter_metadata is no JSON object"):
         loaders.lora.apply_lora(animator, in_metadata, 1.0)
-    (beside.parent / "adapter_config.json").write_text(json.dumps({"lora_alpha": 8, "alpha_pattern": {"to_q": 2}}))
+    (beside.parent / "adapter_config.json").write_text(
+        json.dumps({"lora_alpha": 8, "alpha_pattern": {"to_q": 2}}), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match=r"adapter_model\.safetensors: alpha_pattern = .*one lora_alpha"):
         loaders.lora.apply_lora(animator, beside, 1.0)
 
@@ -195,4 +197,25 @@ def test_other_shapes_are_named(loaders, animator, pairs, tmp_path):
     a, b = pairs[LAYER]
     save_file(peft_names({LAYER: (a[:, :-1].contiguous(), b)}, "unet."), path)
     with pytest.raises(ValueError, match=rf"camera\.safetensors: {LAYER}\.weight: got \[.*allowed"):
+        loaders.lora.apply_lora(animator, path, 1.0)
+
+
+def test_a_lora_with_nothing_in_it_is_refused(loaders, animator, tmp_path):
+    path = tmp_path / "camera.safetensors"
+    for tensors in ({}, {f"unet.{LAYER}.lora_A.weight": torch.zeros(0, 32)}):
+        save_file(tensors, path)
+        with pytest.raises(ValueError, match=rf"camera\.safetensors: {len(tensors)} tensors with nothing in them"):
+            loaders.lora.apply_lora(animator, path, 1.0)
+
+
+def test_numbers_that_are_not_finite_are_named(loaders, animator, pairs, tmp_path):
+    path = tmp_path / "camera.safetensors"
+    tensors = peft_names(pairs, "unet.")
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match="weight: got nan, allowed a finite number"):
+        loaders.lora.apply_lora(animator, path, float("nan"))
+    key = next(iter(tensors))
+    tensors[key] = torch.full_like(tensors[key], torch.nan)
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match=rf"camera\.safetensors: {key}: NaN or infinity"):
         loaders.lora.apply_lora(animator, path, 1.0)

@@ -240,6 +240,8 @@ def test_errors_name_the_input(nodes, loaders, warped, plain, image, flow, tiny_
         ("control: got 'dual clock' without guidance", plain, {"control": "dual clock"}),
         ("weak_noise, strong_noise: got 3 and 31", plain, {"guidance": bare, "weak_noise": 3.0}),
         ("still_noise: got -2.0", plain, {"guidance": bare, "still_noise": -2.0}),
+        ("motion_strength: got inf", plain, {"motion_strength": float("inf")}),
+        ("cfg_max: got nan", plain, {"cfg_max": float("nan")}),
         ("still_noise: got nan", plain, {"guidance": bare, "still_noise": float("nan")}),
     ]
     for said, animator, changes in cases:

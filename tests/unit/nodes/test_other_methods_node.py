@@ -63,3 +63,13 @@ def test_errors_name_the_input(node, animations, changes, said):
     given = {"total_frames": 13, "method": "FreeNoise", "overlap": 0, "seed": 0, **changes}
     with pytest.raises(ValueError, match=said):
         node.execute(animations["warped"], **given)
+
+
+@pytest.mark.parametrize("method", ["Direct", "Gen-L-Video", "FreeNoise"])
+def test_the_largest_seed_is_a_seed(node, animations, method):
+    animation = animations["warped"]
+    largest = node.execute(animation, 13, method, 0, 2**64 - 1).result[0].latents
+    assert largest.isfinite().all()
+    if method == "Direct":  # its clip k has the seed + k, and 0 follows the largest
+        first = node.execute(animation, 13, method, 0, 2**64 - 2).result[0].latents
+        assert not torch.equal(first, largest)
