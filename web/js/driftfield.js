@@ -6,6 +6,7 @@ import { usePicture } from "./drop.js";
 import { mount } from "./editor/editor.js";
 import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
+import { renameSockets } from "./sockets.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
 const WIDGET = "arrows";
@@ -206,6 +207,10 @@ app.registerExtension({
     if (!answer.ok) throw new Error(`/i18n, the editor's texts: ${answer.status} ${answer.statusText}`);
     const packs = Object.entries(await answer.json());
     translations = Object.fromEntries(packs.map(([language, { driftfield }]) => [language, driftfield?.editor]));
+  },
+  beforeConfigureGraph(workflow) {
+    const registered = Object.entries(window.LiteGraph.registered_node_types);
+    renameSockets(workflow, Object.fromEntries(registered.map(([name, { nodeData }]) => [name, nodeData])));
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);

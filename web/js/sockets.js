@@ -1,0 +1,61 @@
+/** The pack's socket types carry its prefix; workflows that version 0.1.0 saved have the names without. No side effects. */
+
+const RENAMED = {
+  MOTION_ARROWS: "DRIFTFIELD_ARROWS",
+  OPTICAL_FLOW: "DRIFTFIELD_FLOW", // today core's own name, for a network
+  FLOW_REFINER: "DRIFTFIELD_REFINER",
+  SVD_ANIMATOR: "DRIFTFIELD_ANIMATOR",
+  MOTION_GUIDANCE: "DRIFTFIELD_GUIDANCE",
+  ANIMATION: "DRIFTFIELD_ANIMATION",
+};
+
+const linksOf = (slot) => [slot.link, ...(slot.links ?? []), ...(slot.linkIds ?? [])].filter((id) => id != null);
+
+/**
+ * Renames, in place, the socket types of a saved workflow, its subgraphs included. `definitions` are ComfyUI's
+ * (/object_info) by node type. Our nodes' slots are renamed where their definition has the new name; links, reroutes and
+ * subgraphs' own slots where a renamed link leads to them. A core node's slots are never touched.
+ */
+export function renameSockets(workflow, definitions) {
+  const subgraphs = workflow.definitions?.subgraphs ?? [];
+  const graphs = [workflow, ...subgraphs];
+  while (graphs.map((graph) => renameIn(graph, definitions, subgraphs)).some(Boolean));
+}
+
+/** One pass over a graph; whether anything was renamed. */
+function renameIn(graph, definitions, subgraphs) {
+  let changed = false;
+  const rename = (thing, key = "type") => {
+    changed = true;
+    thing[key] = RENAMED[thing[key]];
+  };
+  const isOld = (slot) => typeof slot.type === "string" && slot.type in RENAMED;
+  const typeKey = (link) => (Array.isArray(link) ? 5 : "type");
+  const links = new Map((graph.links ?? []).map((link) => [Array.isArray(link) ? link[0] : link.id, link]));
+  const isNew = (id) => Object.values(RENAMED).includes(links.get(id)?.[typeKey(links.get(id))]);
+
+  for (const node of graph.nodes ?? []) {
+    const definition = definitions[node.type];
+    const inner = subgraphs.find(({ id }) => id === node.type);
+    for (const side of ["inputs", "outputs"]) {
+      for (const [i, slot] of (node[side] ?? []).entries()) {
+        if (isOld(slot)) {
+          const declared = definition ? declaredType(definition, side, slot, i) : inner?.[side]?.[i]?.type;
+          if (declared === RENAMED[slot.type] || (!definition && linksOf(slot).some(isNew))) rename(slot);
+        }
+        if (!Object.values(RENAMED).includes(slot.type)) continue;
+        for (const id of linksOf(slot)) {
+          const link = links.get(id);
+          if (link && link[typeKey(link)] in RENAMED) rename(link, typeKey(link));
+        }
+      }
+    }
+  }
+  for (const slot of [...(graph.inputs ?? []), ...(graph.outputs ?? [])]) {
+    if (isOld(slot) && linksOf(slot).some(isNew)) rename(slot);
+  }
+  return changed;
+}
+
+const declaredType = ({ input, output }, side, { name }, index) =>
+  side === "outputs" ? output?.[index] : (input?.required?.[name] ?? input?.optional?.[name])?.[0];
