@@ -1,7 +1,6 @@
 """Motion arrows: the frozen data, its geometry, and reading it from text, where every limit is checked, once."""
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,10 @@ VERSION = 1
 MAX_ARROWS = 4096
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 8
+LARGEST = 1e100  # of a number: its square is still finite
+
+SPACE = " \t\r\n\ufeff"  # with the byte order mark; the same for the editor, see stripped() in state.js
+_NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
 Point = tuple[float, float]
 
@@ -41,13 +44,13 @@ class MotionArrows:
 def path_px(points: Iterable[Point], *, width: int, height: int) -> np.ndarray:
     """The points [n, 2] in px on a width x height grid, without repeated neighbours; a pin has n = 1."""
     path = np.asarray(tuple(points), dtype=np.float64) * (width, height)
-    moved = np.any(path[1:] != path[:-1], axis=1)
+    moved = _lengths(np.diff(path, axis=0)) > 0
     return path[np.concatenate([[True], moved])]
 
 
 def path_length(path: np.ndarray) -> float:
     """Length in px of the polyline `path` [n, 2]."""
-    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    return float(_lengths(np.diff(path, axis=0)).sum())
 
 
 def along_path(path: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,11 +62,16 @@ def along_path(path: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.
     if len(path) == 1:
         return np.repeat(path, len(distances), axis=0), np.zeros((len(distances), 2))
     segments = np.diff(path, axis=0)
-    lengths = np.linalg.norm(segments, axis=1)
+    lengths = _lengths(segments)
     starts = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
     index = np.clip(np.searchsorted(starts, distances, side="right") - 1, 0, len(segments) - 1)
     tangents = (segments / lengths[:, None])[index]
     return path[index] + tangents * (distances - starts[index])[:, None], tangents
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """[n] of vectors [n, 2]; hypot squares nothing, so the smallest vectors have a length, too."""
+    return np.hypot(vectors[:, 0], vectors[:, 1])
 
 
 def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
@@ -75,22 +83,24 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
     - DragNUWA, px, one point a frame: [[[x, y], ...], ...]
     - Motion-I2V, px: lines "startX,startY,endX,endY"
     - Nothing but space: no arrows.
-    The editor's JSON may also hold a region, see region.py.
+    The editor's JSON may also hold a region, see region.py. A byte order mark counts as space.
 
-    A track in px that is straight within half a px becomes a straight arrow, one that stands still a pin.
+    Of the last three, a text whose numbers all lie in 0..1 and are not all whole is no px: see `_in_px`, with a note.
+    A track that is straight within half a px becomes a straight arrow, one that stands still within that a pin.
+    The editor reads and refuses the same texts: tests/arrow_texts.json.
     Raises ValueError, with the arrow's name, for anything else: no JSON, more than 1 MB, nested deeper than 8, more
-    than 4,096 arrows, NaN or infinite numbers, a negative strength, an arrow without points.
+    than 4,096 arrows, NaN, infinite or enormous numbers, a negative strength, an arrow without points.
     """
     check_size(width, height)
-    text = within_limits(text).strip()
+    text = within_limits(text).strip(SPACE)
     if not text:
         return MotionArrows((), width, height)
     if text[0] not in "{[":
-        return build_arrows(_tracks_from_csv(text), width=width, height=height, in_px=True)
+        return _from_tracks(_tracks_from_csv(text), width, height)
     data = read_json(text)
     if isinstance(data, dict):
         return _from_editor(data, width, height)
-    return build_arrows(_tracks_from_list(data), width=width, height=height, in_px=True)
+    return _from_tracks(_tracks_from_list(data), width, height)
 
 
 def arrows_to_json(arrows: MotionArrows) -> str:
@@ -144,7 +154,7 @@ def within_limits(text: str) -> str:
     if size > MAX_BYTES:
         raise ValueError(f"arrows: got {size:,} bytes of text, allowed at most {MAX_BYTES:,}")
     depth = 0
-    for token in re.finditer(r'"(?:\\.|[^"\\])*"|[\[{]|[\]}]', text):
+    for token in re.finditer(r'"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[\[{]|[\]}]', text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > MAX_DEPTH:
             raise ValueError(f"arrows: nested deeper than {MAX_DEPTH} at character {token.start()}")
@@ -152,15 +162,65 @@ def within_limits(text: str) -> str:
 
 
 def read_json(text: str) -> object:
-    """What the JSON says; single quotes count as double. ValueError where it is none."""
+    """What the JSON says; single quotes count as double. ValueError where it is none, or says NaN or Infinity."""
     try:
-        return json.loads(text)
+        return _loads(text)
     except ValueError as error:
         quoted = within_limits(text.replace("'", '"'))  # as Python prints lists, and some packs pass them on
         try:
-            return json.loads(quoted)
+            return _loads(quoted)
         except ValueError:
             raise ValueError(f"arrows: not JSON: {error}") from None
+
+
+def _loads(text: str) -> object:
+    return json.loads(text.strip(SPACE), parse_constant=_no_number, parse_int=_whole)
+
+
+def _no_number(token: str) -> None:
+    raise ValueError(f"{token} is no number of JSON")
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 400 else float(digits)  # Python reads 4,300 digits at most
+
+
+def _from_tracks(tracks: list[tuple[str, object, float]], width: int, height: int) -> MotionArrows:
+    tracks, notes = _in_px(tracks, width, height)
+    return build_arrows(tracks, width=width, height=height, in_px=True, notes=notes)
+
+
+def _in_px(
+    tracks: list[tuple[str, object, float]], width: int, height: int
+) -> tuple[list[tuple[str, object, float]], tuple[str, ...]]:
+    """Tracks in px, and a note where they were not.
+
+    Numbers that are not all whole and lie in 0..1 are shares of the width and the height. The `normalized_str` of
+    KJNodes' Spline Editor is another thing, 1 - x / height and 1 - y / height of whole px: it is taken for that where
+    all numbers fit it on this image, and they are not whole px as shares. On a square image both always fit, and the
+    numbers count as shares.
+    """
+    if not tracks or not all(isinstance(points, list) and points for _, points, _ in tracks):
+        return tracks, ()  # build_arrows says what is wrong
+    paths = [[_point(p, f"arrow {name}, point {i}") for i, p in enumerate(points)] for name, points, _ in tracks]
+    numbers = np.array([point for path in paths for point in path])
+    if (numbers == np.floor(numbers)).all() or numbers.max() > 1:
+        return tracks, ()
+    size = np.array([width, height])
+    mirrored = (1 - numbers) * height
+    if _are_px(mirrored) and (mirrored <= size).all() and not _are_px(numbers * size):
+        paths = [[((1 - x) * height, (1 - y) * height) for x, y in path] for path in paths]
+        note = "read as the normalized_str of KJNodes' Spline Editor, 1 - x / height and 1 - y / height"
+    elif numbers.min() >= 0:
+        paths = [[(x * width, y * height) for x, y in path] for path in paths]
+        note = "numbers in 0..1 read as shares of the image's width and height"
+    else:
+        return tracks, ()
+    return [(name, path, strength) for (name, _, strength), path in zip(tracks, paths, strict=True)], (note,)
+
+
+def _are_px(numbers: np.ndarray) -> bool:
+    return bool((np.abs(numbers - np.round(numbers)) < 1e-6).all())
 
 
 def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
@@ -196,13 +256,13 @@ def _tracks_from_list(data: list) -> list[tuple[str, object, float]]:
 
 def _tracks_from_csv(text: str) -> list[tuple[str, object, float]]:
     tracks = []
-    for i, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
+    lines = (line.strip(" \t") for line in re.split(r"\r\n|\r|\n", text))
+    for i, line in enumerate(filter(None, lines)):
         fields = line.split(",")
-        try:
-            x0, y0, x1, y1 = map(float, fields)
-        except ValueError:
+        if len(fields) != 4 or not all(map(_NUMBER.fullmatch, fields)):
             allowed = "JSON, or lines startX,startY,endX,endY in px"
-            raise ValueError(f"arrows, line {i + 1}: got {short(line)}, allowed {allowed}") from None
+            raise ValueError(f"arrows, line {i + 1}: got {short(line)}, allowed {allowed}")
+        x0, y0, x1, y1 = map(float, fields)
         tracks.append((f"a{i + 1}", [(x0, y0), (x1, y1)], 1.0))
     return tracks
 
@@ -217,20 +277,23 @@ def _point(value: object, where: str) -> Point:
 
 def _number(value: object, where: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value) if abs(value) < 1e300 else math.inf
-        if math.isfinite(number) and not math.isnan(value):
-            return number
-    raise ValueError(f"{where} = {short(value)}, allowed a finite number")
+        if abs(value) <= LARGEST:  # not so for NaN
+            return float(value)
+    raise ValueError(f"{where} = {short(value)}, allowed a finite number, at most {LARGEST:g}")
 
 
 def _simplified(path: list[Point]) -> list[Point]:
-    """Tail and head of a track that runs straight within half a px, its tail if it stands still, else all of it."""
+    """Tail and head of a track that runs straight within half a px, its tail if it stands still, else all of it.
+
+    The editor does the same, see thinned() in formats.js.
+    """
     points = np.asarray(path)
+    if _lengths(points - points[0]).max() <= 0.5:
+        return path[:1]
     chord = points[-1] - points[0]
-    length = np.linalg.norm(chord)
+    length = np.hypot(*chord)
     if length == 0:
-        still = np.linalg.norm(points - points[0], axis=1).max() <= 0.5
-        return path[:1] if still else path
+        return path
     ahead = (points - points[0]) @ chord / length
     aside = np.abs((points - points[0]) @ (chord[1], -chord[0])) / length
     back = np.maximum.accumulate(ahead) - ahead

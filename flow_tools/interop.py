@@ -1,6 +1,8 @@
 """Arrows as other packs write motion: KJNodes coord_str, and ComfyUI's TRACKS both ways. All of them in px."""
 
 import json
+import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -8,36 +10,46 @@ import torch
 from .arrows import Arrow, MotionArrows, along_path, build_arrows, check_size, path_length, path_px
 
 
-def arrows_to_coord_str(arrows: MotionArrows, *, frames: int | None = None) -> str:
+def arrows_to_coord_str(arrows: MotionArrows) -> str:
     """KJNodes coord_str, nested: [[{"x": 12.0, "y": 34.0}, ...], ...] px of the reference image; "" for no arrows.
 
-    coord_str knows no strength: a track ends where its arrow really leads to, before or beyond the head. With `frames`
-    a track has one point a frame, as WanTrackToVideo and ATI want it, else the arrow's own points.
+    coord_str knows no strength: a track ends where its arrow really leads to, before or beyond the head.
     """
     if not arrows.arrows:
         return ""
-    if frames is not None:
-        tracks = _positions(arrows, frames).transpose(1, 0, 2)
-    else:
-        tracks = [_travelled(arrow, arrows.width, arrows.height) for arrow in arrows.arrows]
-    return json.dumps([[{"x": float(x), "y": float(y)} for x, y in track] for track in tracks], allow_nan=False)
+    return _dumped(_travelled(arrow, arrows.width, arrows.height) for arrow in arrows.arrows)
 
 
-def arrows_to_tracks(arrows: MotionArrows, *, frames: int) -> dict[str, torch.Tensor]:
-    """ComfyUI TRACKS: {"track_path": float32 [T, N, 2] px, "track_visibility": bool [T, N]}, T = frames.
+def arrows_to_tracks(
+    arrows: MotionArrows, *, frames: int, width: int | None = None, height: int | None = None
+) -> tuple[dict[str, torch.Tensor], str]:
+    """ComfyUI TRACKS on a width x height px grid (None: the reference image), and the same as KJNodes coord_str.
 
-    A track is invisible where it has left the image. No arrows give one track that is never visible, for N is never 0.
+    TRACKS: {"track_path": float32 [T, N, 2] px, "track_visibility": bool [T, N]}, T = frames. A track is invisible
+    where it has left the image. No arrows give one track that is never visible, for N is never 0.
+    coord_str: T points for each track; flat, [{"x": 12.0, "y": 34.0}, ...], for one track, else nested; "[]" for no
+    arrows. Raises ValueError for frames below 2, and for an arrow that moves more than the diagonal a frame.
     """
-    positions = _positions(arrows, frames)
-    inside = ((positions >= 0) & (positions <= (arrows.width, arrows.height))).all(axis=-1)
+    size = (width or arrows.width, height or arrows.height)
+    positions = _positions(arrows, frames, *size)
+    inside = ((positions >= 0) & (positions <= size)).all(axis=-1)
+    text = "[]"
     if not arrows.arrows:
         positions, inside = np.zeros((frames, 1, 2)), np.zeros((frames, 1), dtype=bool)
-    return {"track_path": torch.from_numpy(positions).float(), "track_visibility": torch.from_numpy(inside)}
+    else:
+        text = _dumped(positions.transpose(1, 0, 2), flat=len(arrows.arrows) == 1)
+    return {"track_path": torch.from_numpy(positions).float(), "track_visibility": torch.from_numpy(inside)}, text
+
+
+def _dumped(tracks: Iterable[np.ndarray], *, flat: bool = False) -> str:
+    entries = [[{"x": float(x), "y": float(y)} for x, y in track] for track in tracks]
+    return json.dumps(entries[0] if flat else entries, allow_nan=False)
 
 
 def arrows_from_tracks(tracks: dict, *, width: int, height: int) -> MotionArrows:
     """Arrows on a width x height px image from ComfyUI TRACKS (see `arrows_to_tracks`), 2 or more frames.
 
+    `track_visibility` may have one column, [T, 1], for all tracks, as core's masks give it.
     The visible part of a track becomes an arrow of the same speed: seen for n of the T - 1 steps, its strength is
     (T - 1) / n. Tracks never seen are left out, with a note. Raises ValueError for other keys or shapes, non-finite
     visible points, and what `parse_arrows` refuses.
@@ -65,19 +77,29 @@ def _checked_tracks(tracks: dict) -> tuple[np.ndarray, np.ndarray]:
     visible = torch.as_tensor(tracks["track_visibility"]).detach().cpu().bool().numpy()
     if path.ndim != 3 or path.shape[-1] != 2 or path.shape[0] < 2:
         raise ValueError(f"tracks: track_path is {list(path.shape)}, allowed [T, N, 2] with T of 2 or more")
-    if visible.shape != path.shape[:2]:
-        raise ValueError(f"tracks: track_visibility is {list(visible.shape)}, allowed {list(path.shape[:2])}")
-    return path, visible
+    if visible.shape not in (path.shape[:2], (len(path), 1)):
+        raise ValueError(
+            f"tracks: track_visibility is {list(visible.shape)}, allowed {list(path.shape[:2])}, or "
+            f"{[len(path), 1]} for all tracks at once"
+        )
+    return path, np.broadcast_to(visible, path.shape[:2])
 
 
-def _positions(arrows: MotionArrows, frames: int) -> np.ndarray:
-    """[T, N, 2] px: where each arrow's tail is at each frame, moving at a constant speed."""
+def _positions(arrows: MotionArrows, frames: int, width: int, height: int) -> np.ndarray:
+    """[T, N, 2] px of a width x height grid: where each arrow's tail is at each frame, at a constant speed."""
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 2 or more")
     positions = np.zeros((frames, len(arrows.arrows), 2))
+    diagonal = math.hypot(width, height)
     for i, arrow in enumerate(arrows.arrows):
-        path = path_px(arrow.points, width=arrows.width, height=arrows.height)
-        positions[:, i] = along_path(path, np.linspace(0, path_length(path) * arrow.strength, frames))[0]
+        path = path_px(arrow.points, width=width, height=height)
+        distance = path_length(path) * arrow.strength
+        if distance / (frames - 1) > diagonal * (1 + 1e-6):  # an arrow along the diagonal, in floats
+            raise ValueError(
+                f"arrow {arrow.id}: moves {distance / (frames - 1):.0f} px a frame, allowed at most the diagonal, "
+                f"{diagonal:.0f} px; make its strength ({arrow.strength:g}) smaller, or frames ({frames}) more"
+            )
+        positions[:, i] = along_path(path, np.linspace(0, distance, frames))[0]
     return positions
 
 
@@ -86,7 +108,7 @@ def _travelled(arrow: Arrow, width: int, height: int) -> np.ndarray:
     path = path_px(arrow.points, width=width, height=height)
     if arrow.strength == 1 or len(path) == 1:
         return path
-    reached = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    reached = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     distance = reached[-1] * arrow.strength
     inner = path[1:-1][reached[1:-1] < distance]
     return np.concatenate([path[:1], inner, along_path(path, np.array([distance]))[0]])

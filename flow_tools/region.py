@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrows import read_json, short, within_limits
+from .arrows import SPACE, read_json, short, within_limits
 
 MAX_SIDE = 4096
 
@@ -16,7 +16,7 @@ def parse_region(text: str) -> Tensor | None:
     rows from the top left, by turns of pixels outside and inside, outside first. Raises ValueError for a size that is
     not two whole numbers 1..4096, runs that are not whole numbers of 0 or more, or that do not make w * h pixels.
     """
-    text = within_limits(text).strip()
+    text = within_limits(text).strip(SPACE)
     data = read_json(text) if text.startswith("{") else {}
     region = data.get("region")
     if region is None:
@@ -28,7 +28,8 @@ def parse_region(text: str) -> Tensor | None:
         raise ValueError(f"region: size = {short(size)}, allowed [width, height], each 1..{MAX_SIDE}")
     if not _are_whole(runs):
         raise ValueError(f"region: runs = {short(runs)}, allowed whole numbers of 0 or more")
-    width, height = size
+    width, height = map(int, size)
+    runs = [int(run) for run in runs]
     if sum(runs) != width * height:
         raise ValueError(f"region: runs make {sum(runs)} pixels, allowed {width} x {height} = {width * height}")
     pixels = np.repeat(np.arange(len(runs)) % 2, runs)
@@ -36,4 +37,7 @@ def parse_region(text: str) -> Tensor | None:
 
 
 def _are_whole(values: object) -> bool:
-    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
+    """As JSON has whole numbers, 2.0 among them."""
+    return isinstance(values, list) and all(
+        type(value) in (int, float) and 0 <= value < 1e16 and value == int(value) for value in values
+    )

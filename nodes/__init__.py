@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .animate import AnimateImage, EncodeMotion
-from .arrows import ArrowsToSparseFlow, DrawMotionArrows
+from .arrows import ArrowsToSparseFlow, ArrowsToTracks, DrawMotionArrows
 from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
 from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
@@ -16,6 +16,7 @@ class DriftfieldExtension(ComfyExtension):
         return [
             DrawMotionArrows,
             ArrowsToSparseFlow,
+            ArrowsToTracks,
             DensifyFlow,
             LoadFlowRefiner,
             RefineFlow,

@@ -7,7 +7,7 @@ from comfy_api.latest import io, ui
 from ..flow_tools.arrows import MotionArrows, parse_arrows
 from ..flow_tools.color import draw_arrows
 from ..flow_tools.convention import image_to_tensor
-from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str
+from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
 from ..flow_tools.region import parse_region
 from ..flow_tools.sparse import sparse_flow
 from .types import (
@@ -49,7 +49,8 @@ class DrawMotionArrows(io.ComfyNode):
                     optional=True,
                     force_input=True,
                     tooltip="More arrows, from a node that gives coordinates as a STRING (KJNodes spline editor): "
-                    "pixels of the image.",
+                    "pixels of the image, or numbers in 0..1, which count as shares of it. Several texts as a list "
+                    "work too.",
                 ),
                 TracksSocket.Input(
                     "tracks",
@@ -79,7 +80,8 @@ class DrawMotionArrows(io.ComfyNode):
         height, width = single(image).shape[1:3]
         found = [parse_arrows(arrows, width=width, height=height)]
         if coordinates is not None:
-            found.append(parse_arrows(coordinates, width=width, height=height))
+            texts = coordinates if isinstance(coordinates, list | tuple) else [coordinates]
+            found += [parse_arrows(text, width=width, height=height) for text in texts]
         if tracks is not None:
             found.append(arrows_from_tracks(tracks, width=width, height=height))
         joined = MotionArrows(
@@ -151,6 +153,59 @@ class ArrowsToSparseFlow(io.ComfyNode):
             motion_arrows, height=height or motion_arrows.height, width=width or motion_arrows.width, frames=frames
         )
         return io.NodeOutput(flow, hints[:, 0])
+
+
+class ArrowsToTracks(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DriftfieldArrowsToTracks",
+            display_name="Arrows to Tracks",
+            category=CATEGORY,
+            **aliases("trajectory", "motion tracks", "wan move", "coordinates", "ATI"),
+            description="Arrows as point tracks with one point a frame, for other nodes that animate along tracks.",
+            inputs=[
+                MotionArrowsSocket.Input(
+                    "motion_arrows", display_name="arrows", tooltip="Arrows from Draw Motion Arrows."
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=81,
+                    min=2,
+                    max=1024,
+                    tooltip="Points of each track, one a frame: the length of the video that follows the tracks. 121 "
+                    "for WanTrackToVideo, which reads 121 whatever its own length is.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    tooltip="Width of that video in pixels. 0: the image the arrows were drawn on.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    tooltip="Height of that video in pixels. 0: the image the arrows were drawn on.",
+                ),
+            ],
+            outputs=[
+                TracksSocket.Output(
+                    "tracks", tooltip="Where each arrow's tail is at each frame; invisible once it has left the image."
+                ),
+                io.String.Output(
+                    "coordinates",
+                    tooltip="The same as text, all of one length: one flat list of points where there is one arrow, "
+                    "else a list of lists.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, motion_arrows, frames, width=0, height=0) -> io.NodeOutput:
+        return io.NodeOutput(*arrows_to_tracks(motion_arrows, frames=frames, width=width, height=height))
 
 
 def echo(images, text: str = "") -> dict:

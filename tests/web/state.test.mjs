@@ -98,7 +98,8 @@ test("KJNodes, DragNUWA and Motion-I2V coordinates are read, in px", () => {
   assert.deepEqual(readTracks("[[[20,20],[60,20],[100,20]]]", size), [track]);
   assert.deepEqual(readTracks("20,20,100,20\n0,0,200,100\n", size), [track, [[0, 0], [1, 1]]]);
   assert.deepEqual(readTracks("[[[20,20],[20,20],[20,20]]]", size), [[[0.1, 0.2]]]);
-  for (const text of ["hello", "[]", "[[]]", "[1,2]", '{"a":1}', "1,2,3"]) assert.equal(readTracks(text, size), null);
+  assert.deepEqual(readTracks("[]", size), []);
+  for (const text of ["hello", "[[]]", "[1,2]", '{"a":1}', "1,2,3"]) assert.equal(readTracks(text, size), null);
 });
 
 test("ComfyUI's TRACKS become arrows of the same speed", () => {

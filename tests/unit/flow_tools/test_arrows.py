@@ -1,6 +1,8 @@
 import json
 import math
+from pathlib import Path
 
+import fuzz_arrows
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from driftfield.flow_tools.arrows import (
     path_length,
     path_px,
 )
+from driftfield.flow_tools.region import parse_region
 
 SIZE = {"width": 640, "height": 480}
 unit = st.floats(0, 1)
@@ -79,13 +82,13 @@ POINTS = [[0.1, 0.1], [0.2, 0.2]]
         (editor({"points": [[1]]}), "arrow a1, point 0: got \\[1\\], allowed a pair"),
         (editor({"points": [[0, "1"]]}), "arrow a1, point 0: y = '1', allowed a finite number"),
         (editor({"points": [[0, True]]}), "arrow a1, point 0: y = True"),
-        (editor({"points": [[0, 0], [math.nan, 0]]}), "arrow a1, point 1: x = nan, allowed a finite number"),
-        (editor({"points": [[0, 0], [0, -math.inf]]}), "arrow a1, point 1: y = -inf"),
+        (editor({"points": [[0, 0], [math.nan, 0]]}), "not JSON: NaN is no number of JSON"),
+        (editor({"points": [[0, 0], [0, -math.inf]]}), "not JSON: -Infinity is no number"),
         (editor({"points": POINTS}).replace("0.1", "1e999"), "arrow a1, point 0: x = inf"),
-        (editor({"points": POINTS}).replace("0.1", "9" * 400), "arrow a1, point 0: x = 999"),
-        (editor({"points": POINTS}).replace("0.1", "9" * 5000), "arrows: not JSON|arrow a1, point 0: x = 999"),
+        (editor({"points": POINTS}).replace("0.1", "9" * 400), "arrow a1, point 0: x = inf"),
+        (editor({"points": POINTS}).replace("0.1", "9" * 5000), "arrow a1, point 0: x = inf"),
         (editor({"points": POINTS, "strength": -1}), "arrow a1: strength = -1, allowed 0 or more"),
-        (editor({"points": POINTS, "strength": math.nan}), "arrow a1: strength = nan, allowed a finite number"),
+        (editor({"points": POINTS, "strength": math.nan}), "not JSON: NaN is no number"),
         ("[" * 9 + "]" * 9, "nested deeper than 8"),
         ("[" * 200_000, "nested deeper than 8"),
         ('{"a":' * 9 + "1" + "}" * 9, "nested deeper than 8"),
@@ -96,12 +99,53 @@ POINTS = [[0.1, 0.1], [0.2, 0.2]]
         ("[1, 2]", "arrow a1: points = 1"),
         ("1,2,3", "line 1"),
         ("1,2,3,4\n1,2,3,x", "line 2"),
-        ("1,2,nan,4", "arrow a1, point 1: x = nan"),
+        ("1,2,nan,4", "line 1: got '1,2,nan,4'"),
     ],
 )
 def test_bad_input_is_refused_by_name(text, message):
     with pytest.raises(ValueError, match=message):
         parse_arrows(text, **SIZE)
+
+
+CASES = json.loads((Path(__file__).absolute().parents[2] / "arrow_texts.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["what"] for case in CASES])
+def test_the_node_reads_as_the_editor_does(case):
+    def read():
+        parse_region(case["text"])
+        return parse_arrows(case["text"], width=case["width"], height=case["height"]).arrows
+
+    if case["arrows"] == "error":
+        with pytest.raises(ValueError, match="arrow|region"):
+            read()
+        return
+    found, expected = read(), case["arrows"]
+    assert [len(arrow.points) for arrow in found] == [len(arrow["points"]) for arrow in expected]
+    for arrow, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(arrow.points, right["points"], rtol=0, atol=1e-9)
+        assert arrow.strength == right["strength"]
+
+
+def test_what_numbers_in_0_to_1_were_taken_for_is_noted():
+    def notes(text):
+        return parse_arrows(text, width=160, height=90).notes
+
+    assert notes("[[[0.1,0.2],[0.5,0.2]]]") == ("numbers in 0..1 read as shares of the image's width and height",)
+    (note,) = notes(json.dumps([{"x": 1 - x / 90, "y": 1 - y / 90} for x, y in [(101, 12), (37, 40)]]))
+    assert note.startswith("read as the normalized_str of KJNodes' Spline Editor")
+    assert notes("[[[0,0],[1,1]]]") == ()
+
+
+def test_escapes_without_an_end_are_refused_at_once():
+    with pytest.raises(ValueError, match="not JSON"):
+        parse_arrows('["' + '\\"' * 400_000, **SIZE)
+
+
+def test_odd_texts_give_a_finite_field_or_a_message():
+    counts, failures = fuzz_arrows.run(300, seed=1)
+    assert not failures
+    assert counts["field"] > 30 and counts["refused"] > 30
 
 
 def test_not_text_is_refused():
@@ -150,6 +194,12 @@ def test_path_geometry():
     positions, tangents = along_path(path, np.array([0, 2, 4, 7, 12]))
     assert positions.tolist() == [[0, 0], [2, 0], [4, 0], [4, 3], [4, 8]]
     assert tangents.tolist() == [[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]]
+
+
+def test_the_smallest_arrow_has_a_direction():
+    path = path_px([(0, 0), (1e-200, 0), (0.5, 0)], width=8, height=6)
+    positions, tangents = along_path(path, np.array([0.0, 2.0]))
+    assert len(path) == 3 and positions.tolist() == [[0, 0], [2, 0]] and tangents.tolist() == [[1, 0], [1, 0]]
 
 
 def test_a_pin_has_no_length_and_no_tangent():

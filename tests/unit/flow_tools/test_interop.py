@@ -104,36 +104,60 @@ def test_coord_str_of_a_bend_at_half_strength_stops_on_the_path():
     assert [(p["x"], p["y"]) for p in track] == [(20, 10), (pytest.approx(110), pytest.approx(10))]
 
 
-def test_coord_str_with_a_point_a_frame():
-    tracks = json.loads(arrows_to_coord_str(drawn(STRAIGHT, PIN), frames=5))
+def test_coordinates_with_a_point_a_frame():
+    _, text = arrows_to_tracks(drawn(STRAIGHT, PIN), frames=5)
+    tracks = json.loads(text)
     assert [len(t) for t in tracks] == [5, 5]
     assert [p["x"] for p in tracks[0]] == pytest.approx([50, 75, 100, 125, 150])
     assert tracks[1] == [{"x": 100, "y": 50}] * 5
 
 
+def test_coordinates_of_one_arrow_are_flat_and_of_none_an_empty_list():
+    assert json.loads(arrows_to_tracks(drawn(PIN), frames=2)[1]) == [{"x": 100, "y": 50}] * 2
+    assert arrows_to_tracks(drawn(), frames=2)[1] == "[]"
+
+
+def test_tracks_on_another_grid():
+    tracks, text = arrows_to_tracks(drawn(STRAIGHT), frames=3, width=400, height=50)
+    assert tracks["track_path"][:, 0].tolist() == [[100, 25], [200, 18.75], [300, 12.5]]
+    assert [(p["x"], p["y"]) for p in json.loads(text)] == [(100, 25), (200, 18.75), (300, 12.5)]
+
+
+def test_a_track_faster_than_the_diagonal_is_refused_by_name():
+    with pytest.raises(ValueError, match="arrow a1: moves .* px a frame, allowed at most the diagonal, 224 px"):
+        arrows_to_tracks(drawn(STRAIGHT, strength=1e30), frames=3)
+
+
+def test_one_column_of_visibility_holds_for_all_tracks():
+    path = torch.tensor([[[0.0, 0], [0, 50]], [[50, 0], [50, 50]], [[100, 0], [100, 50]]])
+    visible = torch.tensor([[True], [True], [False]])
+    found = arrows_from_tracks({"track_path": path, "track_visibility": visible}, **SIZE).arrows
+    assert [(a.points, a.strength) for a in found] == [(((0, 0), (0.25, 0)), 2), (((0, 0.5), (0.25, 0.5)), 2)]
+
+
 def test_tracks_round_trip():
     arrows = drawn(STRAIGHT, PIN)
-    tracks = arrows_to_tracks(arrows, frames=25)
+    tracks, _ = arrows_to_tracks(arrows, frames=25)
     assert tracks["track_path"].shape == (25, 2, 2) and tracks["track_path"].dtype == torch.float32
     assert tracks["track_visibility"].dtype == torch.bool and tracks["track_visibility"].all()
     assert_same(arrows_from_tracks(tracks, **SIZE), arrows)
 
 
 def test_tracks_move_at_a_constant_speed_along_a_bend():
-    path = arrows_to_tracks(drawn(BEND), frames=19)["track_path"][:, 0]  # 180 px in 18 steps
+    path = arrows_to_tracks(drawn(BEND), frames=19)[0]["track_path"][:, 0]  # 180 px in 18 steps
     assert path[5].tolist() == pytest.approx([70, 10]) and path[14].tolist() == pytest.approx([120, 50])
 
 
 def test_a_track_that_leaves_is_invisible_there_and_comes_back_with_its_speed():
     arrows = drawn(((0.5, 0.5), (0.75, 0.5)), strength=4.0)  # 50 px * 4: leaves after half the way
-    tracks = arrows_to_tracks(arrows, frames=9)
+    tracks, _ = arrows_to_tracks(arrows, frames=9)
     assert tracks["track_visibility"][:, 0].tolist() == [True] * 5 + [False] * 4
     (arrow,) = arrows_from_tracks(tracks, **SIZE).arrows
     assert arrow.points == ((0.5, 0.5), (1.0, 0.5)) and arrow.strength == 2.0  # 100 px in half the time
 
 
 def test_tracks_of_no_arrows_hold_one_invisible_track():
-    tracks = arrows_to_tracks(drawn(), frames=4)
+    tracks, _ = arrows_to_tracks(drawn(), frames=4)
     assert tracks["track_path"].shape == (4, 1, 2) and not tracks["track_visibility"].any()
     read = arrows_from_tracks(tracks, **SIZE)
     assert read.arrows == () and read.notes == ("track 1 is never visible and was left out",)
@@ -165,7 +189,7 @@ def test_frames_below_two_are_refused():
 
 
 def test_given_tracks_are_not_changed():
-    tracks = arrows_to_tracks(drawn(STRAIGHT), frames=5)
+    tracks, _ = arrows_to_tracks(drawn(STRAIGHT), frames=5)
     before = {key: value.clone() for key, value in tracks.items()}
     arrows_from_tracks(tracks, **SIZE)
     assert all(torch.equal(tracks[key], before[key]) for key in before)

@@ -1,5 +1,8 @@
 """The nodes before the animation: what they pass on, and the errors that name their input."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +24,12 @@ def nodes(comfy_base):
 @pytest.fixture
 def image():
     return torch.rand(1, 32, 64, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def core_nodes(monkeypatch, comfy_base):
+    """A stand-in for core's module `nodes`, a name that this folder's own package takes when tests run in it."""
+    monkeypatch.setitem(sys.modules, "nodes", SimpleNamespace(MAX_RESOLUTION=16384))
 
 
 def run(nodes, name, *args, **kwargs):
@@ -45,6 +54,45 @@ def test_more_arrows_from_other_packs(nodes, image):
     track = {"track_path": torch.tensor([[[1.0, 2.0]], [[9.0, 2.0]]]), "track_visibility": torch.ones(2, 1).bool()}
     arrows, *_ = run(nodes, "DrawMotionArrows", image, ARROWS, '[{"x":3,"y":4},{"x":9,"y":4}]', track)
     assert len(arrows.arrows) == 4
+
+
+def test_coordinates_may_be_several_texts(nodes, image):
+    several = ["\ufeff[[{'x':3,'y':4},{'x':9,'y':4}]]", '[{"x":0.25,"y":0.5},{"x":0.75,"y":0.5}]']
+    arrows, *_ = run(nodes, "DrawMotionArrows", image, "", several)
+    assert [a.points for a in arrows.arrows] == [((3 / 64, 4 / 32), (9 / 64, 4 / 32)), ((0.25, 0.5), (0.75, 0.5))]
+    with pytest.raises(ValueError, match="arrows: got int, allowed text"):
+        run(nodes, "DrawMotionArrows", image, "", [7])
+
+
+@pytest.mark.parametrize("text", [ARROWS, '{"version":1,"arrows":[{"points":[[0.25,0.5],[0.75,0.5]]}]}'])
+def test_tracks_are_read_by_wan_track_to_video(nodes, core_nodes, image, text):
+    from comfy_extras.nodes_wan import pad_pts, parse_json_tracks, process_tracks
+
+    arrows, *_ = run(nodes, "DrawMotionArrows", image, text)
+    tracks, coordinates = run(nodes, "ArrowsToTracks", arrows, 121, 832, 480)
+    found = parse_json_tracks(coordinates)
+    assert len(found) == len(arrows.arrows) and all(len(track) == 121 for track in found)
+    first = process_tracks(np.stack([pad_pts(track) for track in found]), (832, 480), 80)[:, 0]
+    assert len(first) == 81
+    expected = tracks["track_path"][[0, -1], 0] - torch.tensor([416.0, 240.0])
+    assert torch.allclose(first[[0, -1], 1:3], expected / 240, atol=1e-4) and (first[:, 3] == 1).all()
+
+
+def test_tracks_are_read_by_wan_move(nodes, core_nodes, image):
+    wan_move = pytest.importorskip("comfy_extras.nodes_wanmove", reason="this ComfyUI has no WanMove nodes")
+    for text in (ARROWS, '{"version":1,"arrows":[{"points":[[0.25,0.5],[0.75,0.5]]}]}'):
+        arrows, *_ = run(nodes, "DrawMotionArrows", image, text)
+        tracks, coordinates = run(nodes, "ArrowsToTracks", arrows, 9, 128, 64)
+        same, length = wan_move.WanMoveTracksFromCoords.execute(coordinates).result
+        assert length == 9 and torch.equal(same["track_path"], tracks["track_path"])
+        assert torch.equal(same["track_visibility"], tracks["track_visibility"])
+        (shown,) = wan_move.WanMoveVisualizeTracks.execute(torch.zeros(1, 64, 128, 3), 24, 2, 1.0, 2, tracks).result
+        assert shown.shape == (9, 64, 128, 3)
+        assert shown[0, 32, 32].sum() > 0 and shown[0, 32, 96].sum() == 0 and shown[8, 32, 96].sum() > 0
+    arrows, *_ = run(nodes, "DrawMotionArrows", image, "")
+    tracks, _ = run(nodes, "ArrowsToTracks", arrows, 9)
+    (shown,) = wan_move.WanMoveVisualizeTracks.execute(torch.zeros(1, 64, 128, 3), 24, 2, 1.0, 2, tracks).result
+    assert not shown.any()
 
 
 def test_an_empty_text_gives_exact_zeros(nodes, image):
@@ -95,7 +143,9 @@ def test_inputs_are_named_in_errors(nodes, image):
         ("image: got a batch of 2", "DrawMotionArrows", (two, "")),
         ("arrows: not JSON", "DrawMotionArrows", (image, "[{")),
         ("region: size", "DrawMotionArrows", (image, '{"version":1,"arrows":[],"region":{}}')),
-        ("hints: got a batch of 2", "DensifyFlow", (flow, hints.repeat(2, 1, 1), 0.0, 0.05, "sum")),
+        ("region: got a batch of 3 masks", "DensifyFlow", (flow, hints, 0.0, 0.05, "sum", hints.repeat(3, 1, 1))),
+        ("images: got .* NaN", "EstimateFlow", (two * float("nan"), "dis")),
+        ("hints: got a batch of 2 masks", "DensifyFlow", (flow, hints.repeat(2, 1, 1), 0.0, 0.05, "sum")),
         ("mode: got 'mean'", "DensifyFlow", (flow, hints, 0.0, 0.05, "mean")),
         ("frames: got", "EstimateFlow", (image, "dis")),
         ("method: got 'farneback'", "EstimateFlow", (two, "farneback")),

@@ -10,6 +10,7 @@ ROOT = Path(__file__).absolute().parents[3]
 IDS = [
     "DriftfieldDrawMotionArrows",
     "DriftfieldArrowsToSparseFlow",
+    "DriftfieldArrowsToTracks",
     "DriftfieldDensifyFlow",
     "DriftfieldLoadFlowRefiner",
     "DriftfieldRefineFlow",

@@ -1,17 +1,51 @@
 /** Coordinates as other packs write them, in px of the picture. */
-import { pathLength, pathUpTo, simplified } from "./geometry.js";
+import { distance, pathLength, pathUpTo } from "./geometry.js";
+
+export const LARGEST = 1e100; // of a number, as in flow_tools/arrows.py
+const NUMBER = /^[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*$/;
+
+export const isNumber = (value) => Number.isFinite(value) && Math.abs(value) <= LARGEST;
+
+/** What the JSON says, where single quotes count as double. Throws SyntaxError where it is none. */
+export function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    try {
+      return JSON.parse(text.replaceAll("'", '"'));
+    } catch {
+      throw error;
+    }
+  }
+}
 
 /**
  * Arrows [{points 0..1, strength}], or null for another kind of text: KJNodes coord_str ([{x, y}, ...] or lists of these,
  * single quotes too), DragNUWA ([[[x, y], ...], ...]), Motion-I2V's lines "startX,startY,endX,endY", or ComfyUI's TRACKS
- * {track_path: [[[x, y] of each track] of each frame], track_visibility?}. A track of samples loses those that its line
- * does not need, one that stands still becomes a pin.
+ * {track_path: [[[x, y] of each track] of each frame], track_visibility?}. A track that is straight within half a px becomes
+ * a straight arrow, one that stands still a pin. Numbers in 0..1 are shares of the picture, see inPx.
  */
 export function readTracks(text, size) {
   const tracks = fromLines(text) ?? fromJson(text);
-  return tracks && tracks.map(({ points, strength = 1 }) => {
+  return tracks && inPx(tracks, size).map(({ points, strength = 1 }) => {
     return { points: thinned(points).map(([x, y]) => [x / size[0], y / size[1]]), strength };
   });
+}
+
+/** Tracks in px, by the rule of _in_px in flow_tools/arrows.py: 0..1 are shares, or the normalized_str of KJNodes. */
+function inPx(tracks, [width, height]) {
+  const points = tracks.flatMap((track) => track.points);
+  const all = (good) => points.every((point) => point.every(good));
+  if (all(Number.isInteger) || !all((value) => value <= 1)) return tracks;
+  const mapped = (change) => tracks.map((track) => ({ ...track, points: track.points.map(change) }));
+  const whole = (value) => Math.abs(value - Math.round(value)) < 1e-6;
+  const fits = ([x, y]) => [x, y].every(whole);
+  const shared = ([x, y]) => [x * width, y * height];
+  const mirrored = ([x, y]) => [(1 - x) * height, (1 - y) * height];
+  const within = ([x, y]) => x <= width && y <= height;
+  const turned = points.map(mirrored);
+  if (turned.every(fits) && turned.every(within) && !points.map(shared).every(fits)) return mapped(mirrored);
+  return all((value) => value >= 0) ? mapped(shared) : tracks;
 }
 
 /**
@@ -30,17 +64,19 @@ export function coordStr(arrows, size, { frames = 0 } = {}) {
 }
 
 function fromLines(text) {
-  const lines = text.trim().split(/\r?\n/);
-  const tracks = lines.map((line) => line.split(",").map(Number));
-  if (!tracks.every((numbers) => numbers.length === 4 && numbers.every(Number.isFinite))) return null;
-  return tracks.map(([x0, y0, x1, y1]) => ({ points: [[x0, y0], [x1, y1]] }));
+  const lines = text.split(/\r\n|\r|\n/).filter((line) => /[^ \t]/.test(line));
+  const tracks = lines.map((line) => line.split(","));
+  if (!lines.length || !tracks.every((fields) => fields.length === 4 && fields.every((field) => NUMBER.test(field)))) return null;
+  const numbers = tracks.map((fields) => fields.map(Number));
+  if (!numbers.every((values) => values.every(isNumber))) return null;
+  return numbers.map(([x0, y0, x1, y1]) => ({ points: [[x0, y0], [x1, y1]] }));
 }
 
 function fromJson(text) {
-  const data = parsed(text) ?? parsed(text.replaceAll("'", '"'));
+  const data = parsed(text);
   if (Array.isArray(data?.track_path)) return fromTracks(data);
-  if (!Array.isArray(data) || !data.length) return null;
-  const tracks = Array.isArray(data[0]) ? data : [data];
+  if (!Array.isArray(data)) return null;
+  const tracks = !data.length || Array.isArray(data[0]) ? data : [data];
   const points = tracks.map((track) => Array.isArray(track) && track.length > 0 && track.map(asPoint));
   return points.every((track) => track && track.every(Boolean)) ? points.map((track) => ({ points: track })) : null;
 }
@@ -52,7 +88,7 @@ function fromTracks({ track_path: path, track_visibility: seen }) {
   const count = frames[0]?.length;
   if (steps < 1 || !count || !frames.every((frame) => frame.length === count && frame.every(Boolean))) return null;
   return Array.from({ length: count }, (_, i) => {
-    const times = frames.map((_, t) => t).filter((t) => seen?.[t]?.[i] ?? true);
+    const times = frames.map((_, t) => t).filter((t) => seen?.[t]?.[seen[t].length === 1 ? 0 : i] ?? true);
     const shown = times.at(-1) - times[0];
     return { points: times.map((t) => frames[t][i]), strength: shown > 0 ? steps / shown : 1 };
   }).filter(({ points }) => points.length);
@@ -60,19 +96,31 @@ function fromTracks({ track_path: path, track_visibility: seen }) {
 
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return readJson(text);
   } catch {
     return null;
   }
 }
 
-function asPoint(value) {
+/** [x, y] of a pair or of {x, y}; null for anything else. */
+export function asPoint(value) {
   const point = Array.isArray(value) ? value : [value?.x, value?.y];
-  return point.length === 2 && point.every(Number.isFinite) ? point : null;
+  return point.length === 2 && point.every(isNumber) ? point : null;
 }
 
+/** The rule of _simplified in flow_tools/arrows.py: no point of what is kept is moved. */
 function thinned(points) {
-  const few = simplified(points, 0.5);
-  const still = points.every((p) => Math.hypot(p[0] - points[0][0], p[1] - points[0][1]) <= 0.5);
-  return still ? [points[0]] : few;
+  const [first, last] = [points[0], points.at(-1)];
+  if (points.every((point) => distance(first, point) <= 0.5)) return [first];
+  const chord = [last[0] - first[0], last[1] - first[1]];
+  const length = Math.hypot(...chord);
+  if (length === 0) return points;
+  let [furthest, straight] = [-Infinity, true];
+  for (const [x, y] of points) {
+    const ahead = ((x - first[0]) * chord[0] + (y - first[1]) * chord[1]) / length;
+    const aside = ((x - first[0]) * chord[1] - (y - first[1]) * chord[0]) / length;
+    furthest = Math.max(furthest, ahead);
+    straight &&= Math.abs(aside) <= 0.5 && furthest - ahead <= 0.5;
+  }
+  return straight ? [first, last] : points;
 }

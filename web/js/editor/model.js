@@ -262,7 +262,7 @@ export class Model {
   /** Adds the arrows of a text, ours or another pack's; returns how many, 0 for a text without any. */
   paste(text) {
     try {
-      const entries = readTracks(text, this.size ?? [512, 512]) ?? arrows.parse(text, [1, 1]).arrows;
+      const entries = readTracks(arrows.stripped(text), this.size ?? [512, 512]) ?? arrows.parse(text, [1, 1]).arrows;
       if (entries.length) this.add(entries);
       return this.problem ? 0 : entries.length;
     } catch (error) {

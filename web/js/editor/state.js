@@ -4,14 +4,16 @@
  * else a saved text held, for later versions' sake.
  */
 import { inside } from "./geometry.js";
-import { readTracks } from "./formats.js";
+import { asPoint, isNumber, readJson, readTracks } from "./formats.js";
 import { problemOf } from "./region.js";
 import { texts } from "./texts.js";
 
 export const VERSION = 1;
 const DIGITS = 1e5;
 export const MAX_ARROWS = 4096;
-export const MAX_BYTES = 1_000_000;
+export const MAX_BYTES = 1024 * 1024;
+const MAX_DEPTH = 8;
+const SPACE = " \t\r\n\ufeff"; // with the byte order mark
 
 export const empty = { arrows: [], region: null, rest: {} };
 
@@ -28,11 +30,16 @@ export class UnreadableError extends Error {
 /** Thrown for coordinates in px while the size of the picture is not known. */
 export class SizeNeededError extends UnreadableError {}
 
-/** The state that a text stands for: the editor's JSON, or tracks in px of a `size` picture (see formats.js). */
+/**
+ * The state that a text stands for: the editor's JSON, or tracks in px of a `size` picture (see formats.js). Reads and
+ * refuses what parse_arrows and parse_region in flow_tools/ do: tests/arrow_texts.json.
+ */
 export function parse(text, size = null) {
-  const trimmed = (text ?? "").trim();
+  const given = text ?? "";
+  if (given.length > MAX_BYTES || new TextEncoder().encode(given).length > MAX_BYTES) throw new UnreadableError("tooLong");
+  const trimmed = stripped(given);
   if (!trimmed) return empty;
-  if (trimmed.length > MAX_BYTES) throw new UnreadableError("tooLong");
+  if (depthOf(trimmed) > MAX_DEPTH) throw new UnreadableError("tooDeep", { most: MAX_DEPTH });
   if (!trimmed.startsWith("{")) {
     if (!size) throw new SizeNeededError("needsSize");
     const tracks = readTracks(trimmed, size);
@@ -41,17 +48,47 @@ export function parse(text, size = null) {
   }
   let data;
   try {
-    data = JSON.parse(trimmed);
+    data = readJson(trimmed);
   } catch (error) {
     throw new UnreadableError("notJson", { why: error.message });
   }
   const { version, ref, arrows, region = null, ...rest } = data;
   if (version !== VERSION) throw new UnreadableError("otherVersion", { saved: JSON.stringify(version), own: VERSION });
   if (!Array.isArray(arrows)) throw new UnreadableError("noList");
-  const problem = region && problemOf(region);
+  const problem = region !== null && problemOf(region);
   if (problem) throw new UnreadableError(...problem);
   const state = { arrows: checked(arrows), region, rest };
-  return Array.isArray(ref) && ref.length === 2 && ref.every((side) => side > 0) ? { ...state, ref } : state;
+  if (ref === undefined) return state;
+  const sides = asPoint(ref);
+  if (!sides?.every((side) => side > 0)) throw new UnreadableError("badRef", { ref: JSON.stringify(ref) });
+  return { ...state, ref: sides };
+}
+
+/** Not trim(), which takes other characters for space than Python does. */
+export function stripped(text) {
+  let [start, end] = [0, text.length];
+  while (start < end && SPACE.includes(text[start])) start++;
+  while (end > start && SPACE.includes(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+/** How deep brackets are nested at most, those in strings not counted. */
+function depthOf(text) {
+  let [depth, most, quoted] = [0, 0, false];
+  for (let i = 0; i < text.length; i++) {
+    const letter = text[i];
+    if (quoted) {
+      if (letter === "\\") i++;
+      else if (letter === '"') quoted = false;
+    } else if (letter === '"') {
+      quoted = true;
+    } else if (letter === "[" || letter === "{") {
+      most = Math.max(most, ++depth);
+    } else if (letter === "]" || letter === "}") {
+      depth--;
+    }
+  }
+  return most;
 }
 
 /** The text that is saved; empty when there is nothing to say. `size` is the picture's, px, where it is known. */
@@ -67,14 +104,13 @@ function checked(entries) {
   const seen = new Set();
   return entries.map((entry, i) => {
     const { points, strength = 1, id = `a${i + 1}`, ...rest } = entry ?? {};
-    const good = (point) => Array.isArray(point) && point.length === 2 && point.every(Number.isFinite);
-    if (!Array.isArray(points) || !points.length || !points.every(good)) {
-      throw new UnreadableError("badPoints", { number: i + 1 });
-    }
-    if (!Number.isFinite(strength) || strength < 0) throw new UnreadableError("badStrength", { number: i + 1, strength });
-    const unique = seen.has(id) ? freeId(seen) : String(id);
+    const path = Array.isArray(points) ? points.map(asPoint) : [];
+    if (!path.length || !path.every(Boolean)) throw new UnreadableError("badPoints", { number: i + 1 });
+    if (!isNumber(strength) || strength < 0) throw new UnreadableError("badStrength", { number: i + 1, strength });
+    if (typeof id !== "string") throw new UnreadableError("badId", { number: i + 1, id: JSON.stringify(id) });
+    const unique = seen.has(id) ? freeId(seen) : id;
     seen.add(unique);
-    return { ...rest, id: unique, points: points.map(inside), strength };
+    return { ...rest, id: unique, points: path.map(inside), strength };
   });
 }
 

@@ -64,6 +64,7 @@ export const ENGLISH = {
 
   // Texts that cannot be read, pictures that cannot be used
   tooLong: "more than 1 MB of text",
+  tooDeep: "nested deeper than {most}",
   needsSize: "coordinates in pixels: they show once the picture's size is known",
   noArrows: "neither arrows nor coordinates",
   notJson: "not JSON: {why}",
@@ -71,6 +72,8 @@ export const ENGLISH = {
   noList: "no list of arrows",
   tooMany: "{count} arrows, allowed at most {most}",
   badPoints: "arrow {number}: its points are no pairs of numbers",
+  badId: "arrow {number}: its id is no text, {id}",
+  badRef: "the picture's size: {ref}",
   badStrength: "arrow {number}: strength {strength}",
   badRegionSize: "the region: size {size}",
   badRuns: "the region: its runs are no whole numbers",
