@@ -6,6 +6,7 @@ import { usePicture } from "./drop.js";
 import { mount } from "./editor/editor.js";
 import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
+import { addReport } from "./reports.js";
 import { renameSockets } from "./sockets.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
@@ -214,5 +215,6 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);
+    addReport(node, () => app.nodeOutputs);
   },
 });

@@ -1,0 +1,41 @@
+/** Shows a node's report, the `text` of its ui output, on the node: front ends draw it for core's own nodes alone. */
+
+const NODES = [
+  "DriftfieldAnimateImage",
+  "DriftfieldExtendAnimation",
+  "DriftfieldExtendAnimationOtherMethods",
+  "DriftfieldMotionStrength",
+];
+const HEIGHT = 70;
+const STYLE =
+  `box-sizing:border-box;width:100%;height:100%;min-height:${HEIGHT - 10}px;overflow:auto;` +
+  "padding:4px 8px;border-radius:6px;font:12px/1.35 sans-serif;" +
+  "white-space:pre-wrap;overflow-wrap:anywhere;user-select:text;background:rgba(0,0,0,.25);color:var(--input-text,#ddd)";
+
+const height = () => HEIGHT;
+
+/** Gives the node its report widget. `outputs()` are ComfyUI's, by node: a report is still there when a tab is opened again. */
+export function addReport(node, outputs) {
+  if (!NODES.includes(node.comfyClass)) return;
+  const shown = Object.assign(document.createElement("div"), { className: "driftfield-report" });
+  shown.style.cssText = STYLE;
+  shown.addEventListener("wheel", (event) => event.stopPropagation());
+  const widget = node.addDOMWidget("driftfield_report", "driftfield_report", shown, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: height,
+  });
+  widget.serialize = false;
+  const show = (output) => {
+    if (output?.text) shown.textContent = [output.text].flat().join("\n");
+  };
+  const { onExecuted, onAdded } = node;
+  node.onExecuted = function (output) {
+    onExecuted?.apply(this, arguments);
+    show(output);
+  };
+  node.onAdded = function () {
+    onAdded?.apply(this, arguments);
+    setTimeout(() => shown.textContent || show(outputs()?.[node.id]));
+  };
+}
