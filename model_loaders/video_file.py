@@ -13,7 +13,10 @@ from torch import Tensor
 
 from .animator import Animator, decode
 
-CRF = 18  # x264's constant rate factor: 0 is lossless, 23 its default
+CRF = 18  # x264's constant rate factor: less is better, 23 its default
+LEAST_CRF = 1  # at 0 x264 leaves the profile High, and few players follow
+COMPATIBLE, LOSSLESS = "plays everywhere", "lossless"
+ENCODINGS = [COMPATIBLE, LOSSLESS]
 
 
 def decoded(
@@ -36,21 +39,31 @@ def decoded(
 
 @contextmanager
 def video_file(
-    path: Path, *, fps: float, width: int, height: int, crf: int = CRF, metadata: dict | None = None
+    path: Path,
+    *,
+    fps: float,
+    width: int,
+    height: int,
+    crf: int = CRF,
+    encoding: str = COMPATIBLE,
+    metadata: dict | None = None,
 ) -> Iterator[Callable[[Tensor], None]]:
     """write(frames [n, H, W, 3] 0..1) into an H.264 .mp4, which appears under its name only when it is whole.
 
     Where anything is raised inside, nothing is left of it. An odd width or height gets its last pixels once more.
+    COMPATIBLE is the profile High with yuv420p; LOSSLESS keeps the 8-bit RGB values (High 4:4:4 Predictive).
     """
     part = path.with_suffix(".part")
     try:
         with av.open(str(part), mode="w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
             for key, value in (metadata or {}).items():
                 container.metadata[key] = json.dumps(value)
-            stream = container.add_stream("h264", rate=Fraction(round(fps * 1000), 1000))
+            lossless = encoding == LOSSLESS
+            codec = "libx264rgb" if lossless else "libx264"
+            stream = container.add_stream(codec, rate=Fraction(round(fps * 1000), 1000))
             stream.width, stream.height = width + width % 2, height + height % 2
-            stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": str(crf)}
+            stream.pix_fmt = "rgb24" if lossless else "yuv420p"
+            stream.options = {"qp": "0"} if lossless else {"crf": str(max(crf, LEAST_CRF)), "profile": "high"}
 
             def write(frames: Tensor) -> None:
                 pixels = (frames * 255).round().clamp(0, 255)

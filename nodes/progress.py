@@ -1,6 +1,7 @@
 """Progress bars that stop at Cancel and show what the latents look like so far."""
 
 import torch
+from comfy.cli_args import LatentPreviewMethod, args
 from comfy.utils import ProgressBar
 from PIL import Image
 from torch import Tensor
@@ -23,13 +24,19 @@ def progress():
 
 
 def latent_progress(animator: Animator):
-    """on_step(i, total, denoised [N, c, h, w]): as above, with a picture of the middle frame of the first segment."""
+    """on_step(i, total, denoised [N, c, h, w]): as above, with a picture of the middle frame of the first segment.
+
+    Without a picture where ComfyUI's preview method, which a prompt may set, is none.
+    """
     bar = ProgressBar(1)
 
     def on_step(i: int, total: int, denoised: Tensor) -> None:
         memory.check_cancel()
-        middle = denoised[min(len(denoised), animator.frames) // 2]
-        bar.update_absolute(i + 1, total, ("JPEG", latent_picture(animator, middle), PREVIEW_SIZE))
+        preview = None
+        if args.preview_method != LatentPreviewMethod.NoPreviews:
+            middle = denoised[min(len(denoised), animator.frames) // 2]
+            preview = ("JPEG", latent_picture(animator, middle), PREVIEW_SIZE)
+        bar.update_absolute(i + 1, total, preview)
 
     return on_step
 

@@ -1,12 +1,14 @@
 """An animation on its way to a file."""
 
+from datetime import datetime
 from pathlib import Path
 
 import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
-from ..model_loaders.video_file import CRF, video_file
+from ..model_loaders.file_names import check_prefix, fill_in
+from ..model_loaders.video_file import COMPATIBLE, CRF, ENCODINGS, video_file
 from .extend import ANIMATION, CHUNK, DETAIL, pictures
 from .progress import progress
 from .types import (
@@ -14,6 +16,7 @@ from .types import (
     ANIMATION_CATEGORY,
     AnimationSocket,
     aliases,
+    choice,
 )
 
 
@@ -32,8 +35,8 @@ class SaveAnimation(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="video/driftfield",
-                    tooltip="Name in ComfyUI's output folder; may have subfolders, and %year%, %month%, %day%, %hour% "
-                    "and the like.",
+                    tooltip="Name in ComfyUI's output folder. It may have subfolders, and what Save Image knows: "
+                    "%date:yyyy-MM-dd%, %year%, %month%, %day%, or %Node.widget% for another node's value.",
                 ),
                 io.Float.Input(
                     "fps",
@@ -48,11 +51,21 @@ class SaveAnimation(io.ComfyNode):
                     default=CRF,
                     min=0,
                     max=51,
-                    tooltip="Quality of the H.264 file: 18 looks the same, 0 is the best, 23 and more is smaller.",
+                    tooltip="Quality of the H.264 file: 18 looks the same, 0 is the best, 23 and more is smaller. Not "
+                    "used by the encoding lossless.",
                     **ADVANCED,
                 ),
                 CHUNK,
                 DETAIL,
+                io.Combo.Input(
+                    "encoding",
+                    options=ENCODINGS,
+                    default=COMPATIBLE,
+                    optional=True,
+                    tooltip="plays everywhere: H.264 as phones, browsers and editors play it. lossless: every pixel as "
+                    "it was decoded; the file is large, and many players cannot show it.",
+                    **ADVANCED,
+                ),
             ],
             outputs=[],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -60,18 +73,38 @@ class SaveAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animation, filename_prefix, fps, crf, chunk_frames, detail=1.0) -> io.NodeOutput:
+    def validate_inputs(cls, filename_prefix=None):
+        try:
+            check_prefix(filename_prefix or "linked")
+        except ValueError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(
+        cls, animation, filename_prefix, fps, crf, chunk_frames, detail=1.0, encoding=COMPATIBLE
+    ) -> io.NodeOutput:
+        choice(encoding, ENCODINGS, "encoding")
+        check_prefix(filename_prefix)
+        filled = fill_in(filename_prefix, cls.hidden and cls.hidden.prompt, datetime.now())
+        check_prefix(filled)
         top, bottom, left, right = animation.padding
         factor = animation.animator.latent_factor
         height, width = (side * factor for side in animation.latents.shape[-2:])
         height, width = height - top - bottom, width - left - right
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory(), width, height
+            filled, folder_paths.get_output_directory(), width, height
         )
         file = Path(folder) / f"{name}_{counter:05}_.mp4"
         told = float(animation.conditioning.added_time_ids[0, 0]) + 1
         with video_file(
-            file, fps=fps or told, width=width, height=height, crf=crf, metadata=workflow_of(cls.hidden)
+            file,
+            fps=fps or told,
+            width=width,
+            height=height,
+            crf=crf,
+            encoding=encoding,
+            metadata=workflow_of(cls.hidden),
         ) as write:
             for part in pictures(animation, chunk_frames, detail, progress()):
                 write(part)

@@ -61,7 +61,15 @@ class ComfyServer:
         self.url = f"http://127.0.0.1:{self.port}"
         database = base / "user" / "comfyui.db"
         command = [sys.executable, "-u", "main.py", "--cpu", "--disable-auto-launch", "--base-directory", str(base)]
-        command += ["--port", str(self.port), "--database-url", f"sqlite:///{database}", *arguments]
+        command += [
+            "--preview-method",
+            "auto",
+            "--port",
+            str(self.port),
+            "--database-url",
+            f"sqlite:///{database}",
+            *arguments,
+        ]
         started = time.monotonic()
         with log.open("wb") as output:
             self.process = subprocess.Popen(

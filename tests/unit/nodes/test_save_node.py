@@ -65,6 +65,87 @@ def test_the_file_holds_the_decoded_frames_and_the_workflow(node, output, animat
     assert read(output / "video" / "test_00002_.mp4")[1] == 12.5
 
 
+@pytest.mark.parametrize("crf", [0, 18, 51])
+def test_it_plays_everywhere_at_every_crf(node, output, animation, crf):
+    node.execute(animation, f"crf{crf}", 0.0, crf, 8)
+    with av.open(str(output / f"crf{crf}_00001_.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.profile, context.pix_fmt) == ("High", "yuv420p")
+
+
+def test_lossless_keeps_every_decoded_pixel(node, output, animation):
+    from driftfield.nodes.extend import DecodeAnimation
+
+    images = DecodeAnimation.execute(animation, 8).result[0]
+    node.execute(animation, "exact", 0.0, 18, 8, encoding="lossless")
+    frames = read(output / "exact_00001_.mp4")[0][:, :, :63]
+    assert torch.equal((frames * 255).round(), (images * 255).round())
+    with pytest.raises(ValueError, match="encoding: got 'gif'"):
+        node.execute(animation, "exact", 0.0, 18, 8, encoding="gif")
+
+
+def test_the_name_is_filled_in_as_save_image_does(comfy_base):
+    from datetime import datetime
+
+    from driftfield.model_loaders.file_names import fill_in
+
+    now = datetime(2026, 3, 7, 5, 9, 4)
+    prompt = {
+        "1": {"class_type": "KSampler", "inputs": {"seed": 5, "name": "a/b:c", "model": ["2", 0]}},
+        "2": {"class_type": "Any", "_meta": {"title": "My node"}, "inputs": {"text": "hello"}},
+    }
+    wanted = {
+        "a/%date:yyyy-MM-dd%/b": "a/2026-03-07/b",
+        "%date:yy.M.d h-m-s%": "26.3.7 5-9-4",
+        "%date:hhmmss%": "050904",
+        "%date%": "20260307050904",
+        "%KSampler.seed%_%My node.text%": "5_hello",
+        "%KSampler.name%": "a_b_c",
+        "%year%": "%year%",  # ComfyUI's
+    }
+    assert {prefix: fill_in(prefix, prompt, now) for prefix in wanted} == wanted
+    for prefix, said in [
+        ("%Nobody.text%", "no node"),
+        ("%KSampler.cfg%", "no widget"),
+        ("%KSampler.model%", "no widget"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            fill_in(prefix, prompt, now)
+
+
+BAD_NAMES = [
+    "a" * 201,
+    "é" * 101,
+    "a\0b",
+    "a/../../b",
+    "/etc/x",
+    "..\\x",
+    "what?",
+    "a:b",
+    "con",
+    "x/nul.txt",
+    "x./b",
+    "x /b",
+    "a/",
+    "%date:hh:mm%",
+    "",
+]
+
+
+@pytest.mark.parametrize("prefix", BAD_NAMES)
+def test_names_that_not_every_system_takes_are_refused_before_anything_runs(node, output, animation, prefix):
+    with pytest.raises(ValueError, match="filename_prefix"):
+        node.execute(animation, prefix, 0.0, 18, 8)
+    if prefix:
+        assert "filename_prefix" in node.validate_inputs(filename_prefix=prefix)
+    assert not list(output.rglob("*"))
+
+
+def test_common_names_are_fine(node):
+    for prefix in ("video/driftfield", "%date:yyyy-MM-dd hh-mm%/x", "%KSampler.seed%", "日本/猫", "a.b", "./x", None):
+        assert node.validate_inputs(filename_prefix=prefix) is True
+
+
 def test_a_long_video_is_never_whole_in_memory(node, output, animation, loaders, monkeypatch):
     from dataclasses import replace
 
