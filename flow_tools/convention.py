@@ -81,9 +81,10 @@ def mask_to_tensor(mask: Tensor, name: str = "mask") -> Tensor:
         raise ValueError(f"{name}: got a batch of {len(mask)} masks, allowed exactly 1")
     mask = _to_float32(mask, name).reshape(1, 1, *mask.shape[-2:])
     outside = int(((mask < 0) | (mask > 1)).sum())
-    if outside:
-        low, high = mask.aminmax()
-        logging.warning("Driftfield: %s: %d values in %g..%g clamped to 0..1", name, outside, low, high)
+    if not outside:
+        return mask
+    low, high = mask.aminmax()
+    logging.warning("Driftfield: %s: %d values in %g..%g clamped to 0..1", name, outside, low, high)
     return mask.clamp(0, 1)
 
 
