@@ -287,8 +287,10 @@ def test_cancel_stops_before_the_next_pass(nodes, longer_nodes, loaders, plain, 
 
 def test_each_step_shows_a_picture(nodes, plain, image, monkeypatch):
     import comfy.utils
+    from comfy.cli_args import LatentPreviewMethod, args
 
     seen = []
+    monkeypatch.setattr(args, "preview_method", LatentPreviewMethod.Auto)  # ComfyUI's own default is none
     monkeypatch.setattr(
         comfy.utils,
         "PROGRESS_BAR_HOOK",
