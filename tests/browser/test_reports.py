@@ -26,21 +26,30 @@ GRAPH = """(() => {
     app.graph.add(strength);
     strength.pos = [2400, 100];
     measure.connect(0, strength, 0);
-    window.driftfield_measure = measure;
+    Object.assign(window, { driftfield_measure: measure, driftfield_draw: draw });
     app.canvas.ds.offset = [-1300, 100];
     app.canvas.ds.scale = 0.7;
     app.graph.setDirtyCanvas(true, true);
 })()"""
 REPORT = "[...document.querySelectorAll('.driftfield-report')].map((shown) => shown.textContent)"
+SHOWN = "widgets.find(({ name }) => name === 'driftfield_report').element.textContent"
+
+
+def other_arrows() -> str:
+    """Not the same twice: what ComfyUI has cached it does not show again."""
+    return f'{{"version":1,"arrows":[{{"points":[[0.1,0.5],[{random.uniform(0.2, 1.0)},0.5]]}}]}}'
+
+
+def run_a_report(page) -> None:
+    """Queues a graph with a report, and waits for it."""
+    page.evaluate(GRAPH.replace("ARROWS", repr(other_arrows())))
+    page.evaluate("app.queuePrompt(0)")
+    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=60)
 
 
 def test_a_report_is_on_its_node_once_and_is_not_saved(page):
-    head = random.uniform(0.5, 0.9)  # another one each time: what ComfyUI has cached it does not show again
-    arrows = f'{{"version":1,"arrows":[{{"points":[[0.1,0.5],[{head},0.5]]}}]}}'
-    page.evaluate(GRAPH.replace("ARROWS", repr(arrows)))
-    page.wait_for("document.querySelectorAll('.driftfield-report').length === 1")
-    page.evaluate("app.queuePrompt(0)")
-    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=60)
+    run_a_report(page)
+    assert page.evaluate("document.querySelectorAll('.driftfield-report').length") == 1
     other = "({ name, value }) => name !== 'driftfield_report' && /%/.test(value)"
     assert page.evaluate(f"window.driftfield_measure.widgets.filter({other}).length") == 0
     box = page.evaluate(
@@ -49,3 +58,25 @@ def test_a_report_is_on_its_node_once_and_is_not_saved(page):
     assert min(box) > 40 * 0.7  # at this zoom
     saved = page.evaluate("JSON.stringify(app.graph.serialize())")
     assert "driftfield_report" not in saved and " %" not in saved
+
+
+def test_it_is_still_there_when_its_tab_is_opened_again(page):
+    run_a_report(page)
+    command = "app.extensionManager.command.execute"
+    page.evaluate(f"{command}('Comfy.NewBlankWorkflow')")
+    page.wait_for("!app.graph.nodes.some(({ type }) => type === 'DriftfieldMotionStrength')")
+    page.evaluate(f"{command}('Workspace.PreviousOpenedWorkflow')")
+    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=20)
+
+
+def test_inside_a_subgraph_it_is_its_own_nodes_report(page):
+    run_a_report(page)
+    page.evaluate(
+        "void (window.driftfield_inner = app.graph.convertToSubgraph(new Set([driftfield_measure])).subgraph)"
+    )
+    before = page.evaluate(f"driftfield_inner.nodes[0].{SHOWN}")
+    page.evaluate(f"void (driftfield_draw.widgets.find(({{ name }}) => name === 'arrows').value = {other_arrows()!r})")
+    page.evaluate("app.queuePrompt(0)")
+    shown = f"driftfield_inner.nodes[0].{SHOWN}"
+    page.wait_for(f"{shown}.endsWith(' %') && {shown} !== {before!r}", timeout_s=60)
+    page.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")

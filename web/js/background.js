@@ -23,10 +23,15 @@ export function upstreamPicture(app, node, inputName) {
   return null;
 }
 
+/** What a node's last run sent to be shown, or undefined. */
+export function outputOf(app, node) {
+  const id = node.graph?.id && node.graph !== rootOf(app) ? `${node.graph.id}:${node.id}` : String(node.id);
+  return app.nodeOutputs?.[id];
+}
+
 /** The address of the picture that a node sent to be shown when it last ran, or null; its ui output may have another key. */
 export function shownPicture(app, node, key = "images") {
-  const id = node.graph?.id && node.graph !== rootOf(app) ? `${node.graph.id}:${node.id}` : String(node.id);
-  const found = app.nodeOutputs?.[id]?.[key]?.[0];
+  const found = outputOf(app, node)?.[key]?.[0];
   return found?.filename ? viewUrl(app, found.filename, found.subfolder, found.type) : null;
 }
 

@@ -215,6 +215,6 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);
-    addReport(node, () => app.nodeOutputs);
+    addReport(app, node);
   },
 });

@@ -1,5 +1,7 @@
 /** Shows a node's report, the `text` of its ui output, on the node: front ends draw it for core's own nodes alone. */
 
+import { outputOf } from "./background.js";
+
 const NODES = [
   "DriftfieldAnimateImage",
   "DriftfieldExtendAnimation",
@@ -7,6 +9,7 @@ const NODES = [
   "DriftfieldMotionStrength",
 ];
 const HEIGHT = 70;
+const LOOKS_MS = [0, 200, 1000]; // after a node is there: front ends put the outputs back a while later
 const STYLE =
   `box-sizing:border-box;width:100%;height:100%;min-height:${HEIGHT - 10}px;overflow:auto;` +
   "padding:4px 8px;border-radius:6px;font:12px/1.35 sans-serif;" +
@@ -14,8 +17,8 @@ const STYLE =
 
 const height = () => HEIGHT;
 
-/** Gives the node its report widget. `outputs()` are ComfyUI's, by node: a report is still there when a tab is opened again. */
-export function addReport(node, outputs) {
+/** Gives the node its report widget. A workflow's tab that is opened again shows what ComfyUI kept of its last run. */
+export function addReport(app, node) {
   if (!NODES.includes(node.comfyClass)) return;
   const shown = Object.assign(document.createElement("div"), { className: "driftfield-report" });
   shown.style.cssText = STYLE;
@@ -36,6 +39,6 @@ export function addReport(node, outputs) {
   };
   node.onAdded = function () {
     onAdded?.apply(this, arguments);
-    setTimeout(() => shown.textContent || show(outputs()?.[node.id]));
+    for (const wait of LOOKS_MS) setTimeout(() => shown.textContent || show(outputOf(app, node)), wait);
   };
 }
