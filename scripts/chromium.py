@@ -120,6 +120,13 @@ class Page:
         self.evaluate(f"window.app.loadGraphData({json.dumps(workflow)})")
         self.wait_for(f"window.app.graph.nodes.length === {len(workflow['nodes'])}")
 
+    def prompt(self) -> dict:
+        """What ComfyUI's editor would queue, without Load Video's player, which newer front ends send along in vain."""
+        prompt = self.evaluate("window.app.graphToPrompt().then(({output}) => output)")
+        for node in prompt.values():
+            node["inputs"].pop("video-preview", None)
+        return prompt
+
     def evaluate(self, script: str):
         """The value of a JavaScript expression, awaited; RuntimeError with the page's own stack if it throws."""
         answer = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)

@@ -14,7 +14,7 @@ def test_it_opens_and_queues_what_the_workflow_has_there(page, object_info, blue
     nodes = {key: entry for key, entry in whole.items() if entry["class_type"] in blueprint.nodes}
     page.console.clear()
     page.load(blueprints()[f"{blueprint.name}.json"])
-    prompt = page.evaluate("window.app.graphToPrompt().then(({output}) => output)")
+    prompt = page.prompt()
     inner = {key.rpartition(":")[2]: entry for key, entry in prompt.items()}
     assert set(inner) == set(nodes)
     for key, entry in nodes.items():

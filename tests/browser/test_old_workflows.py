@@ -19,7 +19,7 @@ NEW_CONNECTION = """(() => {
 def test_it_opens_means_the_same_can_be_built_on_and_is_saved_with_todays_names(page, object_info, file):
     workflow = json.loads(file.read_text(encoding="utf-8"))
     page.load(workflow)
-    prompt = page.evaluate("window.app.graphToPrompt().then(({output}) => output)")
+    prompt = page.prompt()
     links = {
         (str(link[3]), next(n for n in workflow["nodes"] if n["id"] == link[3])["inputs"][link[4]]["name"]): link[1:3]
         for link in workflow["links"]
