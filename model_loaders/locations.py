@@ -16,11 +16,13 @@ FILE_KINDS = {  # kind → (ComfyUI folder, subfolder) where its files lie, and 
     "adapter": ([("driftfield", "adapters")], "motion_adapter.safetensors"),
     "refiner": ([("driftfield", "refiners")], "refiner.safetensors"),
     "lora": ([("loras", ""), ("driftfield", "loras")], "camera_lora.safetensors"),
-    "raft": ([("driftfield", "")], None),
     "checkpoint": ([("checkpoints", "")], None),
 }
 
-folder_paths.add_model_folder_path("driftfield", os.path.join(folder_paths.models_dir, "driftfield"))
+RAFT = "raft_large"
+
+for own in ("driftfield", "optical_flow"):  # ComfyUI knows the second itself since it has a node that loads from it
+    folder_paths.add_model_folder_path(own, os.path.join(folder_paths.models_dir, own))
 
 
 def animation_models() -> list[str]:
@@ -51,8 +53,27 @@ def metrics() -> list[Path]:
     return _roots([("driftfield", "metrics")])
 
 
+def raft() -> Path:
+    """RAFT's weights: driftfield/raft_large.safetensors, else optical_flow's first raft_large*.safetensors, or .pth.
+
+    Raises ValueError naming both places where neither has any.
+    """
+    own, core = _roots([("driftfield", "")]), _roots([("optical_flow", "")])
+    for root in own:
+        if (root / f"{RAFT}.safetensors").is_file():
+            return root / f"{RAFT}.safetensors"
+    found = [root / folder / name for root in core for folder, _, names in _walk([root]) for name in names]
+    for suffix in (".safetensors", ".pth"):
+        if files := sorted(path for path in found if path.name.startswith(RAFT) and path.suffix == suffix):
+            return files[0]
+    raise ValueError(
+        f"raft: found neither {RAFT}.safetensors in {', '.join(map(str, own))} "
+        f"nor {RAFT}*.safetensors or {RAFT}*.pth in {', '.join(map(str, core))}"
+    )
+
+
 def resolve(kind: str, name: str) -> Path:
-    """The file ("adapter", "refiner", "lora", "raft", "checkpoint") that a name from a graph means.
+    """The file ("adapter", "refiner", "lora", "checkpoint") that a name from a graph means.
 
     "animator": a folder, or a checkpoint where the name ends in .safetensors.
 

@@ -10,7 +10,7 @@ from ..flow_tools.dense import MODES, default_sigma_px, densify
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
 from ..flow_tools.strength import strength_percent
 from ..model_loaders import memory
-from ..model_loaders.raft import load_raft
+from ..model_loaders.raft import load_core_model, load_raft
 from ..model_loaders.refiner import refine
 from .arrows import echo
 from .progress import progress
@@ -26,6 +26,7 @@ from .types import (
 CATEGORY = "Driftfield/flow"
 FLOW = "Optical flow in pixels per frame."
 METHODS = ["dis", "raft"]
+FlowModelSocket = io.Custom("OPTICAL_FLOW")  # ComfyUI's own: a ModelPatcher around torchvision's RAFT
 PREVIEWS = ["color", "arrows"]
 
 
@@ -157,7 +158,14 @@ class EstimateFlow(io.ComfyNode):
                     options=METHODS,
                     default="dis",
                     tooltip="dis: OpenCV's DIS, quick, needs nothing. raft: torchvision's RAFT (large), finer, needs "
-                    "its weights at models/driftfield/raft_large.safetensors.",
+                    "its weights: models/driftfield/raft_large.safetensors, or raft_large*.safetensors or "
+                    "raft_large*.pth in models/optical_flow.",
+                ),
+                FlowModelSocket.Input(
+                    "optical_flow_model",
+                    optional=True,
+                    tooltip="RAFT from ComfyUI's Load Optical Flow Model. When connected it is used, and the method is "
+                    "ignored.",
                 ),
             ],
             outputs=[
@@ -166,16 +174,19 @@ class EstimateFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, method) -> io.NodeOutput:
+    def execute(cls, images, method, optical_flow_model=None) -> io.NodeOutput:
         frames = image_to_tensor(images, "images")
         report = progress()
 
         def on_step(done: int, total: int) -> None:
             report(done - 1, total)
 
-        if choice(method, METHODS, "method") == "dis":
+        if optical_flow_model is not None:
+            raft = load_core_model(optical_flow_model)
+        elif choice(method, METHODS, "method") == "dis":
             return io.NodeOutput(estimate_flow(frames, on_step=on_step))
-        (raft,) = memory.load(load_raft())
+        else:
+            (raft,) = memory.load(load_raft())
         return io.NodeOutput(estimate_flow_raft(frames, raft, on_step=on_step))
 
 

@@ -66,25 +66,6 @@ def test_unknown_config_is_named(loaders, refiner_file, tmp_path):
         loaders.refiner.load_refiner(path)
 
 
-def test_raft_says_where_to_put_its_weights(loaders, comfy_base):
-    with pytest.raises(
-        ValueError, match=r"raft_large\.safetensors.*not found in .*driftfield.*or choose the method 'dis'"
-    ):
-        loaders.raft.load_raft()
-
-
-def test_raft_loads_torchvision_s_weights(loaders, comfy_base):
-    from torchvision.models.optical_flow import raft_large
-
-    network = seeded(lambda: raft_large(weights=None), 0)
-    path = comfy_base / "models" / "driftfield" / "raft_large.safetensors"
-    save_file(network.state_dict(), path)
-    (loaded,) = loaders.memory.load(loaders.raft.load_raft())
-    expected = network.state_dict()
-    assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
-    path.unlink()
-
-
 def test_hints_stand_and_the_region_holds(loaders, refiner_file):
     refiner = loaders.refiner.manage_refiner(refiner_file)
     generator = torch.Generator().manual_seed(3)
