@@ -44,7 +44,7 @@ def page(request, tmp_path_factory):
         client.request("/settings", settings)
     opened = Page(chromium, tmp_path_factory.mktemp("chromium"))
     opened.open_editor(server.url)
-    opened.server = server
+    opened.server, opened.renderer = server, renderer
     yield opened
     opened.close()
 
