@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.convention import check_finite, pad_to_multiple
@@ -17,6 +16,7 @@ from ..sampling.schedule import karras_sigmas
 from . import memory
 from .animator import Animator, encode_image
 from .conditioning import PAD, MotionGuidance, choose_strength, condition, denoisers, fit_guidance
+from .doubts import doubts
 
 AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH = (
     "auto",
@@ -28,7 +28,6 @@ AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH = (
 CONTROLS = [AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH]
 AUTOMATIC = -1.0  # a noise level
 STEPS, WEAK_STEP, STRONG_STEP = 50, 16, 21  # Time-to-Move's choice; of SVD's own schedule: noise 75 and 31
-AREA = 3  # px, a side of the smallest square that counts as one
 STILL = 0.0  # to the end: what the flow asks to stand still is the picture itself
 
 
@@ -150,29 +149,10 @@ def plan(
         f"{animator.name}: {frames} frames of {image.shape[-1]}×{image.shape[-2]} at {fps} fps, "
         f"{len(sigmas) - 1} steps, {passes} a step; {said}{looping}; {note}"
     )
-    warnings = doubts(asked)
+    warnings = doubts(asked, frames)
     report = "\n".join((report, *(f"Warning: {warning}" for warning in warnings)))
     noise = torch.randn(conditioning.reference.shape, generator=generator)
     return Plan(conditioning, sigmas, noise, start, scale, padding, report, image, asked, settings, warnings)
-
-
-def doubts(guidance: MotionGuidance | None) -> tuple[str, ...]:
-    """What about the guidance was hardly meant, with what to do about it."""
-    if guidance is None:
-        return ("no guidance is connected, so the model moves things as it likes: connect one from Encode Motion",)
-    moving = guidance.flow.any(dim=1, keepdim=True).float()
-    if not moving.any():
-        return (
-            "the flow is zero everywhere, so nothing is asked to move: draw an arrow, and see that the region leaves "
-            "its surroundings white",
-        )
-    # Single pixels and thin lines are what Arrows to Sparse Flow stamps; a field for a whole picture has areas.
-    if min(moving.shape[-2:]) >= AREA and not (F.max_pool2d(-moving, AREA, stride=1) == -1).any():
-        return (
-            f"only {moving.mean():.2%} of the flow's pixels move, none beside all its neighbours, as in a sparse flow: "
-            "put Densify Flow between Arrows to Sparse Flow and Encode Motion",
-        )
-    return ()
 
 
 def animate_planned(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_step=None) -> Animation:

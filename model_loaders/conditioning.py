@@ -30,6 +30,8 @@ class MotionGuidance:
     maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of the padded flow; None without an adapter
     strength: float  # 1 = as trained, 0 = off
     adapter: str | None  # the file whose encoder made the maps
+    frames: int | None = None  # in which the arrows' heads are reached; None: no arrows, or not known
+    notes: tuple[str, ...] = ()  # of the nodes that made the flow
 
 
 def fit_guidance(guidance: MotionGuidance, animator: Animator, height: int, width: int, frames: int) -> MotionGuidance:

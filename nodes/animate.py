@@ -5,6 +5,7 @@ import logging
 from comfy_api.latest import io, ui
 
 from ..flow_tools.convention import check_finite, check_motion, image_to_tensor, pad_to_multiple
+from ..flow_tools.motion import as_motion
 from ..model_loaders.animation import AUTO, AUTOMATIC, CONTROLS, Settings, animate_planned, plan
 from ..model_loaders.animator import encode_motion
 from ..model_loaders.conditioning import PAD, MotionGuidance
@@ -57,12 +58,15 @@ class EncodeMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, animator, flow, guidance_strength) -> io.NodeOutput:
-        check_motion(flow)
+        motion = as_motion(flow)
+        check_motion(motion.field)
         check_finite("guidance_strength", guidance_strength)
         maps = None
         if animator.has_adapter:
-            maps = encode_motion(animator, pad_to_multiple(flow, PAD)[0], on_step=progress())
-        return io.NodeOutput(MotionGuidance(flow, maps, guidance_strength, animator.adapter))
+            maps = encode_motion(animator, pad_to_multiple(motion.field, PAD)[0], on_step=progress())
+        return io.NodeOutput(
+            MotionGuidance(motion.field, maps, guidance_strength, animator.adapter, motion.frames, motion.notes)
+        )
 
 
 class AnimateImage(io.ComfyNode):

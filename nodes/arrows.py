@@ -8,6 +8,7 @@ from ..flow_tools.arrows import MotionArrows, parse_arrows
 from ..flow_tools.color import draw_arrows
 from ..flow_tools.convention import image_to_tensor
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
+from ..flow_tools.motion import Motion
 from ..flow_tools.region import parse_region
 from ..flow_tools.sparse import sparse_flow
 from .types import (
@@ -152,7 +153,7 @@ class ArrowsToSparseFlow(io.ComfyNode):
         flow, hints = sparse_flow(
             motion_arrows, height=height or motion_arrows.height, width=width or motion_arrows.width, frames=frames
         )
-        return io.NodeOutput(flow, hints[:, 0])
+        return io.NodeOutput(Motion(flow, frames, motion_arrows.notes), hints[:, 0])
 
 
 class ArrowsToTracks(io.ComfyNode):

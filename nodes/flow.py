@@ -8,6 +8,7 @@ from ..flow_tools.color import draw_flow, flow_to_color
 from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow
 from ..flow_tools.dense import MODES, default_sigma_px, densify
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
+from ..flow_tools.motion import Motion, as_motion
 from ..flow_tools.strength import strength_percent
 from ..model_loaders import memory
 from ..model_loaders.raft import load_core_model, load_raft
@@ -76,16 +77,18 @@ class DensifyFlow(io.ComfyNode):
 
     @classmethod
     def execute(cls, sparse_flow, hints, sigma, threshold, mode, region=None) -> io.NodeOutput:
-        height, width = sparse_flow.shape[-2:]
+        sparse = as_motion(sparse_flow, "sparse_flow")
+        height, width = sparse.field.shape[-2:]
+        allowed = fitted(region, height, width)
         flow = densify(
-            sparse_flow,
+            sparse.field,
             mask_to_tensor(hints, "hints"),
             sigma_px=sigma or default_sigma_px(height, width),
             threshold=threshold,
             mode=mode,
-            region=fitted(region, height, width),
+            region=allowed,
         )
-        return io.NodeOutput(flow)
+        return io.NodeOutput(sparse.with_field(flow, *emptiness(allowed)))
 
 
 class RefineFlow(io.ComfyNode):
@@ -121,18 +124,17 @@ class RefineFlow(io.ComfyNode):
             raise ValueError(f"{missing}: not connected; allowed: sparse_flow and hints together, or neither")
         picture = image_to_tensor(single(image))
         size = picture.shape[-2:]
-        if sparse_flow is not None and sparse_flow.shape[-2:] != size:
-            got = "×".join(map(str, reversed(sparse_flow.shape[-2:])))
-            raise ValueError(f"sparse_flow: got {got}, allowed the image's {size[1]}×{size[0]}")
+        dense, known, allowed = as_motion(flow), None, fitted(region, *size)
+        if sparse_flow is not None:
+            sparse = as_motion(sparse_flow, "sparse_flow").field
+            if sparse.shape[-2:] != size:
+                got = "×".join(map(str, reversed(sparse.shape[-2:])))
+                raise ValueError(f"sparse_flow: got {got}, allowed the image's {size[1]}×{size[0]}")
+            known = sparse, mask_to_tensor(hints, "hints")
         refined = refine(
-            refiner,
-            resize_flow(flow, *size),
-            picture,
-            hints=None if hints is None else (sparse_flow, mask_to_tensor(hints, "hints")),
-            region=fitted(region, *size),
-            on_step=progress(),
+            refiner, resize_flow(dense.field, *size), picture, hints=known, region=allowed, on_step=progress()
         )
-        return io.NodeOutput(refined)
+        return io.NodeOutput(dense.with_field(refined, *emptiness(allowed)))
 
 
 def fitted(region: torch.Tensor | None, height: int, width: int) -> torch.Tensor | None:
@@ -140,6 +142,13 @@ def fitted(region: torch.Tensor | None, height: int, width: int) -> torch.Tensor
     if region is None:
         return None
     return F.interpolate(mask_to_tensor(region, "region"), size=(height, width), mode="bilinear")
+
+
+def emptiness(region: torch.Tensor | None) -> tuple[str, ...]:
+    """A note where the region [1, 1, H, W] lets nothing move."""
+    if region is None or region.any():
+        return ()
+    return ("the region is empty, so nothing may move: paint what should move, or disconnect it",)
 
 
 class EstimateFlow(io.ComfyNode):
@@ -184,10 +193,10 @@ class EstimateFlow(io.ComfyNode):
         if optical_flow_model is not None:
             raft = load_core_model(optical_flow_model)
         elif choice(method, METHODS, "method") == "dis":
-            return io.NodeOutput(estimate_flow(frames, on_step=on_step))
+            return io.NodeOutput(Motion(estimate_flow(frames, on_step=on_step)))
         else:
             (raft,) = memory.load(load_raft())
-        return io.NodeOutput(estimate_flow_raft(frames, raft, on_step=on_step))
+        return io.NodeOutput(Motion(estimate_flow_raft(frames, raft, on_step=on_step)))
 
 
 class MotionStrength(io.ComfyNode):
@@ -213,7 +222,7 @@ class MotionStrength(io.ComfyNode):
 
     @classmethod
     def execute(cls, flow) -> io.NodeOutput:
-        percent = strength_percent(flow)
+        percent = strength_percent(as_motion(flow).field)
         return io.NodeOutput(percent, ui=ui.PreviewText(f"{percent:.0f} %"))
 
 
@@ -263,11 +272,12 @@ class PreviewFlow(io.ComfyNode):
 
     @classmethod
     def execute(cls, flow, mode, max_px, spacing, image=None) -> io.NodeOutput:
+        fields = as_motion(flow).field
         if choice(mode, PREVIEWS, "mode") == "color":
-            pictures = flow_to_color(flow, max_px=max_px or None)
+            pictures = flow_to_color(fields, max_px=max_px or None)
         else:
-            grey = torch.full((1, 3, *flow.shape[-2:]), 0.5)
+            grey = torch.full((1, 3, *fields.shape[-2:]), 0.5)
             under = grey if image is None else (image_to_tensor(single(image)) + 1) / 2
-            pictures = torch.stack([draw_flow(under, field, spacing=spacing) for field in flow.split(1)])
+            pictures = torch.stack([draw_flow(under, field, spacing=spacing) for field in fields.split(1)])
         pictures = pictures.permute(0, 2, 3, 1)
         return io.NodeOutput(pictures, ui=echo(pictures))

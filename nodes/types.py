@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 MotionArrowsSocket = io.Custom("DRIFTFIELD_ARROWS")
-OpticalFlowSocket = io.Custom("DRIFTFIELD_FLOW")  # float32 tensor [N, 2, H, W], px/frame
+OpticalFlowSocket = io.Custom("DRIFTFIELD_FLOW")  # flow_tools.motion.Motion, or a tensor [N, 2, H, W] px/frame
 RefinerSocket = io.Custom("DRIFTFIELD_REFINER")
 AnimatorSocket = io.Custom("DRIFTFIELD_ANIMATOR")
 GuidanceSocket = io.Custom("DRIFTFIELD_GUIDANCE")

@@ -9,7 +9,7 @@ const NODES = [
   "DriftfieldMotionStrength",
 ];
 const HEIGHT = 70;
-const LOOKS_MS = [0, 200, 1000]; // after a node is there: front ends put the outputs back a while later
+const LOOK_MS = 500; // front ends put the outputs of a tab that is opened again back a while after its nodes
 const STYLE =
   `box-sizing:border-box;width:100%;height:100%;min-height:${HEIGHT - 10}px;overflow:auto;` +
   "padding:4px 8px;border-radius:6px;font:12px/1.35 sans-serif;" +
@@ -32,13 +32,22 @@ export function addReport(app, node) {
   const show = (output) => {
     if (output?.text) shown.textContent = [output.text].flat().join("\n");
   };
-  const { onExecuted, onAdded } = node;
+  const { onExecuted, onAdded, onRemoved } = node;
+  let looking;
   node.onExecuted = function (output) {
     onExecuted?.apply(this, arguments);
     show(output);
   };
   node.onAdded = function () {
     onAdded?.apply(this, arguments);
-    for (const wait of LOOKS_MS) setTimeout(() => shown.textContent || show(outputOf(app, node)), wait);
+    clearInterval(looking);
+    looking = setInterval(() => {
+      if (!shown.textContent) show(outputOf(app, node));
+      if (shown.textContent) clearInterval(looking);
+    }, LOOK_MS);
+  };
+  node.onRemoved = function () {
+    clearInterval(looking);
+    onRemoved?.apply(this, arguments);
   };
 }

@@ -100,7 +100,7 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     models = animations.load_models(*names)
     picture = image.permute(0, 3, 1, 2) * 2 - 1
     asked = animations.flow_of(models, picture, drawn, frames=4)
-    torch.testing.assert_close(asked, refined, atol=1e-6, rtol=5e-7)
+    torch.testing.assert_close(asked, refined.field, atol=1e-6, rtol=5e-7)
     settings = Settings(frames=4, steps=3, seed=5)
     made = animations.planned(models.animator, animations.Shot(picture, asked), settings)
     (video,) = animations.animate_together(models.animator, [made])

@@ -122,11 +122,11 @@ def core_like(network):
 
 def test_a_connected_model_is_used_and_the_method_ignored(models, network, estimate, video):
     save(network, models / PLACES["ours"])
-    (expected,) = estimate(video, "raft").result
+    expected = estimate(video, "raft").result[0].field
     (models / PLACES["ours"]).unlink()
     assert expected.shape == (1, 2, 128, 128) and expected.abs().max() > 0
     for method in ("dis", "raft", "any"):
-        (flow,) = estimate(video, method, optical_flow_model=core_like(network)).result
+        flow = estimate(video, method, optical_flow_model=core_like(network)).result[0].field
         torch.testing.assert_close(flow, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -134,9 +134,9 @@ def test_comfyui_s_own_loader_gives_the_same_flow(models, network, estimate, vid
     monkeypatch.setitem(sys.modules, "nodes", SimpleNamespace(MAX_RESOLUTION=16384))  # core's, not this pack's folder
     loader = pytest.importorskip("comfy_extras.nodes_void").OpticalFlowLoader
     save(network, models / PLACES["pth"])
-    (expected,) = estimate(video, "raft").result
+    expected = estimate(video, "raft").result[0].field
     (model,) = loader.execute("raft_large.pth").result
-    (flow,) = estimate(video, "dis", model).result
+    flow = estimate(video, "dis", model).result[0].field
     torch.testing.assert_close(flow, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -147,5 +147,5 @@ def test_what_is_no_raft_is_refused(estimate, video):
 
 
 def test_a_small_raft_fits_the_socket(estimate, video):
-    (flow,) = estimate(video, "dis", core_like(seeded(lambda: raft_small(weights=None), 0))).result
+    flow = estimate(video, "dis", core_like(seeded(lambda: raft_small(weights=None), 0))).result[0].field
     assert flow.shape == (1, 2, 128, 128)

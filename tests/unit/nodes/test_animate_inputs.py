@@ -1,5 +1,6 @@
 """Animate Image on what people connect: pictures of any kind, flows that were hardly meant, the largest seed."""
 
+import json
 import re
 
 import pytest
@@ -81,6 +82,34 @@ def test_motion_that_cannot_be_is_refused_before_it_is_encoded(nodes, warped, fl
             encoded(nodes, warped, bad)
     with pytest.raises(ValueError, match="guidance_strength: got nan"):
         encoded(nodes, warped, flow, float("nan"))
+
+
+def warnings(nodes, animator, image, motion) -> list[str]:
+    _, report = animated(nodes, animator, image, guidance=encoded(nodes, animator, motion))
+    return [line.removeprefix("Warning: ") for line in report.splitlines()[1:]]
+
+
+def test_the_report_says_what_the_arrows_and_the_region_were(nodes, plain):
+    from driftfield.nodes import arrows, flow
+
+    still = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
+
+    def dense(frames: int, reach: float, region: float, count: int = 1):
+        entries = [{"id": f"b{i}", "points": [[0.5, 0.5], [reach, 0.5]]} for i in range(count)]
+        drawn = arrows.DrawMotionArrows.execute(still, json.dumps({"version": 1, "arrows": entries})).result[0]
+        sparse, hints = arrows.ArrowsToSparseFlow.execute(drawn, 0, 0, frames).result
+        return flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded", torch.full((1, 8, 8), region)).result[0]
+
+    assert warnings(nodes, plain, still, dense(FRAMES, 0.6, 1.0)) == []
+    (clipped,) = warnings(nodes, plain, still, dense(FRAMES, 1.5, 1.0))
+    assert clipped == "arrow b0: point 1 at (1.5, 0.5) clipped to the border"
+    *first, more = warnings(nodes, plain, still, dense(FRAMES, 1.5, 1.0, count=8))
+    assert [line.split(":")[0] for line in first] == [f"arrow b{i}" for i in range(5)]
+    assert more == "and 3 more notes of this kind, on Draw Motion Arrows"
+    (frames,) = warnings(nodes, plain, still, dense(9, 0.6, 1.0))
+    assert frames.startswith(f"the arrows reach their heads in 9 frames, this segment has {FRAMES}: set frames in ")
+    empty, zero = warnings(nodes, plain, still, dense(FRAMES, 0.6, 0.0))
+    assert empty.startswith("the region is empty") and zero.startswith("the flow is zero everywhere")
 
 
 def test_the_report_warns_and_says_what_to_do(nodes, plain, image, flow, caplog):

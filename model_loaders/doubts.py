@@ -1,0 +1,41 @@
+"""What about a guidance was hardly meant, with what to do about it: the warnings of Animate Image's report."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from .conditioning import MotionGuidance
+
+AREA = 3  # px, a side of the smallest square that counts as one
+MOST_NOTES = 5
+
+
+def doubts(guidance: MotionGuidance | None, frames: int) -> tuple[str, ...]:
+    """Warnings for a segment of `frames` frames; guidance as it came from Encode Motion."""
+    if guidance is None:
+        return ("no guidance is connected, so the model moves things as it likes: connect one from Encode Motion",)
+    found = list(guidance.notes[:MOST_NOTES])
+    if len(guidance.notes) > MOST_NOTES:
+        found.append(f"and {len(guidance.notes) - MOST_NOTES} more notes of this kind, on Draw Motion Arrows")
+    if guidance.frames not in (None, frames):
+        found.append(
+            f"the arrows reach their heads in {guidance.frames} frames, this segment has {frames}: set frames in "
+            f"Arrows to Sparse Flow to {frames}"
+        )
+    return (*found, *doubts_of_flow(guidance.flow))
+
+
+def doubts_of_flow(flow: Tensor) -> tuple[str, ...]:
+    """Warnings for a flow [N, 2, H, W] where nothing moves, or only what an arrow stamps."""
+    moving = flow.any(dim=1, keepdim=True).float()
+    if not moving.any():
+        return (
+            "the flow is zero everywhere, so nothing is asked to move: draw an arrow, and see that the region leaves "
+            "its surroundings white",
+        )
+    # Single pixels and thin lines are what Arrows to Sparse Flow stamps; a field for a whole picture has areas.
+    if min(moving.shape[-2:]) >= AREA and not (F.max_pool2d(-moving, AREA, stride=1) == -1).any():
+        return (
+            f"only {moving.mean():.2%} of the flow's pixels move, none beside all its neighbours, as in a sparse flow: "
+            "put Densify Flow between Arrows to Sparse Flow and Encode Motion",
+        )
+    return ()
