@@ -7,12 +7,12 @@ from argparse import Namespace
 import torch
 from torch import Tensor
 
-from ..flow_tools.dense import default_sigma_px, densify
+from ..flow_tools.dense import densify
 from ..flow_tools.estimate import estimate_flow
 from ..flow_tools.strength import strength_percent
-from ..model_loaders.refiner import refine
+from ..pipeline.refine import refine
 from ..training.refiner_data import draw_hints
-from .animations import THRESHOLD, Models, Shot, load_models, measured, settings_of
+from .animations import Models, Shot, load_models, measured, settings_of
 from .autoencoder import likeness
 from .held_out import held_out_clips
 from .metrics import end_point_error
@@ -67,7 +67,7 @@ def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) ->
     """Frame 0, and the field that a few hints on the clip's mean flow give; the name seeds their places."""
     mean = flow.mean(dim=0)
     hints = draw_hints(mean, torch.Generator().manual_seed(zlib.crc32(name.encode())))
-    dense = densify(*hints, sigma_px=default_sigma_px(*mean.shape[-2:]), threshold=THRESHOLD)
+    dense = densify(*hints)
     if variant == NO_REFINER:
         return Shot(clip[:1], dense)
     refined = refine(models.refiner, dense, clip[:1], hints=hints)

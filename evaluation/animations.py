@@ -10,22 +10,24 @@ import torch
 from torch import Tensor
 
 from ..flow_tools.arrows import MotionArrows
-from ..flow_tools.convention import crop_padding, pad_to_multiple
-from ..flow_tools.dense import default_sigma_px, densify
+from ..flow_tools.convention import crop_padding
 from ..flow_tools.detail import restore_detail
-from ..flow_tools.sparse import sparse_flow
+from ..flow_tools.motion import Motion
 from ..model_loaders import locations, memory
-from ..model_loaders.animation import Plan, Settings, plan
-from ..model_loaders.animator import Animator, decode, encode_motion, load_animator
-from ..model_loaders.conditioning import PAD, MotionGuidance, activation_bytes, denoisers
-from ..model_loaders.pictures import carried_still
-from ..model_loaders.refiner import Refiner, manage_refiner, refine
+from ..model_loaders.animator import Animator, load_animator
+from ..model_loaders.refiner import Refiner, manage_refiner
+from ..pipeline.animate_still import motion_of_arrows
+from ..pipeline.decode import decode
+from ..pipeline.denoise import activation_bytes, denoisers
+from ..pipeline.frames import warped_still
+from ..pipeline.motion import encode_motion
+from ..pipeline.plan import Plan, plan
+from ..pipeline.settings import Settings
+from ..pipeline.still import prepare_still
 from ..sampling.animate import euler, first_state, run
-from ..sampling.denoiser import Conditioning
-from ..sampling.dual_clock import Hold
+from ..sampling.conditioning import stacked
 from .report import digest, digest_without_lora
 
-THRESHOLD = 0.05  # R of Densify Flow
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
 
 
@@ -74,10 +76,7 @@ def flow_of(
 
     region: [1, 1, H, W] 0..1, of Densify Flow.
     """
-    height, width = image.shape[-2:]
-    sparse, hints = sparse_flow(arrows, height=height, width=width, frames=frames)
-    dense = densify(sparse, hints, sigma_px=default_sigma_px(height, width), threshold=THRESHOLD, region=region)
-    return refine(models.refiner, dense, image, hints=(sparse, hints), region=region)
+    return motion_of_arrows(arrows, frames=frames, region=region, image=image, refiner=models.refiner).field
 
 
 def measured(
@@ -105,17 +104,14 @@ def batch_size(models: Models, shots: dict[str, Shot], frames: int) -> int:
     """How many of the shots to animate side by side."""
     animator = models.animator
     image = next(iter(shots.values())).image
-    height, width = (side // animator.latent_factor for side in pad_to_multiple(image, PAD)[0].shape[-2:])
+    height, width = (side // animator.latent_factor for side in prepare_still(image).padded.shape[-2:])
     latents = torch.empty(frames, animator.latent_channels, height, width, device="meta")
     return memory.fitting(min(len(shots), LARGEST_BATCH), activation_bytes(animator, latents))
 
 
 def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
-    guidance = None
-    if shot.flow is not None:
-        maps = encode_motion(animator, pad_to_multiple(shot.flow, PAD)[0]) if animator.has_adapter else None
-        guidance = MotionGuidance(shot.flow, maps, 1.0, animator.adapter)
-    made = plan(animator, shot.image, guidance, replace(settings, motion_strength=shot.percent))
+    motion = None if shot.flow is None else encode_motion(animator, Motion(shot.flow))
+    made = plan(animator, shot.image, motion, replace(settings, motion_strength=shot.percent))
     if shot.tells_strength:
         return made
     return replace(made, conditioning=replace(made.conditioning, strength_percent=None))
@@ -124,40 +120,17 @@ def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
 def animate_together(animator: Animator, plans: Sequence[Plan]) -> list[Tensor]:
     """Frames [L, 3, H, W] -1..1 of each plan, all in one batch; their settings are the same."""
     device, first = memory.device(), plans[0]
-    told = stacked([plan.conditioning for plan in plans], device)
-    _, denoise = denoisers(animator, told, first.guidance_scale, segments=len(plans))
+    conditioning = stacked([plan.conditioning for plan in plans])
+    _, denoise = denoisers(animator, conditioning, first.guidance_scale, segments=len(plans))
     noise = torch.stack([plan.noise for plan in plans]).to(device)
     start = None if first.start is None else torch.stack([plan.start for plan in plans]).to(device)
     with torch.no_grad():
         latents = run(denoise, first_state(noise, first.sigmas[0], start), first.sigmas, 0, sampler=euler)
     frames = latents.shape[1]
     videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
-    videos = [crop_padding(video, first.padding) for video in videos]
-    stills = map(carried_still, plans)
+    videos = [crop_padding(video, first.still.padding) for video in videos]
+    stills = map(warped_still, plans)
     return [
         (video if still is None else restore_detail(video, still)).clamp(-1, 1)
         for video, still in zip(videos, stills, strict=True)
     ]
-
-
-def stacked(told: Sequence[Conditioning], device: torch.device) -> Conditioning:
-    """One conditioning whose segments have each their own; they have the same parts."""
-    first = told[0]
-    strength = first.strength_percent
-    if strength is not None:
-        strength = torch.tensor([one.strength_percent for one in told], device=device)
-    motion = first.motion
-    if motion is not None:
-        motion = tuple(torch.cat(maps) for maps in zip(*(one.motion for one in told), strict=True))
-    hold = first.hold
-    if hold is not None:
-        hold = Hold(torch.stack([one.hold.target for one in told]), torch.stack([one.hold.level for one in told]))
-    return replace(
-        first,
-        image_embedding=torch.cat([one.image_embedding for one in told]),
-        reference=torch.stack([one.reference for one in told]),
-        added_time_ids=torch.cat([one.added_time_ids for one in told]),
-        motion=motion,
-        strength_percent=strength,
-        hold=hold,
-    )

@@ -6,7 +6,9 @@ from argparse import Namespace
 from torch import Tensor
 
 from ..model_loaders import memory
-from ..model_loaders.animator import Animator, decode, encode_image
+from ..model_loaders.animator import Animator
+from ..pipeline.decode import decode
+from ..pipeline.encode import encode_image
 from .animations import load_models, settings_of
 from .held_out import held_out_clips, held_out_stills
 from .metrics import frame_change, psnr, ssim

@@ -2,7 +2,6 @@
 
 import sys
 from argparse import Namespace
-from dataclasses import replace
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -10,15 +9,13 @@ from torch import Tensor
 
 from ..flow_tools.arrows import parse_arrows
 from ..flow_tools.convention import tensor_to_image
-from ..flow_tools.dense import default_sigma_px, densify
-from ..flow_tools.sparse import sparse_flow
-from ..model_loaders.animation import Settings, animate_planned
+from ..flow_tools.motion import Motion
 from ..model_loaders.animator import Animator, load_animator
-from ..model_loaders.extension import extend_animation, plan_extension
-from ..model_loaders.pictures import frames_of
-from ..model_loaders.video_file import CRF, video_file
+from ..pipeline.animate_still import animate_still, motion_of_arrows
+from ..pipeline.frames import frames_of
+from ..pipeline.settings import ExtendSettings, Settings
+from ..pipeline.video_file import CRF, video_file
 from ..training.data import read_still, to_unit
-from .animations import THRESHOLD, Shot, planned
 
 
 def run(arguments: Namespace, files: list[Path], which: str) -> int:
@@ -43,29 +40,25 @@ def animate_file(animator: Animator, file: Path, target: Path, arguments: Namesp
     width, height = arguments.size or (animator.size, animator.size)
     image = filled(to_unit(read_still(file))[None], height, width)
     settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=arguments.frames, cfg_max=arguments.cfg_max)
-    flow = flow_of_file(file, arguments, height, width, arguments.frames or animator.frames)
-    animation = animate_planned(animator, planned(animator, Shot(image, flow), settings))
-    choices = {"seed": arguments.seed, "joins": arguments.joins}
-    latents = extend_animation(animation, arguments.total_frames, gamma=arguments.gamma, **choices)
-    timeline = plan_extension(animation, arguments.total_frames, **choices)
-    animation = replace(animation, latents=latents, timeline=timeline)
-    fps = arguments.fps or float(animation.conditioning.added_time_ids[0, 0]) + 1
+    extension = ExtendSettings(
+        arguments.total_frames, gamma=arguments.gamma, seed=arguments.seed, joins=arguments.joins
+    )
+    motion = motion_of_file(file, arguments, height, width, arguments.frames or animator.frames)
+    animation = animate_still(animator, image, motion, settings, extension)
     crf = CRF if arguments.crf is None else arguments.crf
-    with video_file(target, fps=fps, width=width, height=height, crf=crf) as write:
+    with video_file(target, fps=arguments.fps or animation.fps, width=width, height=height, crf=crf) as write:
         for part in frames_of(animation):
             write(tensor_to_image(part))
 
 
-def flow_of_file(file: Path, arguments: Namespace, height: int, width: int, frames: int) -> Tensor | None:
-    """The dense flow [1, 2, H, W] of the picture's arrows, as the workflows have it; None without arrows."""
+def motion_of_file(file: Path, arguments: Namespace, height: int, width: int, frames: int) -> Motion | None:
+    """The flow of the picture's arrows, as the workflows have it; None without arrows."""
     own = file.with_suffix(".json")
     source = own if own.is_file() else arguments.arrows
     if source is None:
         return None
     arrows = parse_arrows(source.read_text(encoding="utf-8"), width=width, height=height)
-    sparse, hints = sparse_flow(arrows, height=height, width=width, frames=frames)
-    sigma_px = default_sigma_px(height, width) if arguments.sigma is None else arguments.sigma
-    return densify(sparse, hints, sigma_px=sigma_px, threshold=THRESHOLD)
+    return motion_of_arrows(arrows, frames=frames, sigma_px=arguments.sigma)
 
 
 def filled(image: Tensor, height: int, width: int) -> Tensor:

@@ -6,13 +6,16 @@ from argparse import Namespace
 import torch
 
 from ..model_loaders import memory
-from ..model_loaders.animation import Animation
 from ..model_loaders.animator import Animator
-from ..model_loaders.extension import extend_animation, plan_extension
-from ..model_loaders.replicas import replicas
 from ..networks.animator import MotionUNet
+from ..pipeline.animate import Animation
+from ..pipeline.devices import replicas
+from ..pipeline.extend import extend_animation
+from ..pipeline.plan import Plan
+from ..pipeline.settings import ExtendSettings, Settings
+from ..pipeline.still import prepare_still
 from ..sampling.animate import Trajectory, euler
-from ..sampling.denoiser import Conditioning
+from ..sampling.conditioning import Conditioning
 from ..sampling.guidance import guidance_scales
 from ..sampling.phased import window_counts
 from ..sampling.schedule import karras_sigmas
@@ -31,18 +34,17 @@ def run(arguments: Namespace) -> None:
     workers = replicas(animation.animator, memory.devices(max(arguments.devices)))
     for joins in arguments.joins:
         for total in arguments.total_frames:
-            windows = window_counts(
-                plan_extension(animation, total, joins=joins, seed=0), steps=size.steps, gamma=GAMMA
-            )
+            settings = ExtendSettings(total, gamma=GAMMA, joins=joins)
             alone = None
             for count in arguments.devices:
-                best, latents = float("inf"), None
+                best = float("inf")
                 for _ in range(REPEATS):
                     start = time.perf_counter()
-                    latents = extend_animation(animation, total, gamma=GAMMA, joins=joins, workers=workers[:count])
+                    longer = extend_animation(animation, settings, workers=workers[:count])
                     best = min(best, time.perf_counter() - start)
-                alone = alone or (best, latents)
-                difference = float((latents - alone[1]).norm() / alone[1].norm())
+                alone = alone or (best, longer.latents)
+                difference = float((longer.latents - alone[1]).norm() / alone[1].norm())
+                windows = window_counts(longer.timeline, steps=size.steps, gamma=GAMMA)
                 rows.append([f"{joins}, {total}, {count}", best, alone[0] / best, difference])
                 limits.append(f"{rows[-1][0]}: {most_times_faster(windows, count):.3g}")
                 print(rows[-1], flush=True)
@@ -100,5 +102,16 @@ def random_animation(size: Size) -> Animation:
         reference=noise(1, channels, side, side).expand(size.frames, -1, -1, -1),
         added_time_ids=torch.tensor([[FPS - 1, BUCKET, AUGMENTATION]]),
     )
-    scale = guidance_scales(1.0, 3.0, size.frames)
-    return Animation(latents, trajectory, conditioning, scale, euler, animator, (0, 0, 0, 0), None)
+    plan = Plan(
+        still=prepare_still(torch.zeros(1, 3, 8 * side, 8 * side)),
+        asked=None,
+        motion=None,
+        settings=Settings(),
+        fps=FPS,
+        conditioning=conditioning,
+        sigmas=trajectory.sigmas,
+        noise=latents,
+        start=None,
+        guidance_scale=guidance_scales(1.0, 3.0, size.frames),
+    )
+    return Animation(latents, trajectory, plan, animator, euler, animator.name)

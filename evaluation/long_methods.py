@@ -16,10 +16,11 @@ from ..flow_tools.arrows import MotionArrows
 from ..flow_tools.convention import crop_padding
 from ..flow_tools.estimate import estimate_flow
 from ..model_loaders import locations, memory
-from ..model_loaders.animation import Animation, Settings, animate_planned
-from ..model_loaders.animator import decode
-from ..model_loaders.extension import extend_animation, plan_extension
-from ..model_loaders.other_methods import DIRECT, METHODS, evaluations, lengthen
+from ..pipeline.animate import Animation, animate
+from ..pipeline.baselines import evaluations, lengthen
+from ..pipeline.decode import decode
+from ..pipeline.extend import extend_animation
+from ..pipeline.settings import DIRECT, METHODS, BaselineSettings, ExtendSettings, Settings
 from ..sampling import phased
 from ..sampling.joins import JOINS, PING_PONG, Timeline
 from ..sampling.windows import window_starts
@@ -118,13 +119,13 @@ def measured(
             if not todo:
                 continue
             if not warm:  # what the first pass on a device takes is nobody's time
-                extend_animation(sampled(models, case, arguments)[0], arguments.frames + 1)
+                extend_animation(sampled(models, case, arguments)[0], ExtendSettings(arguments.frames + 1))
                 warm = True
             animation, seconds = sampled(models, case, arguments)
             for label in todo:
                 made = lengthened(animation, seconds, label, arguments)
                 video = decode(animation.animator, made.latents, segment_frames=animation.segment_frames)
-                video = crop_padding(video, animation.padding).clamp(-1, 1)
+                video = crop_padding(video, animation.plan.still.padding).clamp(-1, 1)
                 waiting.append(pool.submit(figures, networks, case, video, made, arguments.frames))
                 while waiting and (waiting[0].done() or len(waiting) > IN_FLIGHT):
                     yield waiting.popleft().result()
@@ -136,7 +137,7 @@ def sampled(models: Models, case: Case, arguments: Namespace) -> tuple[Animation
     """(the first segment, seconds of its sampling)."""
     settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=arguments.frames, cfg_max=arguments.cfg_max)
     plan = planned(models.animator, Shot(case.image, case.flow), settings)
-    return timed(lambda: animate_planned(models.animator, plan))
+    return timed(lambda: animate(models.animator, plan))
 
 
 def lengthened(animation: Animation, first_seconds: float, label: str, arguments: Namespace) -> Lengthened:
@@ -144,24 +145,26 @@ def lengthened(animation: Animation, first_seconds: float, label: str, arguments
     pace = torch.ones(total - 1)
     if label in METHODS:
         overlap = segment // 2
-        latents, seconds = timed(lambda: lengthen(animation, total, method=label, overlap=overlap, seed=seed))
+        settings = BaselineSettings(total, label, overlap, seed)
+        longer, seconds = timed(lambda: lengthen(animation, settings))
         starts = range(0, total, segment) if label == DIRECT else window_starts(total, segment, overlap)
         edges = {edge for start in starts for edge in (start, start + segment) if 0 < edge < total}
         joins = torch.zeros(total - 1, dtype=torch.bool)
         joins[[edge - 1 for edge in edges]] = True
-        passes = evaluations(label, animation, total, overlap)
+        passes = evaluations(animation, settings)
     else:
         kind = label.removeprefix(OURS) if label.startswith(OURS) else arguments.joins
         gamma = arguments.gamma if label.startswith(OURS) else float(label)
-        latents, seconds = timed(lambda: extend_animation(animation, total, gamma=gamma, seed=seed, joins=kind))
-        timeline = plan_extension(animation, total, joins=kind, seed=seed)
+        settings = ExtendSettings(total, gamma=gamma, seed=seed, joins=kind)
+        longer, seconds = timed(lambda: extend_animation(animation, settings))
+        timeline = longer.timeline
         joins = joins_of(timeline)[: total - 1]
         if kind == PING_PONG:
             pace = timeline.mean(torch.arange(float(segment))).diff()
         passes = phased.evaluations(timeline, steps=arguments.steps, gamma=gamma)
     begins = label not in METHODS or label == DIRECT
     facts = {"passes": passes + begins * arguments.steps, "seconds": seconds + begins * first_seconds}
-    return Lengthened(latents, joins, pace, facts)
+    return Lengthened(longer.latents, joins, pace, facts)
 
 
 def joins_of(timeline: Timeline) -> Tensor:

@@ -83,10 +83,13 @@ class Bench:
 
     def measure(self, dtype: str, frames: int, height: int, width: int) -> Row:
         """The clip from picture to frames. Raises torch.OutOfMemoryError where it does not fit."""
+        from ..flow_tools.motion import Motion
         from ..model_loaders import memory
-        from ..model_loaders.animation import Settings, animate_planned, plan
-        from ..model_loaders.animator import decode
-        from ..model_loaders.conditioning import MotionGuidance
+        from ..pipeline.animate import animate
+        from ..pipeline.decode import decode
+        from ..pipeline.motion import encode_motion
+        from ..pipeline.plan import plan
+        from ..pipeline.settings import Settings
 
         self.use(dtype)
         memory.release()
@@ -95,14 +98,13 @@ class Bench:
         image = F.interpolate(colors, size=(height, width), mode="bilinear")
         flow = torch.zeros(1, 2, height, width)
         flow[:, 0, :, width // 2 :] = 1
-        guidance = MotionGuidance(flow, None, 1.0, None)
         settings = Settings(steps=STEPS, cfg_max=3.0, frames=frames)
         marks, peaks = [], []
         start = self.clock()
-        planned = plan(self.animator, image, guidance, settings)
+        planned = plan(self.animator, image, encode_motion(self.animator, Motion(flow)), settings)
         encoded = self.clock()
         peaks.append(self.peak())
-        animation = animate_planned(self.animator, planned, on_step=lambda *_: marks.append(self.clock()))
+        animation = animate(self.animator, planned, on_step=lambda *_: marks.append(self.clock()))
         sampled = self.clock()
         peaks.append(self.peak())
         decode(self.animator, animation.latents, segment_frames=frames)

@@ -6,10 +6,10 @@ from argparse import Namespace
 
 import torch
 
-from ..flow_tools.dense import default_sigma_px, densify
-from ..model_loaders.refiner import refine
+from ..flow_tools.dense import densify
+from ..pipeline.refine import refine
 from ..training.refiner_data import WINDOW, draw_hints
-from .animations import THRESHOLD, load_models, settings_of
+from .animations import load_models, settings_of
 from .held_out import held_out_clips
 from .metrics import end_point_error
 from .reconstruction import flows_of
@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> list[Bar]:
             hints = draw_hints(true, generator)
             errors[NOTHING].append(end_point_error(torch.zeros_like(true), true))
             for kind, options in FIELDS.items():
-                dense = densify(*hints, sigma_px=default_sigma_px(*true.shape[-2:]), threshold=THRESHOLD, **options)
+                dense = densify(*hints, **options)
                 refined = refine(models.refiner, dense, clips[name][start : start + 1], hints=hints)
                 for what, field in (("dense", dense), ("refined", refined)):
                     errors[f"{what} {kind}"].append(end_point_error(field, true))

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from ..sampling.denoiser import Conditioning
+from ..sampling.conditioning import Conditioning
 from ..training.animator_models import build_scheduler
 from ..training.svd import CLIP_H
 

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from ..flow_tools.arrows import MotionArrows
-from ..flow_tools.dense import default_sigma_px, densify
 from ..flow_tools.estimate import estimate_flow
-from ..flow_tools.sparse import sparse_flow
 from ..model_loaders import locations
-from .animations import THRESHOLD, Shot, load_models, measured, settings_of
+from ..pipeline.animate_still import motion_of_arrows
+from .animations import Shot, load_models, measured, settings_of
 from .arrow_sets import arrow_sets, region_around
 from .contact_sheet import shown_frames, write_sheet, write_strip
 from .control import control_figures
@@ -72,9 +71,7 @@ def painted(image: Tensor, arrows: MotionArrows) -> Tensor:
 
 
 def spread_flow(image: Tensor, arrows: MotionArrows, region: Tensor, frames: int) -> Tensor:
-    height, width = image.shape[-2:]
-    sparse, hints = sparse_flow(arrows, height=height, width=width, frames=frames)
-    return densify(sparse, hints, sigma_px=default_sigma_px(height, width), threshold=THRESHOLD, region=region)
+    return motion_of_arrows(arrows, frames=frames, region=region).field
 
 
 def in_words(row: dict) -> str:

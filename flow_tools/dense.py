@@ -10,6 +10,7 @@ from torch import Tensor
 from .convention import REFERENCE_SIZE, check_flow
 
 MODES = ("faded", "normalized", "sum")
+THRESHOLD = 0.05  # R: of a weight, or in px/frame
 NO_WEIGHT = 1e-18  # smaller factors count as zero: their products would be denormal floats, slow and without effect
 
 
@@ -22,8 +23,8 @@ def densify(
     sparse: Tensor,
     hints: Tensor,
     *,
-    sigma_px: float,
-    threshold: float,
+    sigma_px: float | None = None,
+    threshold: float = THRESHOLD,
     mode: str = "faded",
     region: Tensor | None = None,
 ) -> Tensor:
@@ -36,11 +37,13 @@ def densify(
       exp(...), the largest of all, is <= threshold.
     - "faded" (ours): that mean times that largest weight, so that motion ends without an edge. A lone hint has the
       field of "sum"; several do not add up.
-    `region` [1, 1, H, W] 0..1 multiplies the result, last. No hints give an exact zero field.
+    sigma_px: None for the paper's. `region` [1, 1, H, W] 0..1 multiplies the result, last. No hints give an exact zero
+    field.
     Raises ValueError for wrong shapes, non-finite flow, sigma_px <= 0, threshold < 0 or an unknown mode.
     """
-    _check(sparse, hints, sigma_px, threshold, mode, region)
     height, width = sparse.shape[-2:]
+    sigma_px = default_sigma_px(height, width) if sigma_px is None else sigma_px
+    _check(sparse, hints, sigma_px, threshold, mode, region)
     hinted = hints[0, 0] > 0
     rows, columns = hinted.any(1).nonzero()[:, 0], hinted.any(0).nonzero()[:, 0]
     if not len(rows):

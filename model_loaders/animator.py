@@ -1,14 +1,13 @@
-"""The animation model: SVD's classes from a folder or a single file, with or without a motion adapter; their use."""
+"""The animation model: SVD's classes from a folder or a single file, with or without a motion adapter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from comfy.latent_formats import SD15
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 SVD_FPS = 7  # diffusers' default for SVD
 RHO = 7.0  # Karras et al.; diffusers has no key for it
 CLIP_SIZE = 224
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-ENCODE_FRAMES = 8  # encoded side by side, at most
-ENCODE_BYTES = 4_000  # of activations per pixel that is encoded, in fp32
-DECODE_BYTES = 3_000  # per pixel that is decoded, in half precision
 OLD_CLIP_KEY = "vision_model.embeddings.position_ids"  # transformers < 4.31 saved it
 SAMPLING = {"prediction_type": "v_prediction", "timestep_type": "continuous", "use_karras_sigmas": True}
 
@@ -207,118 +201,3 @@ def _load(build: Callable[[dict], nn.Module], folder: Path, dtype_of, *, ignore:
     with torch.device("meta"):
         module = build(config).requires_grad_(False)
     return load_strictly(module, read_tensors(weight_files(folder), dtype_of), folder, ignore=ignore)
-
-
-# What the networks compute. Images are [B, 3, H, W] −1..1, results lie in main memory as fp32.
-
-
-@torch.no_grad()
-def encode_image(animator: Animator, image: Tensor, *, on_step=None) -> Tensor:
-    """[B, 3, H, W] → the mode of the VAE's encoder, unscaled, [B, c, h, w]; always fp32, for fp16 can overflow.
-
-    As many frames at once as fit; on_step(i, total) after each chunk.
-    """
-    each = ENCODE_BYTES * image[0, 0].numel()
-    wanted = min(ENCODE_FRAMES, len(image))
-
-    def run(chunk_frames: int) -> Tensor:
-        (vae,) = memory.load(animator.vae, memory_required=chunk_frames * each)
-        chunks = image.split(memory.held_by_free_memory(chunk_frames, each))
-        latents = []
-        for i, chunk in enumerate(chunks):
-            memory.check_cancel()
-            latents.append(vae.encode(chunk.to(memory.device(), torch.float32)).latent_dist.mode().cpu())
-            if on_step is not None:
-                on_step(i, len(chunks))
-        return torch.cat(latents)
-
-    latents = memory.once_smaller(run, wanted, 1, "frames encoded at once")
-    if not latents.isfinite().all():
-        raise ValueError(f"{animator.name}: NaN or infinity in the encoded image")
-    return latents
-
-
-@torch.no_grad()
-def embed_image(animator: Animator, image: Tensor) -> Tensor:
-    """[1, 3, H, W] → CLIP's image embedding [1, 1, D], prepared as diffusers does for SVD."""
-    (encoder,) = memory.load(animator.image_encoder)
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
-    pixels = ((squash(image.float(), CLIP_SIZE) + 1) / 2 - mean) / std
-    return encoder(pixels.to(memory.device(), animator.dtype)).image_embeds[:, None].float().cpu()
-
-
-def squash(image: Tensor, size: int) -> Tensor:
-    """Antialiased bicubic resize to size × size: a Gaussian of (ratio − 1)/2 px, then bicubic on aligned corners."""
-    for dim in (2, 3):
-        ratio = image.shape[dim] / size
-        sigma = max((ratio - 1) / 2, 0.001)
-        taps = int(max(4 * sigma, 3)) | 1
-        offsets = torch.arange(taps, dtype=image.dtype) - taps // 2
-        kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-        kernel = (kernel / kernel.sum()).view(1, 1, taps, 1).expand(image.shape[1], -1, -1, -1)
-        kernel = kernel if dim == 2 else kernel.transpose(2, 3)
-        before = taps // 2
-        padding = (0, 0, before, before) if dim == 2 else (before, before, 0, 0)
-        mode = "reflect" if before < image.shape[dim] else "replicate"  # a single pixel has nothing to reflect
-        image = F.conv2d(F.pad(image, padding, mode=mode), kernel, groups=image.shape[1])
-    return F.interpolate(image, size=(size, size), mode="bicubic", align_corners=True)
-
-
-@torch.no_grad()
-def encode_motion(animator: Animator, flow: Tensor, *, on_step=None) -> tuple[Tensor, ...]:
-    """flow [N, 2, H, W] px/frame, H and W divisible by 64 → motion maps [1, N, C_i, h_i, w_i]; needs an adapter."""
-
-    def run(chunk: int) -> tuple[Tensor, ...]:
-        (network,) = memory.load(animator.unet)
-        parts, levels = flow.split(chunk), []
-        for i, part in enumerate(parts):
-            memory.check_cancel()
-            levels.append([m.float().cpu() for m in network.encode_motion(part.to(memory.device()))])
-            if on_step is not None:
-                on_step(i, len(parts))
-        return tuple(torch.cat(maps, dim=1) for maps in zip(*levels, strict=True))
-
-    return memory.once_smaller(run, ENCODE_FRAMES, 1, "flows encoded at once")
-
-
-@torch.no_grad()
-def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None) -> Tensor:
-    """Scaled latents [N, c, h, w] → frames [N, 3, H, W], about −1..1.
-
-    At most chunk_frames at once, fewer where the free memory has no room. The decoder smooths over the frames of a
-    chunk, so chunks are even and none crosses a join of segments of segment_frames. on_step(i, total) after each
-    chunk. ValueError where a frame is not finite.
-    """
-    from ..networks.fast import accelerate  # here: diffusers takes seconds to import
-    from ..networks.transfer import one_behind
-
-    height, width = (side * animator.latent_factor for side in latents.shape[-2:])
-    each = DECODE_BYTES * height * width * animator.dtype.itemsize // 2
-
-    def run(most: int) -> Tensor:
-        (vae,) = memory.load(animator.vae, memory_required=most * each)
-        accelerate(vae.decoder)
-        size = memory.held_by_free_memory(most, each)
-        chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
-
-        def computed() -> Iterator[Tensor]:
-            for chunk in chunks:
-                memory.check_cancel()
-                unscaled = (chunk / animator.scaling_factor).to(memory.device(), animator.dtype)
-                yield vae.decode(unscaled, num_frames=len(chunk)).sample
-
-        frames, first = torch.empty(len(latents), 3, height, width), 0
-        for i, part in enumerate(one_behind(computed())):
-            end = first + len(part)
-            if not frames[first:end].copy_(part).isfinite().all():
-                raise ValueError(
-                    f"{animator.name}: NaN or infinity in frames {first}..{end - 1}; choose the dtype fp32"
-                )
-            first = end
-            if on_step is not None:
-                on_step(i, len(chunks))
-        return frames
-
-    most = min(chunk_frames, segment_frames)
-    smaller = max(min(2, most - 1), most // 4)  # less than half of `most` may have been what did not fit
-    return memory.once_smaller(run, most, smaller, "frames decoded at once")

@@ -1,4 +1,4 @@
-"""Flow refiner files, and the refiner applied to a field."""
+"""Flow refiner files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from comfy.model_patcher import ModelPatcher
-from torch import Tensor
 
-from ..flow_tools.dense import default_sigma_px, hold_hints
-from ..flow_tools.smooth import smooth
 from . import memory
 from .files import load_network
 
@@ -38,39 +34,3 @@ def load_refiner(path: Path) -> FlowRefiner:
 
 def manage_refiner(path: Path) -> Refiner:
     return Refiner(memory.managed(load_refiner(path)), path.name)
-
-
-@torch.no_grad()
-def refine(
-    refiner: Refiner,
-    flow: Tensor,
-    image: Tensor,
-    *,
-    hints: tuple[Tensor, Tensor] | None = None,
-    region: Tensor | None = None,
-    on_step=None,
-) -> Tensor:
-    """flow [N, 2, H, W] px/frame and image [1, 3, H, W] −1..1 of the same size → refined flow, in main memory.
-
-    The network's field is smoothed (`flow_tools.smooth`): it has the grid of its strides.
-    hints: sparse flow [1, 2, H, W] and its mask [1, 1, H, W] that the result keeps to, and that a refiner trained with
-    hints sees; region [1, 1, H, W] 0..1 is applied last. A field that is zero everywhere stays exactly zero: no
-    arrows, no motion. on_step(i, N) after each.
-    """
-    (network,) = memory.load(refiner.network)
-    device = memory.device()
-    picture = image.to(device) if network.config.image_conditioned else None
-    shown = tuple(part.to(device) for part in hints) if hints is not None and network.config.hints else None
-    refined = []
-    for i, field in enumerate(flow.split(1)):
-        if field.count_nonzero() > 0:
-            field = network(field.to(device), picture, shown).float().cpu()
-            if not field.isfinite().all():
-                raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
-            field = smooth(field)
-        if hints is not None:
-            field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
-        refined.append(field if region is None else field * region)
-        if on_step is not None:
-            on_step(i, len(flow))
-    return torch.cat(refined)

@@ -4,11 +4,12 @@ import logging
 
 from comfy_api.latest import io, ui
 
-from ..flow_tools.convention import check_finite, check_motion, image_to_tensor, pad_to_multiple
+from ..flow_tools.convention import image_to_tensor
 from ..flow_tools.motion import as_motion
-from ..model_loaders.animation import AUTO, AUTOMATIC, CONTROLS, Settings, animate_planned, plan
-from ..model_loaders.animator import encode_motion
-from ..model_loaders.conditioning import PAD, MotionGuidance
+from ..pipeline.animate import animate
+from ..pipeline.motion import encode_motion
+from ..pipeline.plan import plan
+from ..pipeline.settings import AUTOMATIC, CONTROLS, Settings
 from .progress import latent_progress, progress
 from .samplers import wrap_sampler
 from .types import (
@@ -58,15 +59,7 @@ class EncodeMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, animator, flow, guidance_strength) -> io.NodeOutput:
-        motion = as_motion(flow)
-        check_motion(motion.field)
-        check_finite("guidance_strength", guidance_strength)
-        maps = None
-        if animator.has_adapter:
-            maps = encode_motion(animator, pad_to_multiple(motion.field, PAD)[0], on_step=progress())
-        return io.NodeOutput(
-            MotionGuidance(motion.field, maps, guidance_strength, animator.adapter, motion.frames, motion.notes)
-        )
+        return io.NodeOutput(encode_motion(animator, as_motion(flow), guidance_strength, on_step=progress()))
 
 
 class AnimateImage(io.ComfyNode):
@@ -85,17 +78,19 @@ class AnimateImage(io.ComfyNode):
                     tooltip="The still, exactly one. Best near the size the model was trained at (built-in 256×256, "
                     "SVD-XT 1024×576). Sides are padded to a multiple of 64 and cropped back.",
                 ),
-                io.Int.Input("seed", default=0, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED),
+                io.Int.Input(
+                    "seed", default=Settings.seed, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED
+                ),
                 io.Int.Input(
                     "steps",
-                    default=6,
+                    default=Settings.steps,
                     min=1,
                     max=200,
                     tooltip="Denoising steps: 6 for the built-in model (more add errors), 25 for SVD.",
                 ),
                 io.Float.Input(
                     "cfg_min",
-                    default=1.0,
+                    default=Settings.cfg_min,
                     min=1.0,
                     max=30.0,
                     step=0.1,
@@ -104,7 +99,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "cfg_max",
-                    default=1.0,
+                    default=Settings.cfg_max,
                     min=1.0,
                     max=30.0,
                     step=0.1,
@@ -112,7 +107,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "fps",
-                    default=0,
+                    default=Settings.fps,
                     min=0,
                     max=120,
                     tooltip="Frames per second the model is told. 0: the model's own (built-in 8, SVD 7).",
@@ -135,7 +130,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "frames",
-                    default=0,
+                    default=Settings.frames,
                     min=0,
                     max=256,
                     tooltip="Frames of this segment, 2 or more. 0: as many as the model was trained on (built-in and "
@@ -144,7 +139,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "noise_aug_strength",
-                    default=0.02,
+                    default=Settings.noise_aug_strength,
                     min=0.0,
                     max=10.0,
                     step=0.01,
@@ -154,14 +149,14 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "loop",
-                    default=False,
+                    default=Settings.loop,
                     tooltip="Ours, not the paper's: the last frame leads back to the first. Needs guidance and a "
                     "warped reference (the built-in adapter's, or chosen in control).",
                 ),
                 io.Combo.Input(
                     "control",
                     options=CONTROLS,
-                    default=AUTO,
+                    default=Settings.control,
                     optional=True,
                     tooltip="How the flow steers, beside an adapter's motion attention (ours, not the paper's). auto: "
                     "with an adapter as it was trained, without one the dual clock; what the flow asks to stand "
@@ -171,7 +166,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "weak_noise",
-                    default=AUTOMATIC,
+                    default=Settings.weak_noise,
                     min=AUTOMATIC,
                     max=1000.0,
                     step=0.1,
@@ -182,7 +177,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "strong_noise",
-                    default=AUTOMATIC,
+                    default=Settings.strong_noise,
                     min=AUTOMATIC,
                     max=1000.0,
                     step=0.1,
@@ -193,7 +188,7 @@ class AnimateImage(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "still_noise",
-                    default=AUTOMATIC,
+                    default=Settings.still_noise,
                     min=AUTOMATIC,
                     max=1000.0,
                     step=0.1,
@@ -236,10 +231,10 @@ class AnimateImage(io.ComfyNode):
         frames,
         noise_aug_strength,
         loop,
-        control="auto",
-        weak_noise=-1.0,
-        strong_noise=-1.0,
-        still_noise=-1.0,
+        control=Settings.control,
+        weak_noise=Settings.weak_noise,
+        strong_noise=Settings.strong_noise,
+        still_noise=Settings.still_noise,
         guidance=None,
         sampler=None,
         sigmas=None,
@@ -263,9 +258,9 @@ class AnimateImage(io.ComfyNode):
         sigmas = None if sigmas is None else checked_sigmas(sigmas)
         run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
         planned = plan(animator, image_to_tensor(single(image)), guidance, settings, sigmas=sigmas)
-        animation = animate_planned(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
+        animation = animate(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
         logging.log(logging.WARNING if planned.warnings else logging.INFO, "Driftfield: %s", planned.report)
-        return io.NodeOutput(animation, planned.report, ui=ui.PreviewText(planned.report))
+        return io.NodeOutput(animation, animation.report, ui=ui.PreviewText(animation.report))
 
 
 def checked_sigmas(sigmas):

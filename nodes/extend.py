@@ -1,20 +1,17 @@
 """An animation made longer, and its frames."""
 
 import logging
-from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 import torch
 from comfy_api.latest import io, ui
 
 from ..flow_tools.convention import tensor_to_image
 from ..model_loaders import memory
-from ..model_loaders.extension import extend_animation, plan_extension
-from ..model_loaders.pictures import frames_of
-from ..model_loaders.replicas import replicas
-from ..sampling.joins import CROSSFADE, JOINS
-from ..sampling.phased import evaluations
-from ..sampling.schedule import phase_boundary
+from ..pipeline.devices import replicas
+from ..pipeline.extend import extend_animation
+from ..pipeline.frames import frames_of
+from ..pipeline.settings import ExtendSettings
+from ..sampling.joins import JOINS
 from .progress import latent_progress, progress
 from .types import (
     ADVANCED,
@@ -46,9 +43,6 @@ DETAIL = io.Float.Input(
     "carried along the flow, and put where the video shows the still carried so. 0: the decoder's picture as it is.",
 )
 
-# First segment -> (settings, what the network has answered so far) of a run that was stopped; gone with the segment.
-UNFINISHED = WeakKeyDictionary()
-
 
 class ExtendAnimation(io.ComfyNode):
     @classmethod
@@ -67,7 +61,7 @@ class ExtendAnimation(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "total_frames",
-                    default=125,
+                    default=ExtendSettings.total_frames,
                     min=1,
                     max=10000,
                     tooltip="Frames of the whole video. Segments are added until it is reached, and the end is "
@@ -75,7 +69,7 @@ class ExtendAnimation(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "gamma",
-                    default=0.8,
+                    default=ExtendSettings.gamma,
                     min=0.0,
                     max=1.0,
                     step=0.05,
@@ -85,18 +79,25 @@ class ExtendAnimation(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "omega",
-                    default=0.2,
+                    default=ExtendSettings.omega,
                     min=0.0,
                     max=4.0,
                     step=0.05,
                     tooltip="ω, how much fresh noise each segment gets beside the shared noise. More: segments "
                     "differ more.",
                 ),
-                io.Int.Input("seed", default=0, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED),
+                io.Int.Input(
+                    "seed",
+                    default=ExtendSettings.seed,
+                    min=0,
+                    max=LARGEST_SEED,
+                    control_after_generate=True,
+                    tooltip=SEED,
+                ),
                 io.Combo.Input(
                     "joins",
                     options=JOINS,
-                    default=CROSSFADE,
+                    default=ExtendSettings.joins,
                     optional=True,
                     tooltip="How segments meet. restart: the paper's, each jumps back to the still. Ours: offset "
                     "windows keep the texture going across that jump; crossfade lets the next pass fade in before "
@@ -128,42 +129,17 @@ class ExtendAnimation(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, animation, total_frames, gamma, omega, seed, joins=CROSSFADE, devices=1) -> io.NodeOutput:
-        trajectory = animation.trajectory
-        settings = (total_frames, gamma, omega, seed, joins)
-        answers = unfinished(trajectory, settings)
-        resumed = len(answers)
-        timeline = plan_extension(animation, total_frames, joins=joins, seed=seed)
-        steps = len(trajectory.sigmas) - 1
-        latents = extend_animation(
+    def execute(
+        cls, animation, total_frames, gamma, omega, seed, joins=ExtendSettings.joins, devices=1
+    ) -> io.NodeOutput:
+        longer = extend_animation(
             animation,
-            total_frames,
-            gamma=gamma,
-            omega=omega,
-            seed=seed,
-            joins=joins,
+            ExtendSettings(total_frames=total_frames, gamma=gamma, omega=omega, seed=seed, joins=joins),
             workers=replicas(animation.animator, memory.devices(devices)),
-            answers=answers,
             on_window=latent_progress(animation.animator),
         )
-        del UNFINISHED[trajectory]
-        passes = evaluations(timeline, steps=steps, gamma=gamma)
-        report = (
-            f"{total_frames} frames from a segment of {animation.segment_frames}, joins: {joins}; the first "
-            f"{phase_boundary(steps, gamma)} of {steps} steps shared, {passes} evaluations of a segment"
-        )
-        if resumed:
-            report += f", {resumed} of them kept from the run that was stopped"
-        logging.info("Driftfield: %s", report)
-        longer = replace(animation, latents=latents, timeline=timeline)
-        return io.NodeOutput(longer, report, ui=ui.PreviewText(report))
-
-
-def unfinished(trajectory, settings: tuple) -> dict:
-    """The answers to go on from: those of the last run from this first segment, where it was stopped, and alike."""
-    if trajectory not in UNFINISHED or UNFINISHED[trajectory][0] != settings:
-        UNFINISHED[trajectory] = settings, {}
-    return UNFINISHED[trajectory][1]
+        logging.info("Driftfield: %s", longer.report)
+        return io.NodeOutput(longer, longer.report, ui=ui.PreviewText(longer.report))
 
 
 class DecodeAnimation(io.ComfyNode):

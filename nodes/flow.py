@@ -6,13 +6,13 @@ from comfy_api.latest import io, ui
 
 from ..flow_tools.color import draw_flow, flow_to_color
 from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow
-from ..flow_tools.dense import MODES, default_sigma_px, densify
+from ..flow_tools.dense import MODES, THRESHOLD, densify
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
 from ..flow_tools.motion import Motion, as_motion
 from ..flow_tools.strength import strength_percent
 from ..model_loaders import memory
 from ..model_loaders.raft import load_core_model, load_raft
-from ..model_loaders.refiner import refine
+from ..pipeline.refine import refine
 from .arrows import echo
 from .progress import progress
 from .types import (
@@ -53,7 +53,7 @@ class DensifyFlow(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "threshold",
-                    default=0.05,
+                    default=THRESHOLD,
                     min=0.0,
                     max=10.0,
                     step=0.01,
@@ -83,7 +83,7 @@ class DensifyFlow(io.ComfyNode):
         flow = densify(
             sparse.field,
             mask_to_tensor(hints, "hints"),
-            sigma_px=sigma or default_sigma_px(height, width),
+            sigma_px=sigma or None,
             threshold=threshold,
             mode=mode,
             region=allowed,

@@ -7,8 +7,8 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
-from ..model_loaders.file_names import check_prefix, fill_in
-from ..model_loaders.video_file import COMPATIBLE, CRF, ENCODINGS, video_file
+from ..pipeline.file_names import check_prefix, fill_in
+from ..pipeline.video_file import COMPATIBLE, CRF, ENCODINGS, video_file
 from .extend import ANIMATION, CHUNK, DETAIL, pictures
 from .progress import progress
 from .types import (
@@ -88,18 +88,14 @@ class SaveAnimation(io.ComfyNode):
         check_prefix(filename_prefix)
         filled = fill_in(filename_prefix, cls.hidden and cls.hidden.prompt, datetime.now())
         check_prefix(filled)
-        top, bottom, left, right = animation.padding
-        factor = animation.animator.latent_factor
-        height, width = (side * factor for side in animation.latents.shape[-2:])
-        height, width = height - top - bottom, width - left - right
+        height, width = animation.size
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filled, folder_paths.get_output_directory(), width, height
         )
         file = Path(folder) / f"{name}_{counter:05}_.mp4"
-        told = float(animation.conditioning.added_time_ids[0, 0]) + 1
         with video_file(
             file,
-            fps=fps or told,
+            fps=fps or animation.fps,
             width=width,
             height=height,
             crf=crf,

@@ -1,7 +1,5 @@
 """Classifier-free guidance with a scale of its own for every frame."""
 
-from dataclasses import replace
-
 import torch
 
 from .denoiser import make_denoiser
@@ -28,22 +26,6 @@ def guided(conditional, unconditional, scale):
     return denoise
 
 
-def with_unconditional(conditioning, segments):
-    """The conditioning of a batch [2 K, ...]: K segments as they are, then the same K unconditional."""
-    without = conditioning.unconditional()
-
-    def both(name):
-        halves = [getattr(told, name) for told in (conditioning, without)]
-        rows = [half if half.ndim == batched[name] else half[None] for half in halves]
-        return torch.cat([row.expand(segments, *row.shape[1:]) for row in rows])
-
-    batched = {"image_embedding": 3, "reference": 5, "added_time_ids": 2}
-    motion = conditioning.motion  # without motion a layer adds W_o W_V 0 = 0
-    if motion is not None:
-        motion = tuple(torch.cat([m, torch.zeros_like(m)]) for m in (m.expand(segments, *m.shape[1:]) for m in motion))
-    return replace(conditioning, **{name: both(name) for name in batched}, motion=motion)
-
-
 def guided_in_one_pass(network, conditioning, scale, *, count=None):
     """`guided` where the conditional and the unconditional half are one batch of the network's, twice as long."""
     conditional = make_denoiser(network, conditioning, count=count)
@@ -56,7 +38,7 @@ def guided_in_one_pass(network, conditioning, scale, *, count=None):
         segments = len(x)
         if segments not in prepared:
             prepared.clear()
-            prepared[segments] = make_denoiser(network, with_unconditional(conditioning, segments), count=count)
+            prepared[segments] = make_denoiser(network, conditioning.with_unconditional(segments), count=count)
         sigmas = sigma if sigma.ndim == 0 else torch.cat([sigma, sigma])
         with_image, without = prepared[segments](torch.cat([x, x]), sigmas).chunk(2)
         return without + scale.to(x) * (with_image - without)

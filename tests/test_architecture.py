@@ -15,8 +15,9 @@ except ImportError:  # Python 3.10
 
 ROOT = Path(__file__).absolute().parents[1]
 RUN_TIME = {
-    "nodes": {"model_loaders", "sampling", "flow_tools"},
-    "model_loaders": {"networks", "sampling", "flow_tools"},
+    "nodes": {"pipeline", "model_loaders", "sampling", "flow_tools"},
+    "pipeline": {"model_loaders", "networks", "sampling", "flow_tools"},
+    "model_loaders": {"networks", "flow_tools"},
     "sampling": {"flow_tools"},
     "networks": {"flow_tools"},
     "flow_tools": set(),
@@ -25,7 +26,7 @@ OFFLINE = {part: {"training", "evaluation", *RUN_TIME} - {"nodes"} for part in (
 MAY_IMPORT = RUN_TIME | OFFLINE
 COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "latent_preview"}
 COMFYUI |= {"node_helpers", "server", "utils"}
-MAY_IMPORT_COMFYUI = {"nodes", "model_loaders"}
+MAY_IMPORT_COMFYUI = {"nodes", "pipeline", "model_loaders"}
 
 
 def files(*suffixes: str):

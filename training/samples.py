@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from ..networks.animator import MotionUNet
 from ..sampling.animate import euler
-from ..sampling.denoiser import Conditioning, make_denoiser
+from ..sampling.conditioning import Conditioning
+from ..sampling.denoiser import make_denoiser
 from ..sampling.schedule import init_noise_scale, karras_sigmas
 from .denoising import STILL_BUCKET, inputs
 from .latents import LatentClips

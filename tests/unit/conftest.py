@@ -9,9 +9,8 @@ import pytest
 import torch
 from tiny import tiny_pipeline_folder
 
-NAMES = (
+LOADERS = (
     "adapter",
-    "animation",
     "animator",
     "files",
     "locations",
@@ -20,6 +19,19 @@ NAMES = (
     "raft",
     "refiner",
     "svd_checkpoint",
+)
+PIPELINE = (
+    "animate",
+    "animate_still",
+    "decode",
+    "denoise",
+    "devices",
+    "encode",
+    "extend",
+    "frames",
+    "plan",
+    "refine",
+    "settings",
 )
 
 
@@ -55,7 +67,13 @@ def comfy_base(tmp_path_factory):
 @pytest.fixture(scope="session")
 def loaders(comfy_base):
     """The modules of model_loaders by name."""
-    return SimpleNamespace(**{name: importlib.import_module(f"driftfield.model_loaders.{name}") for name in NAMES})
+    return SimpleNamespace(**{name: importlib.import_module(f"driftfield.model_loaders.{name}") for name in LOADERS})
+
+
+@pytest.fixture(scope="session")
+def pipeline(comfy_base):
+    """The modules of pipeline by name."""
+    return SimpleNamespace(**{name: importlib.import_module(f"driftfield.pipeline.{name}") for name in PIPELINE})
 
 
 @pytest.fixture(scope="session")

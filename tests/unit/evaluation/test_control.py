@@ -77,9 +77,9 @@ def test_turned_round_means_both_ways(control, drawn, opposite, turned):
 
 
 def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_adapters):
-    from driftfield.model_loaders.animation import Settings
     from driftfield.nodes import animate, arrows, extend, flow
     from driftfield.nodes import loaders as nodes
+    from driftfield.pipeline.settings import Settings
 
     image = torch.rand(1, 64, 80, 3, generator=torch.Generator().manual_seed(0))
     drawn = MotionArrows((Arrow("a1", ((0.4, 0.5), (0.7, 0.4))), Arrow("p", ((0.9, 0.9),))), 80, 64)

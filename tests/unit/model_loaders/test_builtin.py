@@ -9,28 +9,30 @@ WEIGHTS = Path(__file__).parents[3] / "weights"
 
 
 @pytest.fixture(scope="module")
-def pipeline():
+def diffusers_pipeline():
     from diffusers import StableVideoDiffusionPipeline
 
     return StableVideoDiffusionPipeline.from_pretrained(WEIGHTS / "animator", local_files_only=True)
 
 
-def test_it_is_a_stable_video_diffusion_pipeline(pipeline):
-    names = {name: type(part).__name__ for name, part in pipeline.components.items()}
+def test_it_is_a_stable_video_diffusion_pipeline(diffusers_pipeline):
+    names = {name: type(part).__name__ for name, part in diffusers_pipeline.components.items()}
     assert names["unet"] == "UNetSpatioTemporalConditionModel"
     assert names["vae"] == "AutoencoderKLTemporalDecoder"
     assert names["image_encoder"] == "CLIPVisionModelWithProjection"
     assert names["scheduler"] == "EulerDiscreteScheduler"
-    assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.image_encoder.dtype} == {torch.float32}
+    assert {diffusers_pipeline.unet.dtype, diffusers_pipeline.vae.dtype, diffusers_pipeline.image_encoder.dtype} == {
+        torch.float32
+    }
 
 
-def test_the_loader_computes_what_the_pipeline_computes(pipeline, loaders):
+def test_the_loader_computes_what_the_pipeline_computes(diffusers_pipeline, loaders, pipeline):
     animator = loaders.animator.load_animator("built-in", "none", "fp32")
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    latents = loaders.animator.encode_image(animator, image)
-    torch.testing.assert_close(latents, pipeline.vae.encode(image).latent_dist.mode(), atol=1e-4, rtol=1e-4)
-    shown = loaders.animator.decode(animator, latents.expand(2, -1, -1, -1), segment_frames=2)
-    expected = pipeline.vae.decode(latents.expand(2, -1, -1, -1), num_frames=2).sample
+    latents = pipeline.encode.encode_image(animator, image)
+    torch.testing.assert_close(latents, diffusers_pipeline.vae.encode(image).latent_dist.mode(), atol=1e-4, rtol=1e-4)
+    shown = pipeline.decode.decode(animator, latents.expand(2, -1, -1, -1), segment_frames=2)
+    expected = diffusers_pipeline.vae.decode(latents.expand(2, -1, -1, -1), num_frames=2).sample
     torch.testing.assert_close(shown, expected, atol=1e-4, rtol=1e-4)
 
 

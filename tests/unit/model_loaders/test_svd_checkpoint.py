@@ -16,7 +16,8 @@ TOLERANCE = 1e-4  # largest error ÷ largest value
 @torch.no_grad()
 def ours(unet, vae, clip, inputs):
     from driftfield.networks.animator import MotionUNet
-    from driftfield.sampling.denoiser import Conditioning, make_denoiser
+    from driftfield.sampling.conditioning import Conditioning
+    from driftfield.sampling.denoiser import make_denoiser
 
     ids = torch.tensor([[6.0, 90.0, 0.02]])
     denoise = make_denoiser(MotionUNet(unet.eval()), Conditioning(inputs["context"], inputs["reference"], ids))
@@ -163,7 +164,7 @@ def test_the_name_tells_14_from_25_frames(loaders, stem, frames):
     assert loaders.svd_checkpoint.frames_of(stem) == frames
 
 
-def test_it_is_offered_and_loads_by_its_name(loaders, one_svd):
+def test_it_is_offered_and_loads_by_its_name(loaders, one_svd, pipeline):
     assert "svd_xt.safetensors" in loaders.locations.animation_models()
     before = torch.random.get_rng_state()
     animator = loaders.animator.load_animator("svd_xt.safetensors", "auto", "auto")
@@ -174,7 +175,7 @@ def test_it_is_offered_and_loads_by_its_name(loaders, one_svd):
     for patcher in (animator.unet, animator.vae, animator.image_encoder):
         module = loaders.memory.unwrap(patcher)
         assert not any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
-    assert loaders.animator.embed_image(animator, torch.zeros(1, 3, 64, 128)).shape == (1, 1, DEEPER.embedding)
+    assert pipeline.encode.embed_image(animator, torch.zeros(1, 3, 64, 128)).shape == (1, 1, DEEPER.embedding)
 
 
 KINDS = {

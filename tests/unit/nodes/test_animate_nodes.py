@@ -130,16 +130,16 @@ def test_what_the_control_auto_means(nodes, plain, warped, image, flow):
     with_adapter, report = told(warped)
     assert "reference warped along the flow, what stands still held to noise 0" in report
     assert len(with_adapter.trajectory.sigmas) == 5 and with_adapter.trajectory.sigmas[0] == 700
-    target = with_adapter.conditioning.hold.target
+    target = with_adapter.plan.conditioning.hold.target
     torch.testing.assert_close(with_adapter.latents[..., :4], target[..., :4], atol=1e-5, rtol=0)
     assert torch.equal(target, target[:1].expand_as(target))
     assert not torch.equal(with_adapter.latents[..., 4:], target[..., 4:])
-    assert told(warped, control="as trained")[0].conditioning.hold is None
+    assert told(warped, control="as trained")[0].plan.conditioning.hold is None
 
     without, report = told(plain, strength_mode="auto")
     assert "repeated, dual clock from noise 74.5, what moves held to 31, what stands still held to noise 0" in report
     assert "motion_bucket_id = 17" in report
-    hold, trajectory = without.conditioning.hold, without.trajectory
+    hold, trajectory = without.plan.conditioning.hold, without.trajectory
     assert len(trajectory.sigmas) == 5 and 74 < trajectory.sigmas[0] < 75
     torch.testing.assert_close(without.latents[..., :4], hold.target[..., :4], atol=1e-5, rtol=0)
     assert not torch.equal(hold.target[0], hold.target[-1])
@@ -157,14 +157,14 @@ def test_controls_join_as_chosen(nodes, plain, warped, image, flow):
     seen = {}
     for control in ("as trained", "warped reference", "dual clock", "dual clock + warped reference"):
         animation, report = animated(nodes, plain, image, guidance=guidance, control=control)
-        reference = animation.conditioning.reference
+        reference = animation.plan.conditioning.reference
         assert torch.equal(reference[0], reference[-1]) == ("warped" not in control), control
         assert ("dual clock from" in report) == ("dual clock" in control)
         seen[control] = animation.latents
     assert len({float(latents.sum()) for latents in seen.values()}) == 4
     both, report = animated(nodes, warped, image, guidance=encoded(nodes, warped, flow * 10), control="dual clock")
     assert "warped along the flow, dual clock" in report and "drives the adapter" in report
-    assert both.conditioning.motion is not None
+    assert both.plan.conditioning.motion is not None
     levels = {"weak_noise": 20.0, "strong_noise": 5.0, "still_noise": 2.5}
     _, report = animated(nodes, plain, image, guidance=guidance, **levels)
     assert "dual clock from noise 20, what moves held to 5, what stands still held to noise 2.5" in report
@@ -183,7 +183,7 @@ def test_the_dual_clock_joins_comfyui_s_samplers(nodes, plain, image, name):
     flow[:, 0, :, 32:] = 3
     guidance = encoded(nodes, plain, flow)
     animation, _ = animated(nodes, plain, image, guidance=guidance, sampler=sampler_object(name), steps=6)
-    hold = animation.conditioning.hold
+    hold = animation.plan.conditioning.hold
     torch.testing.assert_close(animation.latents[..., :4], hold.target[..., :4], atol=0.01, rtol=0)
 
 
@@ -211,7 +211,7 @@ def test_odd_sizes_are_padded_and_come_back(nodes, longer_nodes, warped):
 
 def test_no_arrows_give_a_finite_video(nodes, longer_nodes, warped, image):
     animation, _ = animated(nodes, warped, image, guidance=encoded(nodes, warped, torch.zeros(1, 2, 64, 64)))
-    reference = animation.conditioning.reference
+    reference = animation.plan.conditioning.reference
     assert torch.equal(reference, reference[:1].expand_as(reference))
     assert longer_nodes.DecodeAnimation.execute(animation, 8).result[0].isfinite().all()
 
@@ -334,7 +334,7 @@ def test_samplers_with_noise_levels_of_their_own_are_refused_by_name(nodes, plai
 
 
 def test_a_schedule_that_begins_below_the_dual_clock_stays_as_it_is(loaders):
-    from driftfield.model_loaders.animation import begin_at
+    from driftfield.pipeline.control import begin_at
     from driftfield.sampling.schedule import karras_sigmas
 
     low, high = (karras_sigmas(6, sigma_min=0.002, sigma_max=most) for most in (50.0, 700.0))

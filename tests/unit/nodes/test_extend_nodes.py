@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 
 import pytest
 import torch
@@ -104,16 +105,14 @@ def test_too_little_memory_goes_one_by_one(nodes, animated, loaders, monkeypatch
 
 
 @pytest.mark.parametrize("joins", ["restart", "crossfade"])
-def test_several_devices_give_what_one_gives(nodes, animated, loaders, monkeypatch, joins):
+def test_several_devices_give_what_one_gives(nodes, animated, loaders, pipeline, monkeypatch, joins):
     animation = animated()
     expected = extended(nodes, animation, frames=24, joins=joins)[0].latents
     seen = set()
     monkeypatch.setattr(loaders.memory, "devices", lambda count: [torch.device("cpu")] * count)
-    from driftfield.model_loaders import replicas
-
-    denoisers = replicas.denoisers
+    denoisers = pipeline.devices.denoisers
     monkeypatch.setattr(
-        replicas,
+        pipeline.devices,
         "denoisers",
         lambda animator, *rest, **more: (
             seen.add((id(loaders.memory.unwrap(animator.unet)), threading.get_ident()))
@@ -158,21 +157,22 @@ def test_a_stopped_run_goes_on_where_it_was(nodes, animated, loaders, monkeypatc
     assert "kept" not in extended(nodes, animation, frames=24, joins=joins)[1], "a finished run leaves nothing"
 
 
-def test_other_settings_and_other_segments_do_not_go_on(nodes, animated, monkeypatch):
+def test_other_settings_and_other_segments_do_not_go_on(animated):
     animation = animated()
-    key = animation.trajectory
-    nodes.unfinished(key, (1,))["answer"] = 1
-    assert nodes.unfinished(key, (1,)) == {"answer": 1}
-    assert nodes.unfinished(key, (2,)) == {}
-    assert nodes.unfinished(animated().trajectory, (2,)) == {}
-    count = len(nodes.UNFINISHED)
-    del animation, key
+    animation.unfinished.estimates((1,))["answer"] = 1
+    assert animation.unfinished.estimates((1,)) == {"answer": 1}
+    assert animation.longer(animation.latents, "").unfinished.estimates((1,)) == {"answer": 1}
+    assert animation.unfinished.estimates((2,)) == {}
+    assert animated().unfinished.estimates((2,)) == {}
+    kept = weakref.ref(animation.unfinished)
+    del animation
     gc.collect()
-    assert len(nodes.UNFINISHED) < count, "it goes with the segment"
+    assert kept() is None, "it goes with the segment"
 
 
-def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(nodes, loaders, tiny_adapters, monkeypatch):
-    from driftfield.model_loaders import pictures
+def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(
+    nodes, loaders, pipeline, tiny_adapters, monkeypatch
+):
     from driftfield.nodes.animate import AnimateImage, EncodeMotion
 
     animator = loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
@@ -182,11 +182,11 @@ def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(nodes
     animation = AnimateImage.execute(animator, image, **(SETTINGS | {"frames": 12}), guidance=guidance).result[0]
     longer = extended(nodes, animation, frames=40, joins="crossfade")[0]
     numbers = torch.arange(12.0).view(-1, 1, 1, 1).expand(-1, 3, 72, 72)
-    monkeypatch.setattr(pictures, "carried_still", lambda plan: numbers)
-    monkeypatch.setattr(pictures, "restore_detail", lambda frames, own, amount: own)
-    times = torch.cat(list(pictures.frames_of(longer)))
+    monkeypatch.setattr(pipeline.frames, "warped_still", lambda plan: numbers)
+    monkeypatch.setattr(pipeline.frames, "restore_detail", lambda frames, own, amount: own)
+    times = torch.cat(list(pipeline.frames.frames_of(longer)))
 
-    timeline, (top, _, left, _) = longer.timeline, longer.padding
+    timeline, (top, _, left, _) = longer.timeline, longer.plan.still.padding
     later = torch.nn.functional.interpolate(timeline.later[:, None].float(), size=(128, 128), mode="bilinear")
     later = later[timeline.number[0], :, top : top + 72, left : left + 72].expand_as(times)
     one = timeline.share == 0

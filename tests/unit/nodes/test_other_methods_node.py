@@ -4,6 +4,8 @@ import pytest
 import torch
 from tiny import FRAMES
 
+from driftfield.flow_tools.motion import Motion
+
 
 @pytest.fixture(scope="module")
 def node(comfy_base):
@@ -50,8 +52,8 @@ def test_a_flow_for_each_step_must_be_long_enough(node, animations, loaders, tin
     import dataclasses
 
     animation = animations["warped"]
-    guidance = dataclasses.replace(animation.plan.guidance, flow=torch.ones(FRAMES - 1, 2, 50, 64))
-    short = dataclasses.replace(animation, plan=dataclasses.replace(animation.plan, guidance=guidance))
+    asked = dataclasses.replace(animation.plan.asked, motion=Motion(torch.ones(FRAMES - 1, 2, 50, 64)))
+    short = dataclasses.replace(animation, plan=dataclasses.replace(animation.plan, asked=asked))
     with pytest.raises(ValueError, match="guidance: got flow for 5 frames"):
         node.execute(short, 13, "FreeNoise", 0, 1)
 

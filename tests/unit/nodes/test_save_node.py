@@ -87,7 +87,7 @@ def test_lossless_keeps_every_decoded_pixel(node, output, animation):
 def test_the_name_is_filled_in_as_save_image_does(comfy_base):
     from datetime import datetime
 
-    from driftfield.model_loaders.file_names import fill_in
+    from driftfield.pipeline.file_names import fill_in
 
     now = datetime(2026, 3, 7, 5, 9, 4)
     prompt = {
@@ -146,10 +146,8 @@ def test_common_names_are_fine(node):
         assert node.validate_inputs(filename_prefix=prefix) is True
 
 
-def test_a_long_video_is_never_whole_in_memory(node, output, animation, loaders, monkeypatch):
+def test_a_long_video_is_never_whole_in_memory(node, output, animation, pipeline, monkeypatch):
     from dataclasses import replace
-
-    from driftfield.model_loaders import video_file
 
     alive, most = weakref.WeakSet(), []
 
@@ -159,17 +157,15 @@ def test_a_long_video_is_never_whole_in_memory(node, output, animation, loaders,
         most.append(len(alive))
         return frames
 
-    monkeypatch.setattr(video_file, "decode", decode)
+    monkeypatch.setattr(pipeline.decode, "decode", decode)
     node.execute(replace(animation, latents=animation.latents.repeat(20, 1, 1, 1)), "long", 0.0, 30, 8)
     assert len(most) == 40 and max(most) <= 2
     assert len(read(output / "long_00001_.mp4")[0]) == 200
 
 
-def test_progress_counts_frames(animation, loaders):
-    from driftfield.model_loaders.video_file import decoded
-
+def test_progress_counts_frames(animation, pipeline):
     seen = []
-    parts = decoded(
+    parts = pipeline.decode.decoded(
         animation.animator,
         animation.latents,
         segment_frames=FRAMES,
@@ -180,12 +176,10 @@ def test_progress_counts_frames(animation, loaders):
     assert [i for i, _ in seen] == sorted({i for i, _ in seen}) and seen[-1] == (9, 10)
 
 
-def test_cancel_leaves_no_file(node, output, animation, loaders, monkeypatch):
+def test_cancel_leaves_no_file(node, output, animation, pipeline, monkeypatch):
     from comfy import model_management
 
-    from driftfield.model_loaders import video_file
-
-    decode, calls = video_file.decode, []
+    decode, calls = pipeline.decode.decode, []
 
     def pressed(*args, **options):
         calls.append(1)
@@ -193,7 +187,7 @@ def test_cancel_leaves_no_file(node, output, animation, loaders, monkeypatch):
             model_management.interrupt_current_processing()
         return decode(*args, **options)
 
-    monkeypatch.setattr(video_file, "decode", pressed)
+    monkeypatch.setattr(pipeline.decode, "decode", pressed)
     with pytest.raises(model_management.InterruptProcessingException):
         node.execute(animation, "stopped", 0.0, 18, 8)
     assert len(calls) == 2 and not list(output.rglob("*.*"))

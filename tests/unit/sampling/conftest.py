@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny import EMBEDDING, FRAMES, tiny_unet
 
-from driftfield.sampling.denoiser import Conditioning
+from driftfield.sampling.conditioning import Conditioning
 
 SHAPE = (FRAMES, 4, 8, 8)
 

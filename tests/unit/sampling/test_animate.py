@@ -5,7 +5,8 @@ from tiny import FRAMES, tiny_pipeline
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from driftfield.sampling.animate import animate
-from driftfield.sampling.denoiser import Conditioning, make_denoiser
+from driftfield.sampling.conditioning import Conditioning
+from driftfield.sampling.denoiser import make_denoiser
 from driftfield.sampling.guidance import guidance_scales, guided
 from driftfield.sampling.schedule import karras_sigmas
 

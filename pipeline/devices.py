@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..sampling.denoiser import Conditioning
-from . import memory
-from .animator import Animator
-from .conditioning import denoisers
+from ..model_loaders import memory
+from ..model_loaders.animator import Animator
+from ..sampling.conditioning import Conditioning
+from .denoise import denoisers
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ def replicas(animator: Animator, devices: Sequence[torch.device]) -> list[Worker
 
 def denoiser_of_windows(
     workers: Sequence[Worker],
-    told: Callable[[Sequence[int]], tuple[Conditioning, Tensor]],
+    conditioning: Callable[[Sequence[int]], tuple[Conditioning, Tensor]],
     *,
     batch: int,
-    answers: dict[tuple[int, int], Tensor],
+    estimates: dict[tuple[int, int], Tensor],
     on_window: Callable[[Tensor], None] | None = None,
 ) -> Callable:
     """denoise(windows, sigma, starts) -> estimates, lists of [L, c, h, w] in main memory: `batch` windows in a pass.
 
-    told(starts) -> conditioning and guidance scale of these windows, their tensors [n, L, ...]. Workers share the
-    passes; what one of them raises ends the call after those in flight.
-    answers: (call, first frame) -> estimate; what is there is not computed, what is computed is put there. A run that
+    conditioning(starts) -> conditioning and guidance scale of these windows, their tensors [n, L, ...]. Workers share
+    the passes; what one of them raises ends the call after those in flight.
+    estimates: (call, first frame) -> estimate; what is there is not computed, what is computed is put there. A run that
     was stopped goes on from them. on_window(estimate) after each window.
     """
     calls = itertools.count()
@@ -60,21 +60,21 @@ def denoiser_of_windows(
     def evaluate(animator: Animator, windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
         place = animator.unet.load_device
         with torch.cuda.device(place) if place.type == "cuda" else contextlib.nullcontext():
-            _, denoise = denoisers(animator, *told(starts), segments=len(starts))
+            _, denoise = denoisers(animator, *conditioning(starts), segments=len(starts))
             return list(denoise(torch.stack(list(windows)).to(place), sigma.to(place)).cpu())
 
     def denoise(windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
         call = next(calls)
-        missing = [i for i, start in enumerate(starts) if (call, start) not in answers]
+        missing = [i for i, start in enumerate(starts) if (call, start) not in estimates]
         size = max(1, min(batch, -(-len(missing) // len(workers))))
         chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
         asked = [([windows[i] for i in chunk], sigma, [starts[i] for i in chunk]) for chunk in chunks]
-        for chunk, estimates in zip(chunks, spread(workers, evaluate, asked), strict=True):
-            for i, estimate in zip(chunk, estimates, strict=True):
-                answers[call, starts[i]] = estimate
+        for chunk, computed in zip(chunks, spread(workers, evaluate, asked), strict=True):
+            for i, estimate in zip(chunk, computed, strict=True):
+                estimates[call, starts[i]] = estimate
                 if on_window is not None:
                     on_window(estimate)
-        return [answers[call, start] for start in starts]
+        return [estimates[call, start] for start in starts]
 
     return denoise
 

@@ -1,4 +1,4 @@
-"""Frames of long videos as they are decoded, and video files that are written meanwhile."""
+"""Video files, written while their frames come."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,30 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .animator import Animator, decode
-
 CRF = 18  # x264's constant rate factor: less is better, 23 its default
 LEAST_CRF = 1  # at 0 x264 leaves the profile High, and few players follow
 COMPATIBLE, LOSSLESS = "plays everywhere", "lossless"
 ENCODINGS = [COMPATIBLE, LOSSLESS]
-
-
-def decoded(
-    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None
-) -> Iterator[Tensor]:
-    """Scaled latents [N, c, h, w] → frames [n, 3, H, W], about −1..1, a segment at a time; see `decode`.
-
-    on_step(i, N) with the last frame that is done, after each chunk.
-    """
-    first = 0
-    for part in latents.split(segment_frames):
-
-        def report(i: int, chunks: int, first: int = first, count: int = len(part)) -> None:
-            if on_step is not None:
-                on_step(first + count * (i + 1) // chunks - 1, len(latents))
-
-        yield decode(animator, part, segment_frames=segment_frames, chunk_frames=chunk_frames, on_step=report)
-        first += len(part)
 
 
 @contextmanager

@@ -1,27 +1,28 @@
-"""What about a guidance was hardly meant, with what to do about it: the warnings of Animate Image's report."""
+"""What about a motion was hardly meant, with what to do about it: the warnings of Animate Image's report."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from .conditioning import MotionGuidance
+from .motion import EncodedMotion
 
 AREA = 3  # px, a side of the smallest square that counts as one
 MOST_NOTES = 5
 
 
-def doubts(guidance: MotionGuidance | None, frames: int) -> tuple[str, ...]:
-    """Warnings for a segment of `frames` frames; guidance as it came from Encode Motion."""
-    if guidance is None:
+def doubts(encoded: EncodedMotion | None, frames: int) -> tuple[str, ...]:
+    """Warnings for a segment of `frames` frames; the motion as it came from Encode Motion."""
+    if encoded is None:
         return ("no guidance is connected, so the model moves things as it likes: connect one from Encode Motion",)
-    found = list(guidance.notes[:MOST_NOTES])
-    if len(guidance.notes) > MOST_NOTES:
-        found.append(f"and {len(guidance.notes) - MOST_NOTES} more notes of this kind, on Draw Motion Arrows")
-    if guidance.frames not in (None, frames):
+    motion = encoded.motion
+    found = list(motion.notes[:MOST_NOTES])
+    if len(motion.notes) > MOST_NOTES:
+        found.append(f"and {len(motion.notes) - MOST_NOTES} more notes of this kind, on Draw Motion Arrows")
+    if motion.frames not in (None, frames):
         found.append(
-            f"the arrows reach their heads in {guidance.frames} frames, this segment has {frames}: set frames in "
+            f"the arrows reach their heads in {motion.frames} frames, this segment has {frames}: set frames in "
             f"Arrows to Sparse Flow to {frames}"
         )
-    return (*found, *doubts_of_flow(guidance.flow))
+    return (*found, *doubts_of_flow(motion.field))
 
 
 def doubts_of_flow(flow: Tensor) -> tuple[str, ...]:

@@ -1,0 +1,63 @@
+"""A motion as the animator takes it: padded, and encoded where there is an adapter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ..flow_tools.convention import check_finite, check_motion, pad_to_multiple, resize_flow
+from ..flow_tools.motion import Motion
+from ..model_loaders.animator import Animator
+from .encode import motion_maps
+from .still import PAD, Still
+
+
+@dataclass(frozen=True)
+class EncodedMotion:
+    """What travels over a DRIFTFIELD_GUIDANCE socket."""
+
+    motion: Motion
+    padded: Tensor  # [N, 2, H', W'] px/frame: its field, with sides that divide by PAD
+    maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of the padded field; None without an adapter
+    strength: float  # of the motion attention: 1 = as trained, 0 = off
+    adapter: str | None  # the file whose encoder made the maps
+
+
+def encode_motion(
+    animator: Animator, motion: Motion, strength: float = 1.0, *, on_step: Callable | None = None
+) -> EncodedMotion:
+    """ValueError for a field or a strength that is not finite, or that moves more than the diagonal a frame."""
+    check_motion(motion.field)
+    check_finite("guidance_strength", strength)
+    return encoded(animator, motion, strength, on_step=on_step)
+
+
+def encoded(animator: Animator, motion: Motion, strength: float, *, on_step: Callable | None = None) -> EncodedMotion:
+    padded = pad_to_multiple(motion.field, PAD)[0]
+    maps = motion_maps(animator, padded, on_step=on_step) if animator.has_adapter else None
+    return EncodedMotion(motion, padded, maps, strength, animator.adapter)
+
+
+def fit_motion(given: EncodedMotion, animator: Animator, still: Still, frames: int) -> EncodedMotion:
+    """For `frames` frames of the still: its field resized, one or frames − 1 of them.
+
+    ValueError where there are too few, or they were encoded for another adapter.
+    """
+    if given.adapter != animator.adapter:
+        raise ValueError(
+            f"guidance: encoded for the adapter {given.adapter}, the animator has {animator.adapter}; "
+            "connect the same animator to Encode Motion and Animate Image"
+        )
+    count = len(given.motion.field)
+    if count != 1 and count < frames - 1:
+        raise ValueError(f"guidance: got flow for {count + 1} frames, allowed 1 field, or {frames} frames or more")
+    field = given.motion.field[: frames - 1]
+    if tuple(field.shape[-2:]) != still.size:
+        resized = replace(given.motion, field=resize_flow(field, *still.size))
+        return encoded(animator, resized, given.strength)
+    return replace(
+        given,
+        motion=replace(given.motion, field=field),
+        padded=given.padded[: frames - 1],
+        maps=given.maps and tuple(level[:, : frames - 1] for level in given.maps),
+    )

@@ -1,0 +1,102 @@
+"""Everything that one segment is sampled from, decided and computed before the first step."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from ..flow_tools.convention import check_finite
+from ..model_loaders.animator import Animator
+from ..sampling.conditioning import Conditioning
+from ..sampling.guidance import guidance_scales
+from ..sampling.schedule import karras_sigmas
+from .conditioning import choose_strength, condition
+from .control import begin_at, choose_control
+from .doubts import doubts
+from .motion import EncodedMotion, fit_motion
+from .settings import Settings
+from .still import Still, prepare_still
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that sampling needs, in main memory."""
+
+    still: Still
+    asked: EncodedMotion | None  # as it was given
+    motion: EncodedMotion | None  # the same for these frames of this still
+    settings: Settings
+    fps: int
+    conditioning: Conditioning
+    sigmas: Tensor  # [T + 1]
+    noise: Tensor  # [L, c, h, w], of unit variance
+    start: Tensor | None  # [L, c, h, w] latents that the noise is added to; None: zeros
+    guidance_scale: Tensor  # [L]
+    report: str = ""  # what will be done, in words, and a line for each warning
+    warnings: tuple[str, ...] = ()  # what was hardly meant, and what to do
+
+
+def plan(
+    animator: Animator,
+    image: Tensor,
+    motion: EncodedMotion | None,
+    settings: Settings,
+    *,
+    sigmas: Tensor | None = None,
+) -> Plan:
+    """For image [1, 3, H, W] −1..1. sigmas: [T + 1] noise levels instead of settings.steps.
+
+    Raises ValueError for settings that are out of range or do not go together, or a motion that does not fit.
+    """
+    for name, value in asdict(settings).items():
+        if isinstance(value, float):
+            check_finite(name, value)
+    frames, fps = settings.frames or animator.frames, settings.fps or animator.fps
+    if frames < 2:
+        raise ValueError(f"frames: got {frames}, allowed 0 (the model's own) or 2 and more")
+    control = choose_control(animator, motion is not None, settings)
+    if settings.loop and not (control.warped and motion is not None):
+        what = "no guidance" if motion is None else "a repeated reference"
+        raise ValueError(f"loop: got {what}, allowed with guidance and a warped reference")
+    still = prepare_still(image)
+    fitted = motion and fit_motion(motion, animator, still, frames)
+    field = fitted and fitted.motion.field
+    strength = choose_strength(animator, field, settings.motion_strength, dual_clock=control.weak is not None)
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    augmentation = torch.randn(still.padded.shape, generator=generator)  # drawn first, as diffusers does
+    conditioning = condition(
+        animator, still, fitted, control, strength, settings, frames=frames, fps=fps, noise=augmentation
+    )
+    noise = torch.randn(conditioning.reference.shape, generator=generator)
+    if sigmas is None:
+        sigmas = karras_sigmas(
+            settings.steps,
+            sigma_min=animator.sigma_min,
+            sigma_max=control.weak or animator.sigma_max,
+            rho=animator.rho,
+        )
+    elif control.weak is not None:
+        sigmas = begin_at(sigmas, control.weak)
+    scale = guidance_scales(settings.cfg_min, settings.cfg_max, frames)
+    warnings = doubts(motion, frames)
+    passes = "1 pass" if (scale == 1).all() else "2 passes"
+    looping = ", looping" if settings.loop else ""
+    report = (
+        f"{animator.name}: {frames} frames of {image.shape[-1]}×{image.shape[-2]} at {fps} fps, "
+        f"{len(sigmas) - 1} steps, {passes} a step; {control.report}{looping}; {strength.report}"
+    )
+    return Plan(
+        still=still,
+        asked=motion,
+        motion=fitted,
+        settings=settings,
+        fps=fps,
+        conditioning=conditioning,
+        sigmas=sigmas,
+        noise=noise,
+        start=None if control.weak is None else conditioning.hold.target,
+        guidance_scale=scale,
+        report="\n".join((report, *(f"Warning: {warning}" for warning in warnings))),
+        warnings=warnings,
+    )
