@@ -4,7 +4,6 @@ import logging
 
 from comfy_api.latest import io, ui
 
-from ..flow_tools.convention import image_to_tensor
 from ..flow_tools.motion import as_motion
 from ..pipeline.animate import animate
 from ..pipeline.motion import encode_motion
@@ -257,7 +256,7 @@ class AnimateImage(io.ComfyNode):
         )
         sigmas = None if sigmas is None else checked_sigmas(sigmas)
         run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
-        planned = plan(animator, image_to_tensor(single(image)), guidance, settings, sigmas=sigmas)
+        planned = plan(animator, single(image), guidance, settings, sigmas=sigmas)
         animation = animate(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
         logging.log(logging.WARNING if planned.warnings else logging.INFO, "Driftfield: %s", planned.report)
         return io.NodeOutput(animation, animation.report, ui=ui.PreviewText(animation.report))

@@ -6,7 +6,6 @@ from comfy_api.latest import io, ui
 
 from ..flow_tools.arrows import MotionArrows, parse_arrows
 from ..flow_tools.color import draw_arrows
-from ..flow_tools.convention import image_to_tensor
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
 from ..flow_tools.motion import Motion
 from ..flow_tools.region import parse_region
@@ -78,7 +77,8 @@ class DrawMotionArrows(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, arrows, coordinates=None, tracks=None) -> io.NodeOutput:
-        height, width = single(image).shape[1:3]
+        picture = (single(image) + 1) / 2
+        height, width = picture.shape[-2:]
         found = [parse_arrows(arrows, width=width, height=height)]
         if coordinates is not None:
             texts = coordinates if isinstance(coordinates, list | tuple) else [coordinates]
@@ -91,7 +91,6 @@ class DrawMotionArrows(io.ComfyNode):
             height=height,
             notes=tuple(note for part in found for note in part.notes),
         )
-        picture = (image_to_tensor(image) + 1) / 2
         preview = draw_arrows(picture, joined).permute(1, 2, 0)[None]
         region = parse_region(arrows)
         region = torch.ones(1, 1, 1, 1) if region is None else region

@@ -122,7 +122,7 @@ class RefineFlow(io.ComfyNode):
         if (sparse_flow is None) != (hints is None):
             missing = "hints" if hints is None else "sparse_flow"
             raise ValueError(f"{missing}: not connected; allowed: sparse_flow and hints together, or neither")
-        picture = image_to_tensor(single(image))
+        picture = single(image)
         size = picture.shape[-2:]
         dense, known, allowed = as_motion(flow), None, fitted(region, *size)
         if sparse_flow is not None:
@@ -277,7 +277,7 @@ class PreviewFlow(io.ComfyNode):
             pictures = flow_to_color(fields, max_px=max_px or None)
         else:
             grey = torch.full((1, 3, *fields.shape[-2:]), 0.5)
-            under = grey if image is None else (image_to_tensor(single(image)) + 1) / 2
+            under = grey if image is None else (single(image) + 1) / 2
             pictures = torch.stack([draw_flow(under, field, spacing=spacing) for field in fields.split(1)])
         pictures = pictures.permute(0, 2, 3, 1)
         return io.NodeOutput(pictures, ui=echo(pictures))

@@ -5,6 +5,8 @@ import inspect
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..flow_tools.convention import image_to_tensor
+
 MotionArrowsSocket = io.Custom("DRIFTFIELD_ARROWS")
 OpticalFlowSocket = io.Custom("DRIFTFIELD_FLOW")  # flow_tools.motion.Motion, or a tensor [N, 2, H, W] px/frame
 RefinerSocket = io.Custom("DRIFTFIELD_REFINER")
@@ -28,10 +30,10 @@ def aliases(*words: str) -> dict:
 
 
 def single(image: Tensor, name: str = "image") -> Tensor:
-    """The IMAGE itself; ValueError where it is not exactly one picture."""
+    """IMAGE → [1, 3, H, W] −1..1; ValueError where it is not exactly one picture."""
     if len(image) != 1:
         raise ValueError(f"{name}: got a batch of {len(image)} images, allowed exactly 1")
-    return image
+    return image_to_tensor(image, name)
 
 
 def choice(value: str, allowed: list[str], name: str) -> str:

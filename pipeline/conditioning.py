@@ -6,14 +6,13 @@ import torch
 from torch import Tensor
 
 from ..flow_tools.strength import strength_percent
-from ..flow_tools.warp import reference_video
-from ..model_loaders import memory
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
-from ..sampling.dual_clock import FREE, Hold, regions, warped_still
+from ..sampling.dual_clock import FREE, Hold
 from .control import Control
 from .encode import embed_image, encode_image
 from .motion import EncodedMotion
+from .pictures import Pictures, draw_pictures
 from .settings import Settings
 from .still import Still
 
@@ -63,50 +62,42 @@ def condition(
     noise: Tensor,
 ) -> Conditioning:
     """Everything the network is told, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
-    field = motion.padded if motion and control.warped else None
+    pictures = draw_pictures(
+        still,
+        motion,
+        control,
+        frames=frames,
+        noise=noise * settings.noise_aug_strength,
+        loop=settings.loop,
+        latent_factor=animator.latent_factor,
+    )
+    embedding = embed_image(animator, still.image)
+    reference = encode_image(animator, pictures.reference).expand(frames, -1, -1, -1)
+    hold = None
+    if control.holds:
+        target = encode_image(animator, pictures.still) * animator.scaling_factor
+        if pictures.warped is not None:
+            warped = encode_image(animator, pictures.warped) * animator.scaling_factor
+            target = torch.where(pictures.rests, target, warped)
+        hold = Hold(target.expand(frames, -1, -1, -1), levels(pictures, control))
     return Conditioning(
-        image_embedding=embed_image(animator, still.image),
-        reference=encode_reference(
-            animator, still, field, frames, noise=noise * settings.noise_aug_strength, loop=settings.loop
-        ),
+        image_embedding=embedding,
+        reference=reference,
         added_time_ids=torch.tensor(
             [[fps - 1, strength.motion_bucket_id, settings.noise_aug_strength]], dtype=torch.float32
         ),
         motion=motion and motion.maps,
         motion_scale=motion.strength if motion else 1.0,
         strength_percent=strength.percent,
-        hold=encode_hold(animator, still, motion.padded, frames, control, loop=settings.loop)
-        if control.holds
-        else None,
+        hold=hold,
     )
 
 
-def encode_reference(
-    animator: Animator, still: Still, field: Tensor | None, frames: int, *, noise: Tensor, loop: bool
-) -> Tensor:
-    """[L, c, h, w], unscaled: the still warped along the padded field [N, 2, H', W'], or repeated where there is none.
-
-    noise [1, 3, H', W'], already scaled, is added to every picture before encoding, as diffusers does.
-    """
-    if field is None:
-        return encode_image(animator, still.padded + noise).expand(frames, -1, -1, -1)
-    return encode_image(animator, reference_video(still.padded, field, frames, loop=loop) + noise)
-
-
-def encode_hold(animator: Animator, still: Still, field: Tensor, frames: int, control: Control, *, loop: bool) -> Hold:
-    """What the estimate keeps to, and how long, along the padded field [N, 2, H', W']."""
-    image = still.padded
-    pushed = image if control.strong is not None else image[:, :0]  # without it only the regions matter
-    place = memory.device()
-    video, moving, uncovered = (
-        part.cpu() for part in warped_still(pushed.to(place), field.to(place), frames, loop=loop)
-    )
-    moves, rests = regions(moving, uncovered, animator.latent_factor)
-    latents = encode_image(animator, image) * animator.scaling_factor
-    level = torch.full(rests.shape, FREE)
+def levels(pictures: Pictures, control: Control) -> Tensor:
+    """[L, 1, h, w]: down to which noise level the estimate keeps to what is held."""
+    level = torch.full(pictures.rests.shape, FREE)
     if control.still is not None:
-        level = level.masked_fill(rests, control.still)
-    if control.strong is None:
-        return Hold(latents.expand(frames, -1, -1, -1), level)
-    warped = encode_image(animator, video) * animator.scaling_factor
-    return Hold(torch.where(rests, latents, warped), level.masked_fill(moves, control.strong))
+        level = level.masked_fill(pictures.rests, control.still)
+    if control.strong is not None:
+        level = level.masked_fill(pictures.moves, control.strong)
+    return level

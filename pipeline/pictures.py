@@ -1,0 +1,48 @@
+"""What the network will be shown of the still, and what it will be held to, as pictures: before anything is encoded."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..flow_tools.warp import reference_video
+from ..model_loaders import memory
+from ..sampling.dual_clock import regions, warped_still
+from .control import Control
+from .motion import EncodedMotion
+from .still import Still
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Of H' × W' px, the padded size, −1..1 and in main memory."""
+
+    still: Tensor  # [1, 3, H', W']
+    reference: Tensor  # [L, 3, H', W'] the still warped along the flow, or [1, 3, H', W'] to be repeated
+    warped: Tensor | None = None  # [L, 3, H', W'] what moves is held to; None: it is not
+    moves: Tensor | None = None  # bool [L, 1, h, w] of the latents' grid
+    rests: Tensor | None = None  # the same; None: nothing is held
+
+
+def draw_pictures(
+    still: Still,
+    motion: EncodedMotion | None,
+    control: Control,
+    *,
+    frames: int,
+    noise: Tensor,
+    loop: bool,
+    latent_factor: int,
+) -> Pictures:
+    """noise [1, 3, H', W'], already scaled, is added to every picture of the reference, as diffusers does."""
+    image, reference = still.padded, still.padded
+    if control.warped:
+        reference = reference_video(image, motion.padded, frames, loop=loop)
+    if not control.holds:
+        return Pictures(image, reference + noise)
+    place = memory.device()
+    pushed = image if control.strong is not None else image[:, :0]  # without it only the regions matter
+    warped, moving, uncovered = (
+        part.cpu() for part in warped_still(pushed.to(place), motion.padded.to(place), frames, loop=loop)
+    )
+    moves, rests = regions(moving, uncovered, latent_factor)
+    return Pictures(image, reference + noise, None if control.strong is None else warped, moves, rests)
