@@ -193,10 +193,13 @@ class ArrowsToTracks(io.ComfyNode):
             ],
             outputs=[
                 TracksSocket.Output(
-                    "tracks", tooltip="Where each arrow's tail is at each frame; invisible once it has left the image."
+                    "tracks",
+                    display_name="tracks",
+                    tooltip="Where each arrow's tail is at each frame; invisible once it has left the image.",
                 ),
                 io.String.Output(
                     "coordinates",
+                    display_name="coordinates",
                     tooltip="The same as text, all of one length: one flat list of points where there is one arrow, "
                     "else a list of lists.",
                 ),

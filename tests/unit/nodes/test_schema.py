@@ -50,6 +50,8 @@ def test_it_explains_itself(schemas, node_id):
     assert schema.category.startswith("Driftfield/") and schema.display_name and schema.description
     for given in schema.inputs:
         assert given.tooltip, given.id
+    for made in schema.outputs:
+        assert made.display_name, made.id  # else ComfyUI 0.3.75 shows the socket's type
     page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {schema.display_name}\n")
     for given in schema.inputs:
