@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +137,20 @@ def build_arrows(
         ]
         arrows.append(Arrow(name, tuple(clipped), strength))
     return MotionArrows(tuple(arrows), width, height, tuple(notes))
+
+
+def join_arrows(parts: Sequence[MotionArrows]) -> MotionArrows:
+    """All arrows of one or more parts on the same image. ValueError for more than 4,096 together."""
+    counts = [len(part.arrows) for part in parts]
+    if sum(counts) > MAX_ARROWS:
+        got = " + ".join(map(str, counts))
+        raise ValueError(f"arrows, coordinates and tracks: got {got} arrows, allowed at most {MAX_ARROWS} together")
+    return MotionArrows(
+        tuple(arrow for part in parts for arrow in part.arrows),
+        parts[0].width,
+        parts[0].height,
+        tuple(note for part in parts for note in part.notes),
+    )
 
 
 def check_size(width: int, height: int) -> None:

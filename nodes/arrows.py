@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from comfy_api.latest import io, ui
 
-from ..flow_tools.arrows import MotionArrows, parse_arrows
+from ..flow_tools.arrows import join_arrows, parse_arrows
 from ..flow_tools.color import draw_arrows
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
 from ..flow_tools.motion import Motion
@@ -85,12 +85,7 @@ class DrawMotionArrows(io.ComfyNode):
             found += [parse_arrows(text, width=width, height=height) for text in texts]
         if tracks is not None:
             found.append(arrows_from_tracks(tracks, width=width, height=height))
-        joined = MotionArrows(
-            arrows=tuple(arrow for part in found for arrow in part.arrows),
-            width=width,
-            height=height,
-            notes=tuple(note for part in found for note in part.notes),
-        )
+        joined = join_arrows(found)
         preview = draw_arrows(picture, joined).permute(1, 2, 0)[None]
         region = parse_region(arrows)
         region = torch.ones(1, 1, 1, 1) if region is None else region

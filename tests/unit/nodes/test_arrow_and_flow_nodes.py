@@ -1,5 +1,6 @@
 """The nodes before the animation: what they pass on, and the errors that name their input."""
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -55,6 +56,17 @@ def test_more_arrows_from_other_packs(nodes, image):
     track = {"track_path": torch.tensor([[[1.0, 2.0]], [[9.0, 2.0]]]), "track_visibility": torch.ones(2, 1).bool()}
     arrows, *_ = run(nodes, "DrawMotionArrows", image, ARROWS, '[{"x":3,"y":4},{"x":9,"y":4}]', track)
     assert len(arrows.arrows) == 4
+
+
+def test_what_comes_from_all_inputs_is_counted_together(nodes, image):
+    drawn = json.dumps([[[1, 1]]] * 2000)
+    more = json.dumps([[[2, 2]]] * 2000)
+    path = torch.full((2, 97, 2), 3.0)
+    tracks = {"track_path": path, "track_visibility": torch.ones(2, 97).bool()}
+    with pytest.raises(ValueError, match=r"tracks: got 2000 \+ 2000 \+ 97 arrows, allowed at most 4096 together"):
+        run(nodes, "DrawMotionArrows", image, drawn, more, tracks)
+    tracks = {name: part[:, :96] for name, part in tracks.items()}
+    assert len(run(nodes, "DrawMotionArrows", image, drawn, more, tracks)[0].arrows) == 4096
 
 
 def test_coordinates_may_be_several_texts(nodes, image):
