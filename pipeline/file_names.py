@@ -4,7 +4,8 @@ import re
 from datetime import datetime
 
 FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
-RESERVED = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE)
+# Of Windows, with blanks before an ending too: learn.microsoft.com/windows/win32/fileio/naming-a-file
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
 MOST_BYTES = 200  # of one part of a path; file systems take 255, and a counter and an ending come behind it
 DATE = re.compile(r"%date(?::([^%]*))?%")
 WIDGET = re.compile(r"%([^%.\n]+)\.([^%\n]+)%")

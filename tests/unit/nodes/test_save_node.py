@@ -124,6 +124,13 @@ BAD_NAMES = [
     "a:b",
     "con",
     "x/nul.txt",
+    "con .txt",
+    "CONIN$",
+    "x/conout$.a",
+    "Com0",
+    "LPT0.x",
+    "COM¹",
+    "lpt³ .txt",
     "x./b",
     "x /b",
     "a/",
@@ -142,7 +149,8 @@ def test_names_that_not_every_system_takes_are_refused_before_anything_runs(node
 
 
 def test_common_names_are_fine(node):
-    for prefix in ("video/driftfield", "%date:yyyy-MM-dd hh-mm%/x", "%KSampler.seed%", "日本/猫", "a.b", "./x", None):
+    names = ("video/driftfield", "%date:yyyy-MM-dd hh-mm%/x", "%KSampler.seed%", "日本/猫", "a.b", "./x", None)
+    for prefix in (*names, "console", "com", "com10", "con$", "lpt²x", "a con.txt"):
         assert node.validate_inputs(filename_prefix=prefix) is True
 
 
