@@ -19,8 +19,13 @@ TO_THE_RIGHT = [[0.2, 0.5], [0.6, 0.5]]
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("draw__arrows", arrows([[math.nan, 0.5], [0.6, 0.5]]), r"x = nan, allowed a finite number|NaN is no number"),
-        ("draw__arrows", arrows([[0.2, math.inf], [0.6, 0.5]]), r"y = inf, allowed a finite|Infinity is no number"),
+        ("draw__arrows", arrows([[math.nan, 0.5], [0.6, 0.5]]), r"arrows: not JSON: NaN is no number of JSON"),
+        ("draw__arrows", arrows([[0.2, math.inf], [0.6, 0.5]]), r"arrows: not JSON: Infinity is no number of JSON"),
+        (
+            "draw__arrows",
+            arrows([[0.2, 123456789], [0.6, 0.5]]).replace("123456789", "1e400"),
+            r"arrow a0, point 0: y = inf, allowed a finite number",
+        ),
         ("draw__arrows", arrows(TO_THE_RIGHT, strength=-1.0), r"arrow a0: strength = -1, allowed 0 or more"),
         ("draw__arrows", arrows(*[TO_THE_RIGHT] * 4097), r"arrows: got 4097, allowed at most 4096"),
         ("draw__arrows", " " * 1_100_000, r"arrows: got 1,100,000 bytes of text, allowed at most"),
@@ -43,6 +48,7 @@ TO_THE_RIGHT = [[0.2, 0.5], [0.6, 0.5]]
     ids=[
         "nan",
         "infinite",
+        "enormous",
         "negative",
         "too many",
         "too long",
