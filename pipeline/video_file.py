@@ -35,7 +35,9 @@ def video_file(
     """
     part = path.with_suffix(".part")
     try:
-        with av.open(str(part), mode="w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
+        # faststart: the metadata lie before the pictures. ComfyUI's front end reads the first 64 MB of a file alone.
+        options = {"movflags": "use_metadata_tags+faststart"}
+        with av.open(str(part), mode="w", format="mp4", options=options) as container:
             for key, value in (metadata or {}).items():
                 container.metadata[key] = json.dumps(value)
             lossless = encoding == LOSSLESS

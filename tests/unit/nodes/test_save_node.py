@@ -61,6 +61,8 @@ def test_the_file_holds_the_decoded_frames_and_the_workflow(node, output, animat
     assert frames.shape == (2 * FRAMES, 50, 64, 3) and rate == 7
     assert (frames[:, :, :63] - images).abs().mean() < 0.03  # chroma at half the size, of noise
     assert json.loads(metadata["prompt"]) == {"1": "p"} and json.loads(metadata["workflow"]) == {"nodes": []}
+    written = (output / "video" / "test_00001_.mp4").read_bytes()
+    assert 0 < written.index(b"workflow") < written.index(b"mdat")  # ComfyUI's front end looks at a file's beginning
     node.execute(animation, "video/test", 12.5, 18, 8)
     assert read(output / "video" / "test_00002_.mp4")[1] == 12.5
 
