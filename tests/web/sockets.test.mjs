@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { renameSockets } from "../../web/js/sockets.js";
+import { renamePasted, renameSockets } from "../../web/js/sockets.js";
 
 const DEFINITIONS = {
   DriftfieldEstimateFlow: { input: { required: { images: ["IMAGE", {}] }, optional: { model: ["OPTICAL_FLOW", {}] } }, output: ["DRIFTFIELD_FLOW"] },
@@ -46,6 +46,25 @@ test("a subgraph's own slots follow what is connected to them", () => {
   const workflow = { nodes: [instance, preview(5)], links: [[5, 7, 0, 3, 0, "OPTICAL_FLOW"]], definitions: { subgraphs: [inner] } };
   renameSockets(workflow, DEFINITIONS);
   assert.deepEqual([...types(inner), inner.links[0].type, ...types(instance), workflow.links[0][5]], Array(4).fill("DRIFTFIELD_FLOW"));
+});
+
+test("what is put into an open graph is renamed before, its subgraphs too", () => {
+  const put = [];
+  const canvas = { _deserializeItems: (...all) => put.push(all) && "result" };
+  renamePasted(canvas, () => DEFINITIONS);
+  const instance = { id: 7, type: "inner", outputs: [{ name: "flow", type: "OPTICAL_FLOW", links: null }] };
+  const inner = {
+    id: "inner",
+    nodes: [estimate([1])],
+    links: [{ id: 1, origin_id: 1, origin_slot: 0, target_id: -20, target_slot: 0, type: "OPTICAL_FLOW" }],
+    outputs: [{ name: "flow", type: "OPTICAL_FLOW", linkIds: [1] }],
+  };
+  const items = { nodes: [preview(null), instance], subgraphs: [inner] };
+  assert.equal(canvas._deserializeItems(items, { position: [1, 2] }), "result");
+  assert.deepEqual(put, [[items, { position: [1, 2] }]]);
+  assert.deepEqual([...items.nodes.flatMap(types), ...types(inner)], Array(3).fill("DRIFTFIELD_FLOW"));
+  canvas._deserializeItems({ nodes: [preview(null)] }, {});
+  assert.deepEqual(types(put[1][0].nodes[0]), ["DRIFTFIELD_FLOW"]);
 });
 
 test("a workflow without our nodes stays as it is", () => {

@@ -7,7 +7,7 @@ import { mount } from "./editor/editor.js";
 import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
 import { addReport } from "./reports.js";
-import { renameSockets } from "./sockets.js";
+import { renamePasted, renameSockets } from "./sockets.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
 const WIDGET = "arrows";
@@ -201,17 +201,22 @@ function debounced(act, wait) {
   return later;
 }
 
+/** ComfyUI's node definitions by type, as far as they are registered. */
+function definitions() {
+  return Object.fromEntries(Object.entries(window.LiteGraph.registered_node_types).map(([name, { nodeData }]) => [name, nodeData]));
+}
+
 app.registerExtension({
   name: "driftfield.arrow_editor",
   async init() {
+    renamePasted(window.LGraphCanvas.prototype, definitions);
     const answer = await api.fetchApi("/i18n");
     if (!answer.ok) throw new Error(`/i18n, the editor's texts: ${answer.status} ${answer.statusText}`);
     const packs = Object.entries(await answer.json());
     translations = Object.fromEntries(packs.map(([language, { driftfield }]) => [language, driftfield?.editor]));
   },
   beforeConfigureGraph(workflow) {
-    const registered = Object.entries(window.LiteGraph.registered_node_types);
-    renameSockets(workflow, Object.fromEntries(registered.map(([name, { nodeData }]) => [name, nodeData])));
+    renameSockets(workflow, definitions());
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);

@@ -22,6 +22,18 @@ export function renameSockets(workflow, definitions) {
   while (graphs.map((graph) => renameIn(graph, definitions, subgraphs)).some(Boolean));
 }
 
+/**
+ * The same for all that is put into an open graph: pasted nodes, node templates, blueprints and inserted workflows go through
+ * this one method of a canvas, and no extension is asked. `definitions()` are those of the moment.
+ */
+export function renamePasted(canvas, definitions) {
+  const { _deserializeItems: put } = canvas;
+  canvas._deserializeItems = function (items, ...options) {
+    renameSockets({ ...items, definitions: { subgraphs: items.subgraphs } }, definitions());
+    return put.call(this, items, ...options);
+  };
+}
+
 /** One pass over a graph; whether anything was renamed. */
 function renameIn(graph, definitions, subgraphs) {
   let changed = false;
