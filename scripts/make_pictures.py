@@ -11,10 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from api_form import to_api_form
 from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer, make_base_directory, workflow_media
-from editor_pictures import demonstration, editor_page, nodes, shot, views
+from editor_pictures import EXAMPLE, HELP, demonstration, editor_page, nodes, shot, views
 from PIL import Image
 
 WORKFLOWS = PACK_ROOT / "workflows"
@@ -37,12 +38,15 @@ SETTINGS = {  # of the editor: no introduction, no map, no badges, and text at e
 }
 CELL = 256  # px of a picture in a composite
 
+TRACKED = "[[[110, 112], [150, 72], [220, 50], [290, 62]], [[45, 335], [190, 315]], [[310, 230]]]"  # px of the example
+TRACKED_FRAMES = 9
+TRACKED_ROWS = 400  # of the picture, from the top
+
 
 def driving_video(data: Path) -> None:
     """workflows/driving_video.mp4: a still set in motion by training/scenes.py."""
     import torch
 
-    sys.path.insert(0, str(make_base_directory(Path(os.environ["DRIFTFIELD_BASE"])) / "custom_nodes"))
     from driftfield.training.data import read_still, to_unit
     from driftfield.training.scenes import render_scenes
 
@@ -113,8 +117,27 @@ def help_pages(client: ComfyClient, server: ComfyServer) -> None:
     def save(picture: Image.Image, path: Path) -> None:
         save_within(60, path, lambda quality: picture.save(path, quality=quality, method=6))
 
+    save(tracks(), HELP / "ArrowsToTracks.webp")
     views(server, save)
     nodes(client, server, save)
+
+
+def tracks() -> Image.Image:
+    """Arrows on the example picture, and on them the places of their tracks, one a frame."""
+    import torch
+
+    from driftfield.flow_tools.arrows import parse_arrows
+    from driftfield.flow_tools.color import draw_arrows
+    from driftfield.flow_tools.interop import arrows_to_tracks
+
+    still = torch.from_numpy(np.array(Image.open(WORKFLOWS / EXAMPLE).convert("RGB"))).permute(2, 0, 1) / 255
+    arrows = parse_arrows(TRACKED, width=still.shape[2], height=still.shape[1])
+    places, _ = arrows_to_tracks(arrows, frames=TRACKED_FRAMES)
+    drawn = (draw_arrows(still, arrows) * 255).round().byte().permute(1, 2, 0).numpy().copy()
+    for x, y in places["track_path"].flatten(0, 1).round().int().tolist():
+        cv2.circle(drawn, (x, y), 6, (20, 20, 20), -1, cv2.LINE_AA)
+        cv2.circle(drawn, (x, y), 5, (255, 255, 255), -1, cv2.LINE_AA)
+    return Image.fromarray(drawn[:TRACKED_ROWS])
 
 
 def editor(_client: ComfyClient, server: ComfyServer) -> None:
@@ -166,6 +189,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="prepared training data, for driving_video")
     arguments = parser.parse_args()
     what = arguments.what or [*SERVED, *(["driving_video"] if arguments.data else [])]
+    sys.path.insert(0, str(make_base_directory(Path(os.environ["DRIFTFIELD_BASE"])) / "custom_nodes"))  # driftfield
     if "driving_video" in what:
         if arguments.data is None:
             parser.error("driving_video: needs --data")
