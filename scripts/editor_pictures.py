@@ -67,7 +67,10 @@ def node_box(page: Page, node: str) -> list[float]:
             app.canvas.setDirty(true, true);
             const top = app.canvas.canvas.getBoundingClientRect();
             const [x, y] = [top.left + 330, top.top + 220];
-            setTimeout(() => done([x - 14, y - 44, x + node.size[0] + 14, y + node.size[1] + 14]), 700);
+            setTimeout(() => {{
+                app.canvas.draw(true, true); // a node may have grown after it was drawn
+                done([x - 14, y - 44, x + node.size[0] + 14, y + node.size[1] + 14]);
+            }}, 700);
         }})"""
     )
 
