@@ -22,8 +22,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..networks.animator import MotionUNet
 from ..networks.fast import accelerate
-from ..networks.single_token import SingleTokenAttention
-from ..networks.transfer import one_behind
+from ..networks.fast.single_token import SingleTokenAttention
+from ..networks.fast.transfer import one_behind
 from ..sampling.animate import animate
 from ..sampling.denoiser import make_denoiser
 from ..sampling.guidance import guidance_scales, guided, guided_in_one_pass

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from ..networks import fused
+from .speed_operations import LINES, Operands
 
 if TYPE_CHECKING:
     from .speed import Bench, Way
@@ -158,21 +157,9 @@ def alternatives(device: torch.device, dtype: torch.dtype, images: int, side: in
         say(f"feed-forward out, {width}", lambda: F.linear(y, narrow), 8 * pixels * width**2)
         say(f"projection, {width}", lambda: F.linear(tokens, wide[:width]), 2 * pixels * width**2)
         size = x.numel() * x.element_size() / 1e9
-        both = F.linear(tokens, wide)
-        say(f"gated GELU, {width}", lambda: fused.gated_gelu(both), 0, 12 * size)
-        norm, layer = (kind.to(device, dtype) for kind in (nn.GroupNorm(width // 2, width), nn.LayerNorm(width)))
-        norm.num_groups = 32 if not toy else 4
-        say(f"group norm, {width}", lambda: fused.group_norm(x, norm, silu=True), 0, 3 * size)
-        say(f"group norm of clips, {width}", lambda: fused.group_norm(clip, norm, silu=True), 0, 3 * size)
-        say(f"layer norm, {width}", lambda: fused.add_layer_norm(tokens, layer, add=tokens), 0, 4 * size)
-        say(f"layer norm of torch, {width}", lambda: layer(tokens), 0, 2 * size)
-        say(f"mix, {width}", lambda: fused.mix(x, x), 0, 3 * size)
-        say(
-            f"attention over frames, {width}",
-            lambda: fused.attend_over_frames(clip, clip, clip, width // (16 if toy else 64)),
-            0,
-            4 * size,
-        )
+        operands = Operands.of(x, groups=4 if toy else 32, heads=width // (16 if toy else 64))
+        for line in LINES:
+            say(f"{line.name}, {width}", lambda: line.run(operands), 0, line.sizes * size)
     for width, s in ((1280, side // 8), (1280, side // 4), (640, side // 2)):
         width = width // 10 if toy else width
         x = random(images, s, s, width).permute(0, 3, 1, 2)

@@ -100,7 +100,7 @@ def put_together(
 
     kind = memory.compute_dtype(dtype)
     if dtype == memory.FP8 and kind != torch.float32:
-        from ..networks.fp8 import store_fp8
+        from ..networks.fast.fp8 import store_fp8
 
         store_fp8(unet)
     network = join(unet, adapter, kind)

@@ -22,7 +22,7 @@ def decode(
     chunk. ValueError where a frame is not finite.
     """
     from ..networks.fast import accelerate  # here: diffusers takes seconds to import
-    from ..networks.transfer import one_behind
+    from ..networks.fast.transfer import one_behind
 
     height, width = (side * animator.latent_factor for side in latents.shape[-2:])
     each = DECODE_BYTES * height * width * animator.dtype.itemsize // 2

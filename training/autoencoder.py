@@ -15,7 +15,7 @@ from diffusers import AutoencoderKLTemporalDecoder
 from diffusers.models.resnet import TemporalResnetBlock
 from torch import Tensor, nn
 
-from ..networks.temporal_convolution import flatten_temporal_convolutions
+from ..networks.fast.temporal_convolution import flatten_temporal_convolutions
 from .common import (
     Average,
     Clock,

@@ -12,8 +12,10 @@ from torch.utils.checkpoint import checkpoint
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from ..networks.animator import MotionUNet
+from ..networks.fast.blocks import FastResBlock, FastResidualBlock
+from ..networks.fast.single_token import SingleTokenAttention
+from ..networks.fast.transformer import FastTransformer
 from ..networks.motion_encoder import ResidualBlock
-from ..networks.single_token import SingleTokenAttention
 from .data import to_unit
 from .latent_files import StoredClips
 from .latents import LatentClips
@@ -152,5 +154,6 @@ def draw_batch(
 def checkpoint_blocks(module: nn.Module) -> None:
     """Gradient checkpointing: a block keeps its input alone for the backward pass, which computes the block again."""
     kinds = (TransformerSpatioTemporalModel, SpatioTemporalResBlock, ResidualBlock)
+    kinds += (FastTransformer, FastResBlock, FastResidualBlock)
     for block in [child for child in module.modules() if isinstance(child, kinds)]:
         block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)

@@ -1,7 +1,7 @@
 """Weights kept in 8 bits: half the memory of half precision, widened one layer at a time as they are used.
 
 diffusers' layerwise casting does the same with hooks, which also round the biases and never see a forward pass that
-reads a layer's weight by itself, as those of `fast` do.
+reads a layer's weight by itself, as those of this package do.
 """
 
 import re
@@ -10,24 +10,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .replacement import convolution_arguments, replace_modules
+
 FP8 = torch.float8_e4m3fn
 LARGEST = torch.finfo(FP8).max
-KEPT = re.compile(
-    r"^(conv_in|conv_out|time_embedding|add_embedding)\b|time_pos_embed"
-)  # small, and all depends on them
+# Small, and all depends on them.
+KEPT = re.compile(r"^(conv_in|conv_out|time_embedding|add_embedding)\b|time_pos_embed")
+
+
+def rounded(weight: nn.Parameter) -> nn.Parameter:
+    return nn.Parameter(weight.detach().to(FP8), requires_grad=weight.requires_grad)
 
 
 class LinearFP8(nn.Linear):
+    def __init__(self, layer: nn.Linear):
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        self.weight, self.bias = rounded(layer.weight), layer.bias
+
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight.to(x.dtype), self.bias)
 
 
 class Conv2dFP8(nn.Conv2d):
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__(**convolution_arguments(layer))
+        self.weight, self.bias = rounded(layer.weight), layer.bias
+
     def forward(self, x: Tensor) -> Tensor:
         return self._conv_forward(x, self.weight.to(x.dtype), self.bias)
 
 
 class Conv3dFP8(nn.Conv3d):
+    def __init__(self, layer: nn.Conv3d):
+        super().__init__(**convolution_arguments(layer))
+        self.weight, self.bias = rounded(layer.weight), layer.bias
+
     def forward(self, x: Tensor) -> Tensor:
         return self._conv_forward(x, self.weight.to(x.dtype), self.bias)
 
@@ -42,9 +59,9 @@ def store_fp8(unet: nn.Module) -> nn.Module:
     Biases, norms, the first and last layer and the embeddings stay as they are, and so does a layer with a weight
     beyond 448, the largest that float8_e4m3fn has.
     """
-    for name, layer in unet.named_modules():
-        stored = STORED.get(type(layer))
-        if stored is not None and not KEPT.search(name) and layer.weight.abs().max() <= LARGEST:
-            layer.weight.data = layer.weight.data.to(FP8)
-            layer.__class__ = stored
-    return unet
+
+    def stored(name: str, layer: nn.Module) -> nn.Module | None:
+        kind = STORED.get(type(layer))
+        return kind(layer) if kind and not KEPT.search(name) and layer.weight.abs().max() <= LARGEST else None
+
+    return replace_modules(unet, stored)

@@ -1,21 +1,17 @@
 """The rewritten networks' gradients against diffusers'."""
 
 import copy
-import importlib
 
 import pytest
 import torch
+from fused_operations import DEVICE, kernels, randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 from torch import Tensor, nn
 
-from driftfield.networks import fast, fused
 from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
-from driftfield.networks.fast import FastResidualBlock, accelerate
+from driftfield.networks.fast import accelerate, backend
+from driftfield.networks.fast.blocks import FastResidualBlock
 from driftfield.networks.motion_encoder import MotionEncoder
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture
@@ -42,18 +38,15 @@ def gradients(animator: nn.Module) -> dict[str, Tensor]:
     return {name: p.grad for name, p in animator.named_parameters() if p.grad is not None}
 
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-# In Triton's interpreter the whole network takes minutes; its operations are in test_kernels.
+# In Triton's interpreter the whole network takes minutes; every operation has a test of its own.
 SLOW = () if torch.cuda.is_available() else (pytest.mark.slow,)
 
 
 @pytest.mark.parametrize("by", ["torch", pytest.param("kernels", marks=SLOW)])
 def test_gradients_are_those_of_diffusers(animator, by, monkeypatch):
     if by == "kernels":
-        pytest.importorskip("triton")
-        launchers = importlib.import_module("driftfield.networks.launchers")
-        for module in (fused, fast):
-            monkeypatch.setattr(module, "fused", lambda x: launchers)
+        module = kernels()
+        monkeypatch.setattr(backend, "kernels_for", lambda x: module)
         monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
         animator.to(DEVICE)
     expected = gradients(copy.deepcopy(animator))

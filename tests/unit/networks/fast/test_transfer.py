@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from driftfield.networks.transfer import one_behind
+from driftfield.networks.fast.transfer import one_behind
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="copies behind the GPU need one")
 DEVICES = ["cpu", pytest.param("cuda", marks=on_gpu)]

@@ -4,7 +4,7 @@ import torch
 from tiny import tiny_unet, tiny_vae
 from torch import nn
 
-from driftfield.networks.temporal_convolution import TemporalConvolution, flatten_temporal_convolutions
+from driftfield.networks.fast.temporal_convolution import TemporalConvolution, flatten_temporal_convolutions
 
 
 def test_the_decoder_computes_the_same():

@@ -5,7 +5,7 @@ import torch
 from tiny import EMBEDDING, FRAMES, tiny_unet
 
 from driftfield.networks.fast import accelerate
-from driftfield.networks.fp8 import FP8, store_fp8
+from driftfield.networks.fast.fp8 import FP8, store_fp8
 
 
 @pytest.fixture

@@ -1,0 +1,33 @@
+"""Which form of an operation computes: Triton's kernels on a GPU, else torch's operations."""
+
+import functools
+import logging
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+
+@functools.cache
+def built() -> ModuleType | None:
+    """The Triton kernels with their gradients, or None where they cannot be built: no Triton or no C compiler."""
+    try:
+        from . import kernels
+    except ImportError:
+        return None
+    try:
+        kernels.gated_gelu.launch(torch.ones(16, 16, device="cuda"), None)
+    except Exception as error:  # whatever stops the compiler: there are as many as there are systems
+        logging.warning("Driftfield: Triton cannot build kernels here (%s); slower torch operations are used", error)
+        return None
+    return kernels
+
+
+def kernels_for(x: Tensor) -> ModuleType | None:
+    """The kernels if they are for this tensor: on a CUDA GPU."""
+    return built() if x.is_cuda else None
+
+
+def leaves_bias(x: Tensor) -> bool:
+    """Whether a linear layer leaves its bias to the next kernel: for gradients, which are summed up on the way."""
+    return torch.is_grad_enabled() and kernels_for(x) is not None

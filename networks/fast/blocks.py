@@ -1,0 +1,126 @@
+"""SVD's residual blocks, upsampling and decoder, and the motion encoder's blocks, on channels-last data."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import TemporalDecoder
+from diffusers.models.resnet import SpatioTemporalResBlock
+from diffusers.models.upsampling import Upsample2D
+from torch import Tensor, nn
+
+from ..motion_encoder import ResidualBlock
+from .group_norm import group_norm, instance_norm_leaky_relu
+from .layers import convolve, convolve_frames, image, temporal_share, tokens, with_neighbors
+from .mix import mix
+
+
+def transform(x: Tensor, block: nn.Module, temb: Tensor | None, convolution: Callable) -> tuple[Tensor, Tensor | None]:
+    """A residual block's branch, and its last bias where that is left to the kernel that comes next.
+
+    x [N, …, C], temb [M, T]: N / M samples share a row.
+    """
+    h, shift = convolution(group_norm(x, block.norm1, silu=True), block.conv1)
+    if block.time_emb_proj is not None:
+        time = block.time_emb_proj(F.silu(temb))
+        shift = time if shift is None else time + shift
+    elif shift is not None:
+        shift = shift[None]
+    return convolution(group_norm(h, block.norm2, shift=shift, silu=True), block.conv2)
+
+
+class FastResBlock(nn.Module):
+    """A SpatioTemporalResBlock."""
+
+    def __init__(self, block: SpatioTemporalResBlock):
+        super().__init__()
+        self.spatial_res_block = block.spatial_res_block
+        self.temporal_res_block = block.temporal_res_block
+        self.time_mixer = block.time_mixer
+
+    @staticmethod
+    def fits(block: SpatioTemporalResBlock) -> bool:
+        return block.time_mixer.merge_strategy != "fixed" and block.spatial_res_block.output_scale_factor == 1
+
+    def forward(self, hidden_states: Tensor, temb: Tensor | None = None, *, image_only_indicator: Tensor) -> Tensor:
+        batch, frames = image_only_indicator.shape
+        spatial, temporal = self.spatial_res_block, self.temporal_res_block
+        temb = None if temb is None else temb[::frames]  # the frames of a clip have one
+        x = tokens(hidden_states)
+        h, bias = transform(x, spatial, temb, convolve)
+        if spatial.conv_shortcut is not None:
+            x, other = convolve(x, spatial.conv_shortcut)
+            bias = None if bias is None else bias + other
+        x = mix(x, h, bias=bias)
+        clips = x.view(batch, frames, -1, x.shape[-1])
+        h, bias = transform(clips, temporal, temb, convolve_frames)
+        # alpha x + (1 − alpha)(x + h) = x + (1 − alpha) h
+        return image(mix(x, h.view_as(x), bias=bias, **temporal_share(self.time_mixer)))
+
+
+class FastUpsample(Upsample2D):
+    """Doubles the size and convolves in one transposed convolution; other sizes as diffusers' own."""
+
+    def __init__(self, module: Upsample2D):
+        super().__init__(module.channels, out_channels=module.out_channels)
+        self.use_conv, self.conv = True, module.conv
+
+    @staticmethod
+    def fits(module: Upsample2D) -> bool:
+        plain = module.use_conv and module.interpolate and module.norm is None and not module.use_conv_transpose
+        return plain and module.name == "conv" and module.conv.kernel_size == (3, 3)
+
+    def forward(self, hidden_states: Tensor, output_size: tuple[int, int] | None = None) -> Tensor:
+        if output_size is not None and tuple(output_size) != tuple(2 * side for side in hidden_states.shape[-2:]):
+            return super().forward(hidden_states, output_size)
+        # Pixel 2 i + p of the upsampled image is pixel i: taps of the 3 × 3 kernel that fall on one pixel add up.
+        kernel = with_neighbors(self.conv.weight.float().flip(2, 3)).transpose(0, 1).to(hidden_states.dtype)
+        return F.conv_transpose2d(hidden_states, kernel, self.conv.bias, stride=2, padding=1)
+
+
+class FastDecoder(nn.Module):
+    """Ends in one pass for norm and activation, and mixes the three colours of neighbouring frames in 2-d."""
+
+    def __init__(self, decoder: TemporalDecoder):
+        super().__init__()
+        self.conv_in = decoder.conv_in
+        self.mid_block = decoder.mid_block
+        self.up_blocks = decoder.up_blocks
+        self.conv_norm_out = decoder.conv_norm_out
+        self.conv_out = decoder.conv_out
+        self.time_conv_out = decoder.time_conv_out
+
+    @staticmethod
+    def fits(decoder: TemporalDecoder) -> bool:
+        return True
+
+    def forward(self, sample: Tensor, image_only_indicator: Tensor, num_frames: int = 1) -> Tensor:
+        sample = self.mid_block(self.conv_in(sample), image_only_indicator=image_only_indicator)
+        for block in self.up_blocks:
+            sample = block(sample, image_only_indicator=image_only_indicator)
+        h = group_norm(tokens(sample), self.conv_norm_out, silu=True)
+        colors = self.conv_out(image(h)).unflatten(0, (-1, num_frames)).transpose(1, 2).flatten(3)  # [B, 3, L, H W]
+        weight = self.time_conv_out.weight.to(colors.dtype).squeeze(-1)
+        colors = F.conv2d(colors.contiguous(), weight, self.time_conv_out.bias, padding=(1, 0))
+        return colors.transpose(1, 2).flatten(0, 1).unflatten(2, sample.shape[-2:])
+
+
+class FastResidualBlock(nn.Module):
+    """The motion encoder's. Convolution and pooling are one convolution of stride 2; norms take biases away."""
+
+    def __init__(self, block: ResidualBlock):
+        super().__init__()
+        self.body, self.shortcut = block.body, block.shortcut
+
+    @staticmethod
+    def fits(block: ResidualBlock) -> bool:
+        return True
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm1, act1, conv1, norm2, act2, conv2, _ = self.body
+        h = instance_norm_leaky_relu(tokens(x), norm1, act1.negative_slope)
+        h = tokens(F.conv2d(image(h), conv1.weight, padding=1))
+        h = instance_norm_leaky_relu(h, norm2, act2.negative_slope)
+        kernel = 0.25 * with_neighbors(conv2.weight)
+        short = self.shortcut[1]
+        straight = F.conv2d(x, 0.25 * short.weight.expand(-1, -1, 2, 2), short.bias, stride=2)
+        return F.conv2d(image(h), kernel, conv2.bias, stride=2, padding=1) + straight

@@ -1,0 +1,23 @@
+"""What the launchers share: sizes of blocks, and calls that keep what a gradient needs only where one is wanted."""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+TILE = 8192  # numbers that one program of a kernel holds
+
+
+def blocks(count: int, size: int) -> int:
+    return -(-count // size)
+
+
+def power_of_two(count: int) -> int:
+    return 1 << max(0, count - 1).bit_length()
+
+
+def call(function: type[Function], *arguments):
+    """function's result, with its gradient where one is wanted; else straight, without autograd's bookkeeping."""
+    tensors = [one for one in arguments if isinstance(one, Tensor)]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return function.apply(*arguments)
+    return function.forward(None, *arguments)

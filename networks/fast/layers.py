@@ -1,0 +1,51 @@
+"""Layers over channels-last data, which leave their biases to the kernel that comes next where there is one."""
+
+import torch.nn.functional as F
+from diffusers.models.resnet import AlphaBlender
+from torch import Tensor, nn
+
+from . import backend
+
+
+def tokens(image: Tensor) -> Tensor:
+    """[N, C, H, W] → [N, H, W, C], a view where the image lies channels-last."""
+    return image.permute(0, 2, 3, 1).contiguous()
+
+
+def image(tokens: Tensor) -> Tensor:
+    return tokens.permute(0, 3, 1, 2)
+
+
+def convolve(x: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor | None]:
+    """[N, H, W, C] → [N, H', W', C'], and the bias where it is left to the kernel that comes next."""
+    left = backend.kernels_for(x) is not None
+    out = F.conv2d(image(x), conv.weight.to(x.dtype), None if left else conv.bias, conv.stride, conv.padding)
+    return tokens(out), conv.bias if left else None
+
+
+def convolve_frames(x: Tensor, conv: nn.Conv3d) -> tuple[Tensor, Tensor | None]:
+    """[B, frames, pixels, C] → the same of C' channels, and the bias as above; the kernel is (3, 1, 1)."""
+    left = backend.kernels_for(x) is not None
+    weight = conv.weight.to(x.dtype).squeeze(-1)
+    return tokens(F.conv2d(image(x), weight, None if left else conv.bias, 1, (conv.padding[0], 0))), (
+        conv.bias if left else None
+    )
+
+
+def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
+    """[N, …, C] → [N, …, C'], and the bias where it is left to the kernel that comes next."""
+    if backend.leaves_bias(x):
+        return F.linear(x, layer.weight), layer.bias
+    return layer(x), None
+
+
+def temporal_share(mixer: AlphaBlender) -> dict:
+    """Options of `mix` for the share of the temporal branch, 1 − alpha."""
+    return {"factor": mixer.mix_factor, "sign": 1 if mixer.switch_spatial_to_temporal_mix else -1}
+
+
+def with_neighbors(kernel: Tensor) -> Tensor:
+    """[…, …, 3, 3] → […, …, 4, 4]: the kernel convolved with 2 × 2 ones."""
+    kernel = F.pad(kernel, (1, 1, 1, 1))
+    kernel = kernel[:, :, 1:] + kernel[:, :, :-1]
+    return kernel[..., 1:] + kernel[..., :-1]

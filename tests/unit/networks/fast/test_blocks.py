@@ -1,0 +1,78 @@
+"""The rewritten blocks against diffusers' own."""
+
+import pytest
+import torch
+from fused_operations import randn
+from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
+
+from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
+from driftfield.networks.fast import accelerate
+from driftfield.networks.fast.blocks import FastResBlock, FastUpsample
+
+pytestmark = pytest.mark.usefixtures("no_grad")
+
+
+@pytest.fixture
+def no_grad():
+    with torch.no_grad():
+        yield
+
+
+def inputs(batch: int) -> tuple[torch.Tensor, ...]:
+    ids = torch.tensor([[6.0, 127.0, 0.02]]).expand(batch, -1)
+    return randn(batch, FRAMES, 8, 8, 16), torch.linspace(-1, 1, batch), randn(batch, 1, EMBEDDING, seed=1), ids
+
+
+def close(got: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_unet_is_that_of_diffusers(batch):
+    unet = tiny_unet()
+    for module in unet.modules():  # away from their start, where the mix of space and time is even
+        if hasattr(module, "mix_factor"):
+            module.mix_factor.fill_(1.3)
+    expected = unet(*inputs(batch)).sample
+    names = [(name, value.shape) for name, value in unet.state_dict().items()]
+    close(accelerate(unet)(*inputs(batch)).sample, expected)
+    assert sum(isinstance(module, FastResBlock) for module in unet.modules()) == 8
+    assert [(name, value.shape) for name, value in unet.state_dict().items()] == names
+    close(accelerate(unet)(*inputs(batch)).sample, expected)
+
+
+def test_adapter_and_strength_work_on():
+    unet = tiny_unet()
+    adapter = seeded(lambda: MotionAdapter(AdapterConfig.for_unet(unet, base_channels=8)), 3)
+    for i, linear in enumerate((*adapter.outputs, adapter.strength)):
+        linear.weight.copy_(0.1 * randn(*linear.weight.shape, seed=i))
+    animator = MotionUNet(unet, adapter)
+    motion = animator.encode_motion(3 * randn(FRAMES - 1, 2, 64, 128, seed=2))
+    options = {"motion": motion, "motion_scale": 1.5, "strength_percent": torch.tensor([30.0, 300.0])}
+    expected, plain = animator(*inputs(2), **options), animator(*inputs(2))
+    assert (expected - plain).abs().max() > 0.01
+    accelerate(animator)
+    close(animator(*inputs(2), **options), expected)
+    close(animator(*inputs(2)), plain)
+
+
+@pytest.mark.parametrize("clips", [1, 2])
+def test_decoder_is_that_of_diffusers(clips):
+    vae, latents = tiny_vae(), randn(clips * 3, 4, 8, 16)
+    expected = vae.decode(latents, num_frames=3).sample
+    vae.decoder = accelerate(vae.decoder)
+    close(vae.decode(latents, num_frames=3).sample, expected)
+
+
+@pytest.mark.parametrize("size", [(3, 5), None, (6, 10), (7, 11)])
+def test_upsampling_is_that_of_diffusers(size):
+    module = next(m for m in tiny_unet().modules() if type(m).__name__ == "Upsample2D")
+    image = randn(2, 64, 3, 5)
+    expected = module(image, size)
+    close(FastUpsample(module)(image, size), expected)
+
+
+def test_more_than_one_token_is_refused():
+    sample, time, embedding, ids = inputs(1)
+    with pytest.raises(ValueError, match="image embedding: got 2 tokens, allowed 1"):
+        accelerate(tiny_unet())(sample, time, embedding.expand(-1, 2, -1), ids)
