@@ -9,6 +9,7 @@ Random weights; reading and encoding the still and decoding the frames into main
 import argparse
 import contextlib
 import copy
+import functools
 import sys
 import time
 import traceback
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from diffusers import StableVideoDiffusionPipeline
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -32,6 +34,7 @@ from ..sampling.phased import extend
 from ..sampling.schedule import karras_sigmas
 from .plain_loop import plain_loop
 from .report import table
+from .speed_compiled import CompiledNetwork, compiled_pipeline
 from .speed_models import SIGMAS, SIZES, Models, Size, count_flops
 from .speed_parts import measure_parts
 
@@ -46,8 +49,8 @@ class Way:
 
     name: str
     plain: bool = False  # a loop of its own, apart from the pack's sampling
-    unet: str = "plain"  # plain, token (cached cross-attention), fast
-    decoder: str = "plain"  # plain, fast
+    unet: str = "plain"  # plain, token (cached cross-attention), fast, compiled
+    decoder: str = "plain"  # plain, fast, compiled
     batched: bool = False  # the segments of the second phase in one batch
     one_pass: bool = False  # both halves of the guidance in one batch
     behind: bool = False  # frames are copied to main memory while the next ones are decoded
@@ -75,6 +78,7 @@ def ladder() -> list[Way]:
 @dataclass
 class Run:
     seconds: float
+    warm_up: float  # seconds that kernels are chosen and built in
     memory: float  # GiB at the peak
     passes: int  # of the UNet, one segment without guidance each
     latents: Tensor | None = None
@@ -91,8 +95,12 @@ class Bench:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def measure(self, run: Callable[[], tuple]) -> Run:
+    def measure(self, warm_up: Callable[[], tuple], run: Callable[[], tuple]) -> Run:
         self.synchronize()
+        start = time.perf_counter()
+        warm_up()
+        self.synchronize()
+        before = time.perf_counter() - start
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
@@ -100,7 +108,7 @@ class Bench:
         self.synchronize()
         seconds = time.perf_counter() - start
         memory = torch.cuda.max_memory_allocated() / 2**30 if self.device.type == "cuda" else float("nan")
-        return Run(seconds, memory, passes, latents, frames, stages)
+        return Run(seconds, before, memory, passes, latents, frames, stages)
 
     def part(self, name: str, kind: str) -> nn.Module:
         """A UNet or decoder of this kind; those that are changed are copies."""
@@ -111,14 +119,15 @@ class Bench:
             if kind == "token":
                 for attention in (child for key, child in module.named_modules() if key.endswith(".attn2")):
                     attention.set_processor(SingleTokenAttention())
-            self.parts[name, kind] = accelerate(module) if kind == "fast" else module
+            change = {"fast": accelerate, "compiled": CompiledNetwork}.get(kind)
+            self.parts[name, kind] = change(module) if change else module
         return self.parts[name, kind]
 
     @torch.no_grad()
-    def chained(self, *, segments: int, steps: int) -> tuple:
+    def chained(self, pipeline: StableVideoDiffusionPipeline, *, segments: int, steps: int) -> tuple:
         image, videos = self.models.still, []
         for segment in range(segments):
-            frames = self.models.pipeline(
+            frames = pipeline(
                 image,
                 height=self.size.side,
                 width=self.size.side,
@@ -254,7 +263,9 @@ def attempt(what: str, run: Callable):
         return None
 
 
-def measure(size: Size, device: torch.device, seconds: float, parts: bool) -> tuple[list[str], list[str]]:
+def measure(
+    size: Size, device: torch.device, *, seconds: float, parts: bool, compiled: list[str]
+) -> tuple[list[str], list[str]]:
     """Rows of the table and lines below it; what does not fit into `seconds` is left out, and says so."""
     start = time.perf_counter()
 
@@ -275,37 +286,43 @@ def measure(size: Size, device: torch.device, seconds: float, parts: bool) -> tu
             say(f"left out for lack of time: {name}")
             return
 
-        def both() -> Run:
-            run(**warm_up)  # kernels are chosen and built
-            return bench.measure(lambda: run(**video))
-
-        done = attempt(name, both)
+        done = attempt(name, lambda: bench.measure(lambda: run(**warm_up), lambda: run(**video)))
         if done is not None:
             runs[name] = done
             stages = ", ".join(f"{key} {value:.2f}" for key, value in done.stages.items())
-            say(f"{name}: {done.seconds:.2f} s ({stages}), {done.passes} passes, {done.memory:.1f} GiB")
+            times = f"{done.seconds:.2f} s ({stages}) after {done.warm_up:.1f} s"
+            say(f"{name}: {times}, {done.passes} passes, {done.memory:.1f} GiB")
 
     def phase(way: Way) -> None:
         thorough = {"segments": size.segments, "steps": 5}  # the fewest with a second phase
-        warm_up = thorough if way.unet == "fast" else {"segments": 1, "steps": 1}
+        warm_up = thorough if way.unet in ("fast", "compiled") else {"segments": 1, "steps": 1}
         go(way.name, lambda **video: bench.phased(way, **video), **warm_up)
 
     chain = f"chain of {size.segments} diffusers pipelines"
+    names = [chain, *(way.name for way in ways)]
     for way in (ways[0], ways[-3], ways[-2], ways[-1]):
         phase(way)
     if parts:
         attempt("parts", lambda: measure_parts(bench, ways[-1]))
-    go(chain, bench.chained, segments=1, steps=1)
+    pipeline = bench.models.pipeline
+    go(chain, functools.partial(bench.chained, pipeline), segments=1, steps=1)
+    if "pipeline" in compiled:
+        names.insert(1, f"{chain}, compiled")
+        go(names[1], functools.partial(bench.chained, compiled_pipeline(pipeline)), segments=1, steps=1)
+    if "network" in compiled:
+        way = replace(ways[-1], name="torch.compile instead of our kernels", unet="compiled", decoder="compiled")
+        names.append(way.name)
+        phase(way)
     for way in ways[1:-3]:
         phase(way)
 
     plain, first = runs.get(ways[0].name), runs.get(chain)
     nan = float("nan")
     rows, notes = [], []
-    for name in (chain, *(way.name for way in ways)):
+    for name in names:
         run = runs.get(name)
         if run is None:
-            rows.append([name, *[nan] * 8])
+            rows.append([name, *[nan] * (len(HEADER) - 1)])
             continue
         flops = run.passes * unet_flops + size.segments * decode_flops
         same = run.latents is not None and plain is not None
@@ -313,6 +330,7 @@ def measure(size: Size, device: torch.device, seconds: float, parts: bool) -> tu
             [
                 name,
                 run.seconds,
+                run.warm_up,
                 first.seconds / run.seconds if first else nan,
                 plain.seconds / run.seconds if plain else nan,
                 run.passes,
@@ -333,7 +351,7 @@ def measure(size: Size, device: torch.device, seconds: float, parts: bool) -> tu
     return rows, notes
 
 
-HEADER = ("", "seconds", "× chain", "× plain", "passes", "GiB", "MFU %", "Δ latents", "Δ frames")
+HEADER = ("", "seconds", "warm-up", "× chain", "× plain", "passes", "GiB", "MFU %", "Δ latents", "Δ frames")
 
 
 def markdown(rows: list, notes: list[str], command: str, size: Size, device: torch.device) -> str:
@@ -345,7 +363,8 @@ def markdown(rows: list, notes: list[str], command: str, size: Size, device: tor
         "",
         f"{size.segments} segments of {size.frames} frames of {size.side}², {size.steps} steps, guidance {CFG[0]:g} to "
         f"{CFG[1]:g} on every step, γ = {GAMMA}, random weights, {'bf16' if device.type == 'cuda' else 'fp32'}; "
-        "encoding the still and decoding are part of the time. A pass is the UNet on one segment without guidance. "
+        "encoding the still and decoding are part of the time, the warm-up before it, in which kernels are chosen and "
+        "built, is not. A pass is the UNet on one segment without guidance. "
         f"× is how many times faster. MFU is the FLOPs of diffusers' modules over the time and {PEAK_TFLOPS} TFLOP/s. "
         "Δ is the relative distance from the plain loop.",
         "",
@@ -364,10 +383,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="a Markdown file to write the table to")
     parser.add_argument("--seconds", type=float, default=150, help="no further line is started after so long")
     parser.add_argument("--parts", action="store_true", help="also measure the parts of a pass, and alternatives")
+    choices = {"choices": ("pipeline", "network"), "nargs": "+", "default": []}
+    parser.add_argument("--compiled", **choices, help="also diffusers' or our own by torch.compile; minutes each")
     options = parser.parse_args(arguments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     size = SIZES[options.size]
-    rows, notes = measure(size, device, options.seconds, options.parts)
+    rows, notes = measure(size, device, seconds=options.seconds, parts=options.parts, compiled=options.compiled)
     print(table(HEADER, rows), *notes, sep="\n", flush=True)
     if options.out:
         command = "python -m driftfield.evaluation.speed " + " ".join(sys.argv[1:] if arguments is None else arguments)

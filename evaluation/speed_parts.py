@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from .speed_compiled import torch_forms
 from .speed_operations import LINES, Operands
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ def alternatives(device: torch.device, dtype: torch.dtype, images: int, side: in
         operands = Operands.of(x, groups=4 if toy else 32, heads=width // (16 if toy else 64))
         for line in LINES:
             say(f"{line.name}, {width}", lambda: line.run(operands), 0, line.sizes * size)
+            with torch_forms():
+                say(f"{line.name} of torch, {width}", lambda: line.run(operands), 0, line.sizes * size)
     for width, s in ((1280, side // 8), (1280, side // 4), (640, side // 2)):
         width = width // 10 if toy else width
         x = random(images, s, s, width).permute(0, 3, 1, 2)
