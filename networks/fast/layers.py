@@ -27,9 +27,8 @@ def convolve_frames(x: Tensor, conv: nn.Conv3d) -> tuple[Tensor, Tensor | None]:
     """[B, frames, pixels, C] → the same of C' channels, and the bias as above; the kernel is (3, 1, 1)."""
     left = backend.kernels_for(x) is not None
     weight = conv.weight.to(x.dtype).squeeze(-1)
-    return tokens(F.conv2d(image(x), weight, None if left else conv.bias, 1, (conv.padding[0], 0))), (
-        conv.bias if left else None
-    )
+    out = F.conv2d(image(x), weight, None if left else conv.bias, 1, (conv.padding[0], 0))
+    return tokens(out), conv.bias if left else None
 
 
 def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
