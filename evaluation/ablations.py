@@ -11,7 +11,7 @@ from ..flow_tools.dense import densify
 from ..flow_tools.estimate import estimate_flow
 from ..flow_tools.strength import strength_percent
 from ..pipeline.refine import refine
-from ..training.refiner_data import draw_hints
+from ..training.data.hints import draw_hints
 from .animations import Models, Shot, load_models, measured, settings_of
 from .autoencoder import likeness
 from .held_out import held_out_clips

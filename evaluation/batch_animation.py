@@ -15,7 +15,7 @@ from ..pipeline.animate_still import animate_still, motion_of_arrows
 from ..pipeline.frames import frames_of
 from ..pipeline.settings import ExtendSettings, Settings
 from ..pipeline.video_file import CRF, video_file
-from ..training.data import read_still, to_unit
+from ..training.data.prepared_set import read_still, to_unit
 
 
 def run(arguments: Namespace, files: list[Path], which: str) -> int:

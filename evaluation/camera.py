@@ -10,7 +10,7 @@ from ..flow_tools.estimate import estimate_flow
 from ..flow_tools.strength import strength_percent
 from ..model_loaders import locations
 from ..model_loaders.lora import apply_lora
-from ..training.clip_filters import border_motion, static_camera
+from ..training.data.clip_filters import border_motion, static_camera
 from .animations import Shot, load_models, measured, settings_of
 from .contact_sheet import shown_frames, write_sheet, write_strip
 from .held_out import held_out_clips

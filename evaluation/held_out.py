@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..training.data import load, to_unit
+from ..training.data.prepared_set import load, to_unit
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..flow_tools.warp import reference_video
 from ..model_loaders.animator import Animator
-from ..training.data import estimate_flows
+from ..training.data.flow import estimate_flows
 from .animations import Shot, load_models, measured, settings_of
 from .autoencoder import likeness, through_autoencoder
 from .contact_sheet import shown_frames, write_sheet, write_strip

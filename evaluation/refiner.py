@@ -8,7 +8,8 @@ import torch
 
 from ..flow_tools.dense import densify
 from ..pipeline.refine import refine
-from ..training.refiner_data import WINDOW, draw_hints
+from ..training.data.hints import draw_hints
+from ..training.data.refiner_fields import WINDOW
 from .animations import load_models, settings_of
 from .held_out import held_out_clips
 from .metrics import end_point_error

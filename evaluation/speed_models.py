@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ..sampling.conditioning import Conditioning
-from ..training.animator_models import build_scheduler
-from ..training.svd import CLIP_H
+from ..training.models.save import build_scheduler
+from ..training.models.svd import CLIP_H
 
 FPS, BUCKET, AUGMENTATION = 7, 127, 0.02  # diffusers' defaults for SVD
 SIGMAS = {"sigma_min": 0.002, "sigma_max": 700.0}

@@ -44,11 +44,11 @@ TRACKED_ROWS = 400  # of the picture, from the top
 
 
 def driving_video(data: Path) -> None:
-    """workflows/driving_video.mp4: a still set in motion by training/scenes.py."""
+    """workflows/driving_video.mp4: a still set in motion by training/data/scenes.py."""
     import torch
 
-    from driftfield.training.data import read_still, to_unit
-    from driftfield.training.scenes import render_scenes
+    from driftfield.training.data.prepared_set import read_still, to_unit
+    from driftfield.training.data.scenes import render_scenes
 
     still = to_unit(read_still(data / "stills" / f"{DRIVING_STILL}.webp"))[None]
     generator = torch.Generator().manual_seed(DRIVING_SEED)

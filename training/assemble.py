@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from .reports import flat
+from .loop.reports import flat
 
 CARD = """# The built-in model
 
@@ -32,7 +32,7 @@ All weights are stored in half precision and run in float32 on a CPU. Licence: G
 
 `python -m driftfield.training.prepare mini`: animated previews and stills of ComfyUI's workflow templates (MIT
 licence), split by clip; the names never trained on are in `training/held_out.json`. Synthetic scenes with exact flow
-come from `training/scenes.py`.
+come from `training/data/scenes.py`.
 {data}
 ## Training
 

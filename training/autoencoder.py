@@ -8,6 +8,7 @@ run that wrote DIR.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
@@ -16,22 +17,16 @@ from diffusers.models.resnet import TemporalResnetBlock
 from torch import Tensor, nn
 
 from ..networks.fast.temporal_convolution import flatten_temporal_convolutions
-from .common import (
-    Average,
-    Clock,
-    MasterWeights,
-    Optimizers,
-    average_over_processes,
-    channels_last,
-    halve,
-    learning_rate_factor,
-    make_accelerator,
-    parse_arguments,
-)
-from .data import load, to_unit
-from .reports import write_report
-from .run import Run
-from .samples import grid
+from .data.prepared_set import load, to_unit
+from .loop.arguments import parse_arguments
+from .loop.clock import Clock
+from .loop.ema import ExponentialMovingAverage
+from .loop.optimizers import Optimizers, learning_rate_factor
+from .loop.precision import MasterWeights, channels_last, halve
+from .loop.processes import average_over_processes, make_accelerator
+from .loop.reports import write_report
+from .loop.run import Run
+from .models.samples import grid
 
 
 class GroupSampler:
@@ -158,7 +153,7 @@ def sheet(vae: AutoencoderKLTemporalDecoder, clips: list[Tensor], frames: int = 
     return grid(((torch.stack(rows) + 1) / 2).clamp(0, 1))
 
 
-def build_vae(options) -> AutoencoderKLTemporalDecoder:
+def build_vae(options: SimpleNamespace) -> AutoencoderKLTemporalDecoder:
     """A new one by the preset, or the one to go on with."""
     if options.autoencoder and options.start:
         raise ValueError("--autoencoder and --start: both name the weights to start from, allowed: one of them")
@@ -200,7 +195,7 @@ def main(arguments: list[str] | None = None) -> None:
     flatten_temporal_convolutions(vae)
     fused, dtype = device.type == "cuda", torch.bfloat16 if device.type == "cuda" else torch.float32
     masters = MasterWeights(vae, dtype)
-    average = Average(vae, source=masters.values)
+    average = ExponentialMovingAverage(vae, source=masters.values)
 
     if options.compile:
         vae.encoder.compile(dynamic=False)

@@ -17,17 +17,20 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
 from ..model_loaders.files import shorten
-from .animator import SHEET_CLIPS, Training
-from .animator_models import build_models
-from .clip_filters import border_motion, static_camera
-from .common import Clock, make_accelerator, parse_arguments
-from .data import list_names
-from .denoising import FULL, draw_batch
-from .latent_files import StoredClips
-from .latents import LatentClips, joined
-from .run import Run
-from .samples import sheet
-from .training_set import encode_clips, encode_set
+from ..networks.animator import MotionUNet
+from .data.batches import FULL, draw_batch
+from .data.clip_filters import border_motion, static_camera
+from .data.latent_files import StoredClips
+from .data.latents import LatentClips, joined
+from .data.prepared_set import list_names
+from .data.training_set import encode_clips, encode_set
+from .loop.arguments import parse_arguments
+from .loop.clock import Clock
+from .loop.processes import make_accelerator
+from .loop.run import Run
+from .models.build import build_models, build_processor
+from .models.samples import SHEET_CLIPS, sheet
+from .models.trainer import Trainer
 
 FILE = "camera_lora.safetensors"
 # Cross-attention to the image's one token is W_O W_V token: its queries and keys do nothing.
@@ -69,7 +72,7 @@ def holds_still(flow: Tensor) -> bool:
 
 def draw(
     clips: LatentClips | StoredClips,
-    options,
+    options: SimpleNamespace,
     generator: torch.Generator,
     processor: CLIPImageProcessor,
     *,
@@ -92,7 +95,7 @@ def save(out: Path, lora: dict[str, nn.Parameter], rank: int) -> None:
     save_file(tensors, out / FILE, metadata=metadata)
 
 
-def build_base(options) -> tuple:
+def build_base(options: SimpleNamespace) -> tuple[MotionUNet, nn.Module, nn.Module]:
     """Animator, image encoder and VAE of --animator or --model, frozen."""
     if options.animator is None and options.model is None:
         raise ValueError("--animator: missing, needed: the folder of the animator that the LoRA is for; or --model")
@@ -107,7 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
     accelerator, device = make_accelerator(options)
     clock = Clock(options.steps, options.minutes, device)
     animator, image_encoder, vae = (module.to(device) for module in build_base(options))
-    processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
+    processor = build_processor()
     data, counts = encode_set(vae, options, accelerator, keep=holds_still)
     accelerator.print(f"{counts}: {clock.elapsed_minutes:.2f} min", flush=True)
     held_out = list_names(options.data, "clips", "held_out") if accelerator.is_main_process else []
@@ -117,22 +120,22 @@ def main(arguments: list[str] | None = None) -> None:
     lora = add_lora(animator.unet, options.rank)
     if options.start is not None:
         load_lora(options.start / FILE, lora)
-    training = Training(animator, image_encoder, options, device)
+    trainer = Trainer(animator, image_encoder, options, device)
     parameters = sum(p.numel() for p in lora.values())
 
     def save_weights(folder: Path) -> None:
-        with training.average.applied():
+        with trainer.average.applied():
             save(folder, lora, options.rank)
 
     def draw_sheet() -> Tensor:
         shown = moving.spread(SHEET_CLIPS, device)
-        with training.average.applied():
+        with trainer.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options, with_flow=False)
 
     sheets = None if moving is None else draw_sheet
-    run = Run(options, accelerator, clock, parts=training.parts(), save=save_weights, sheet=sheets)
+    run = Run(options, accelerator, clock, parts=trainer.parts(), save=save_weights, sheet=sheets)
     about = {"rank": options.rank, "parameters": parameters, **counts}
-    training.follow(run, draw, data, unseen, processor, device, **about)
+    trainer.follow(run, draw, data, unseen, processor, device, **about)
 
 
 if __name__ == "__main__":

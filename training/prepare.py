@@ -25,9 +25,9 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from . import clip_filters as filters
-from .clip_files import Target, read_animation, read_video, thinning, write_clip
-from .holynski import SUFFIX, pack_field
+from .data import clip_filters as filters
+from .data.holynski import SUFFIX, pack_field
+from .data.video_files import Target, read_animation, read_video, thinning, write_clip
 
 PACKAGES = {
     "comfyui-workflow-templates-media-video": "0.3.101",

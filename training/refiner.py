@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
@@ -21,31 +22,20 @@ from ..flow_tools.convention import REFERENCE_SIZE
 from ..flow_tools.dense import default_sigma_px
 from ..model_loaders.files import load_network
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
-from .common import (
-    Average,
-    Clock,
-    Optimizers,
-    average_over_processes,
-    learning_rate_factor,
-    make_accelerator,
-    parse_arguments,
-)
-from .data import list_names, load, load_raft, to_unit
-from .refiner_data import (
-    WINDOW,
-    Fields,
-    Scenes,
-    augment,
-    draw_places,
-    draw_sigma,
-    gaussian_fields,
-    hint_maps,
-    load_pairs,
-    uniform,
-)
-from .reports import write_report
-from .run import Run
-from .samples import grid
+from .data.augmentation import augment
+from .data.flow import load_raft
+from .data.hints import draw_places, draw_sigma, gaussian_fields, hint_maps
+from .data.prepared_set import list_names, load, to_unit
+from .data.refiner_fields import WINDOW, Fields, Scenes, load_pairs
+from .loop.arguments import parse_arguments
+from .loop.clock import Clock
+from .loop.ema import ExponentialMovingAverage
+from .loop.optimizers import Optimizers, learning_rate_factor
+from .loop.processes import average_over_processes, make_accelerator
+from .loop.randomness import uniform
+from .loop.reports import write_report
+from .loop.run import Run
+from .models.samples import grid
 
 FORMAT = "driftfield.refiner.v1"
 REACHES = {"default": 1.0, "narrow": 0.2}  # sigma as a share of the default
@@ -74,7 +64,7 @@ def refined_field(refiner: nn.Module, dense: Tensor, image: Tensor, hints: tuple
     return refiner(dense, image if config.image_conditioned else None, hints if config.hints else None)
 
 
-def build_refiner(options) -> FlowRefiner:
+def build_refiner(options: SimpleNamespace) -> FlowRefiner:
     """A new one by the preset, or the one that an earlier run wrote."""
     if options.start is None:
         names = {field.name for field in fields(RefinerConfig)}
@@ -119,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         scenes = Scenes(stills, scene_count, height, device, options.seed, process=process)
     unseen = list_names(options.data, "clips", "held_out") if accelerator.is_main_process else []
     held_out = load_pairs(options.data, "held_out", raft) if unseen else None
-    average = Average(refiner)
+    average = ExponentialMovingAverage(refiner)
     rates = {"kind": options.optimizer, "learning_rate": options.learning_rate}
     optimizers = Optimizers(list(refiner.parameters()), **rates, weight_decay=options.weight_decay)
     critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.critic_learning_rate, betas=(0.5, 0.999))

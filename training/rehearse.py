@@ -7,20 +7,23 @@ prints the losses of one.
 
 import json
 import time
+from types import SimpleNamespace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
-from transformers import CLIPImageProcessor
 
-from .animator import Training
-from .animator_models import build_image_encoder, build_unet, join, new_adapter
-from .common import learning_rate_factor, make_accelerator, parse_arguments
-from .denoising import draw_batch
-from .latents import FLOW_SHARE, FLOW_SIZE, LatentClips
-from .run import step_seed
-from .svd import random_svd
+from ..networks.animator import MotionUNet
+from .data.batches import draw_batch
+from .data.latents import FLOW_SHARE, FLOW_SIZE, LatentClips
+from .loop.arguments import parse_arguments
+from .loop.optimizers import learning_rate_factor
+from .loop.processes import make_accelerator
+from .loop.randomness import step_seed
+from .models.build import build_image_encoder, build_processor, build_unet, join, new_adapter
+from .models.svd import random_svd
+from .models.trainer import Trainer
 
 STEPS = 20
 WARM_UP = 3  # steps that are not timed
@@ -29,7 +32,7 @@ MINI_CHANNELS, SVD_CHANNELS = 16, 4  # of the latents
 FACTOR = 8  # pixels of a latent's side
 
 
-def random_clips(options, generator: torch.Generator) -> LatentClips:
+def random_clips(options: SimpleNamespace, generator: torch.Generator) -> LatentClips:
     """Noise where the latents would be, and steady flows, in the shapes of the preset's training set."""
     device, frames, size = generator.device, options.frames, options.size
     grid = size // max(FLOW_SHARE, size // FLOW_SIZE)
@@ -43,7 +46,7 @@ def random_clips(options, generator: torch.Generator) -> LatentClips:
     return LatentClips(latents.half(), latents.half(), flow.half(), images, torch.full((CLIPS,), 100.0, device=device))
 
 
-def build_random(options, device: torch.device):
+def build_random(options: SimpleNamespace, device: torch.device) -> tuple[MotionUNet, nn.Module]:
     """Animator and image encoder as the preset has them, trained as it says."""
     svd = not hasattr(options, "block_out_channels")
     options.latent_channels = SVD_CHANNELS if svd else MINI_CHANNELS
@@ -68,10 +71,10 @@ def main(arguments: list[str] | None = None) -> list[float]:
     accelerator, device = make_accelerator(options)
     start = time.perf_counter()
     animator, image_encoder = build_random(options, device)
-    training = Training(animator, image_encoder, options, device)
+    trainer = Trainer(animator, image_encoder, options, device)
     generator = torch.Generator(device).manual_seed(options.seed)
     clips = random_clips(options, generator)
-    processor = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
+    processor = build_processor()
     where = {"process": accelerator.process_index, "processes": accelerator.num_processes}
     accelerator.print(f"built in {time.perf_counter() - start:.1f} s", flush=True)
 
@@ -85,12 +88,12 @@ def main(arguments: list[str] | None = None) -> list[float]:
             wait(losses)
             start = time.perf_counter()
         factor = learning_rate_factor(step, step / STEPS, floor=options.learning_rate_floor)
-        losses.append(accelerator.reduce(training.step(draw(step), accelerator, factor), "mean"))
+        losses.append(accelerator.reduce(trainer.step(draw(step), accelerator, factor), "mean"))
     wait(losses)
     seconds = (time.perf_counter() - start) / (STEPS - WARM_UP)
     losses = [loss.item() for loss in losses]
 
-    parameters = list(training.loss.parameters())
+    parameters = list(trainer.loss.parameters())
     figures = {
         "preset": options.preset,
         "processes": where["processes"],
@@ -103,7 +106,7 @@ def main(arguments: list[str] | None = None) -> list[float]:
         figures["device"] = torch.cuda.get_device_name(device)
         figures["GiB at most"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 1)
     with FlopCounterMode(display=False) as counter:  # last: a GPU's steps are one graph, recorded before any other pass
-        training.loss(**draw(0)).mean().backward()
+        trainer.loss(**draw(0)).mean().backward()
     flops = counter.get_total_flops()
     figures |= {"TFLOP a step": round(flops / 1e12, 2), "TFLOP/s": round(flops / seconds / 1e12, 1)}
     accelerator.print(json.dumps(figures | {"losses": [round(loss, 6) for loss in losses]}), flush=True)

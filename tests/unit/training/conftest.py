@@ -34,13 +34,30 @@ def toy_data(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def texture():
+    """A picture [384, 640, 3] of smooth noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+    return cv2.resize(noise, (640, 384), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope="session")
+def moving():
+    """moving(texture, count): frames of a window that moves over it."""
+
+    def cut(texture, count: int, *, left: int = 0, speed: int = 2, size: int = 256) -> list[np.ndarray]:
+        return [texture[40 : 40 + size, left + speed * k : left + speed * k + size].copy() for k in range(count)]
+
+    return cut
+
+
 @pytest.fixture
 def run_command(monkeypatch):
     """run_command(module, data, out, *arguments): the command's main on the CPU, global random state as it was.
 
     Its contact sheets are drawn with one step.
     """
-    from driftfield.training import samples
+    from driftfield.training.models import samples
 
     monkeypatch.setattr(samples, "STEPS", 1)
 
@@ -54,7 +71,7 @@ def run_command(monkeypatch):
 @pytest.fixture
 def kill_at(monkeypatch):
     """kill_at(step): the next run of a command is interrupted at the end of that step."""
-    from driftfield.training.run import Run
+    from driftfield.training.loop.run import Run
 
     def kill(step):
         def record(run, **values):

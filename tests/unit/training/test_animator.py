@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tiny import tiny_image_encoder, tiny_pipeline_folder, tiny_unet, tiny_vae
 
 from driftfield.training import animator as training
-from driftfield.training.animator_models import build_models
+from driftfield.training.models.build import build_models
 
 TOY = ["block_out_channels=[32,64]", "cross_attention_dim=16", "frames=5", "batch=2", "motion_channels=8", "steps=4",
        "scenes_per_still=1", "size=64"]  # fmt: skip

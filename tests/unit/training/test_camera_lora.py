@@ -16,8 +16,8 @@ from transformers import CLIPImageProcessor
 from driftfield.model_loaders.adapter import FORMAT
 from driftfield.networks.animator import AdapterConfig, MotionAdapter
 from driftfield.training import camera_lora as training
-from driftfield.training.denoising import FULL
-from driftfield.training.latents import LatentClips
+from driftfield.training.data.batches import FULL
+from driftfield.training.data.latents import LatentClips
 
 SIZE = 64
 

@@ -9,89 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from driftfield.training import clip_filters as filters
 from driftfield.training import prepare
-from driftfield.training.clip_files import read_animation, read_video, write_clip
-
-
-@pytest.fixture(scope="module")
-def texture():
-    noise = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
-    return cv2.resize(noise, (640, 384), interpolation=cv2.INTER_CUBIC)
-
-
-def moving(texture, count: int, *, left: int = 0, speed: int = 2, size: int = 256) -> list[np.ndarray]:
-    return [texture[40 : 40 + size, left + speed * k : left + speed * k + size].copy() for k in range(count)]
-
-
-def test_measures_motion_in_px_at_256(texture):
-    steps = filters.measure_steps(moving(texture, 5, speed=3))
-    assert steps.motion == pytest.approx(3, abs=0.5)
-    assert steps.border == pytest.approx(3, abs=0.5)
-    assert not filters.static_camera(steps.border)
-    assert filters.static_camera(filters.measure_steps([texture[:256, :256]] * 4).border)
-
-
-def test_border_motion_is_that_of_the_background():
-    """Something that moves over less than half of the border does not count; a pan does, in px of the 256-px frame."""
-    flow = np.zeros((2, 40, 60), np.float32)
-    flow[0, :, 20:40] = 9
-    assert filters.border_motion(flow) == 0
-    assert filters.border_motion(flow + 0.3) == pytest.approx(0.3 * 2**0.5 * 256 / 60, rel=1e-5)
-    assert filters.static_camera(np.array([0.1, 0.2, 0.24, 9.0])[[0, 1, 2, 0, 1, 3]])
-    assert not filters.static_camera(np.full(6, 0.26))
-    assert not filters.static_camera(np.array([0.1, 0.1, 0.1, 0.5, 0.5]))
-
-
-def test_splits_at_a_cut_and_drops_short_parts(texture):
-    other = cv2.rotate(texture, cv2.ROTATE_180)
-    frames = moving(texture, 40) + moving(other, 30) + moving(texture, 10, left=300)
-    assert filters.segments(filters.measure_steps(frames)) == [slice(0, 40), slice(40, 70)]
-
-
-def test_long_parts_are_divided():
-    steps = filters.Steps(*(np.ones(209) for _ in range(4)))
-    assert filters.segments(steps) == [slice(0, 120), slice(120, 210)]
-
-
-def test_rejections(texture):
-    def why(frames):
-        return filters.rejection(frames, filters.measure_steps(frames))
-
-    good = moving(texture, 26)
-    assert why(good) is None
-    assert why([good[0]] * 26) == "still"
-    split = [np.concatenate([frame[:, :128] // 2, 255 - frame[:, 128:] // 2], 1) for frame in good]
-    assert why(split) == "composite"
-    noise = np.random.default_rng(1).integers(0, 256, (26, 128, 128, 3), np.uint8)
-    assert why(list(noise)) == "chaotic"
-
-
-def test_bars_are_cut_off_and_the_centre_square_kept(texture):
-    framed = [np.pad(frame[:, 20:-20], ((0, 0), (20, 20), (0, 0))) for frame in moving(texture, 9)]
-    assert filters.content_box(framed) == (0, 256, 20, 236)
-    squared = filters.square(framed, (0, 256, 20, 236), 64)
-    assert squared[0].shape == (64, 64, 3) and squared[0].min(axis=(0, 2)).max() > 0
-
-
-def test_held_frames_are_dropped(texture):
-    frames = moving(texture, 6)
-    assert len(filters.without_held_frames([frame for frame in frames for _ in range(2)])) == 6
-
-
-def test_hash_finds_resized_copies_only(texture):
-    pictures = [texture, cv2.resize(texture, None, fx=0.5, fy=0.5), cv2.rotate(texture, cv2.ROTATE_180)]
-    hashes = np.array([[filters.perceptual_hash(picture)] for picture in pictures], np.uint64)
-    same, copy, other = filters.hash_distances(hashes[0], hashes)
-    assert same == 0 and copy <= prepare.DUPLICATE_BITS and other > prepare.NEAR_HELD_OUT_BITS
-
-
-def test_hash_distances_against_counting():
-    random = np.random.default_rng(0)
-    hashes, others = (random.integers(0, 2**64, shape, np.uint64) for shape in (3, (5, 3)))
-    expected = [min((int(x) ^ int(y)).bit_count() for x in hashes for y in row) for row in others]
-    assert filters.hash_distances(hashes, others).tolist() == expected
-    assert filters.hash_distances(hashes, others[:0]).shape == (0,)
+from driftfield.training.data.video_files import read_video, write_clip
 
 
 def test_splits_keep_copies_of_held_out_items_out_of_training():
@@ -123,7 +42,7 @@ def test_committed_lists_are_disjoint_and_complete():
     assert lists["demo"] in lists["stills"]
 
 
-def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path):
+def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path, moving):
     (tmp_path / "in").mkdir()
     source = moving(texture, 30, size=300) + moving(cv2.rotate(texture, cv2.ROTATE_180), 30, size=300)
     write_clip(tmp_path / "in" / "two shots.mp4", source, 24, 18)
@@ -157,7 +76,7 @@ def test_some_files_of_a_folder_are_held_out(tmp_path, monkeypatch, files, expec
     assert [record["file"] for record in found if record["split"] == "held_out"] == expected
 
 
-def test_files_of_one_name_in_several_folders_are_several(texture, tmp_path):
+def test_files_of_one_name_in_several_folders_are_several(texture, tmp_path, moving):
     source = moving(texture, 30, size=300)
     for number in range(2):
         (tmp_path / "in" / f"scene{number}").mkdir(parents=True)
@@ -168,7 +87,7 @@ def test_files_of_one_name_in_several_folders_are_several(texture, tmp_path):
     assert [(entry["file"], entry["dropped"]) for entry in index["dropped"]] == [("scene1/video.mp4", "duplicate")]
 
 
-def test_a_file_without_a_video_and_frames_of_changing_size(texture, tmp_path):
+def test_a_file_without_a_video_and_frames_of_changing_size(texture, tmp_path, moving):
     import av
 
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
@@ -189,28 +108,8 @@ def test_a_file_without_a_video_and_frames_of_changing_size(texture, tmp_path):
     assert len(blocks) == 2 and [block[0].shape for block in blocks] == [(256, 256, 3), (192, 192, 3)]
 
 
-def test_a_film_that_is_shown_turned_is_read_as_it_is_shown(tmp_path):
-    import av
-
-    upright = np.zeros((96, 64, 3), np.uint8)
-    upright[:48] = (200, 30, 30)  # red above
-    with av.open(str(tmp_path / "phone.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=24)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.set_display_rotation(-90)
-        for _ in range(3):
-            lying = np.ascontiguousarray(np.rot90(upright, 1))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(lying, format="rgb24")))
-        container.mux(stream.encode())
-    ((frames, _),) = read_video(tmp_path / "phone.mp4", 64)
-    capture = cv2.VideoCapture(str(tmp_path / "phone.mp4"))
-    shown = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
-    assert frames[0].shape == shown.shape == upright.shape
-    assert np.abs(frames[0].astype(int) - upright).mean() < 8 and np.abs(shown.astype(int) - upright).mean() < 8
-
-
 @pytest.mark.parametrize(("fps", "kept"), [(24, 24), (30.003, 30.003), (36, 18), (44, 22), (60, 30), (72, 24)])
-def test_a_faster_film_gives_at_most_30_frames_a_second(texture, tmp_path, monkeypatch, fps, kept):
+def test_a_faster_film_gives_at_most_30_frames_a_second(texture, tmp_path, monkeypatch, fps, kept, moving):
     rates = []
     monkeypatch.setattr(prepare, "write_clip", lambda path, frames, fps, crf: rates.append(fps))
     prepare.cut_clips(moving(texture, 90), fps, "a", {"kind": "clip"}, prepare.Target(tmp_path, 128, 18))
@@ -228,14 +127,7 @@ def test_an_empty_folder_is_named(tmp_path):
         prepare.main(["videos", str(tmp_path), "--out", str(tmp_path / "out")])
 
 
-def test_animations_are_read_with_their_rate(texture, tmp_path):
-    frames = [Image.fromarray(frame) for frame in moving(texture, 4, size=64)]
-    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=50, quality=90)
-    read, fps = read_animation(Image.open(tmp_path / "a.webp"))
-    assert len(read) == 4 and fps == 20 and read[0].shape == (64, 64, 3)
-
-
-def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path):
+def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path, moving):
     """What is held out by name is held out, what is excluded is left out, the rest is trained on."""
     lists = json.loads(prepare.LISTS.read_text(encoding="utf-8"))
     turned = cv2.rotate(texture, cv2.ROTATE_180)

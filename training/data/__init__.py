@@ -1,0 +1,1 @@
+"""What is trained on: files, filters, flow, encoded clips, synthetic scenes, batches."""

@@ -1,0 +1,1 @@
+"""The loop that the training commands share, whatever they train."""

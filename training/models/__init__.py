@@ -1,0 +1,1 @@
+"""The animator as it is trained: built, its loss, its training, its samples, saved."""
