@@ -1,17 +1,19 @@
-"""Plots of a few numbers, drawn with OpenCV: one panel for each figure, bars or a line."""
+"""Plots of a few numbers: one panel for each figure, bars or a line."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-WIDTH, PANEL_PX, MARGIN = 720, 190, 46
-INK, BLUE, GRID = (40, 40, 40), (190, 110, 40), (225, 225, 225)  # BGR
+WIDTH_PX, PANEL_PX, DPI = 720, 190, 100
+LEFT_PX, ABOVE_PX, BELOW_PX = 60, 30, 38  # of a panel, beside what is drawn
+BLUE = "#286ebe"
 FLAT = 0.2
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+LABEL_LETTERS = 15  # in a line of a label
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,15 @@ class Panel:
 
 def write_plot(path: Path, labels: Sequence[str], panels: Sequence[Panel]) -> None:
     """OSError where it cannot be written."""
-    drawn = [draw(panel, labels) for panel in panels if any(known(panel))]
+    shown = [panel for panel in panels if any(known(panel))]
+    height_px, between_px = len(shown) * PANEL_PX, ABOVE_PX + BELOW_PX
+    figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=DPI)
+    room = {"left": LEFT_PX / WIDTH_PX, "right": 0.99, "bottom": BELOW_PX / height_px, "top": 1 - ABOVE_PX / height_px}
+    grid = room | {"hspace": between_px / (PANEL_PX - between_px)}
+    for axes, panel in zip(figure.subplots(len(shown), squeeze=False, gridspec_kw=grid)[:, 0], shown, strict=True):
+        draw(axes, panel, labels)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.concatenate(drawn)):
-        raise OSError(f"{path}: could not be written")
+    figure.savefig(path)
 
 
 def known(panel: Panel) -> list[bool]:
@@ -42,33 +49,20 @@ def limits(values: Sequence[float]) -> tuple[float, float]:
     return low - missing / 2, high + missing / 2
 
 
-def draw(panel: Panel, labels: Sequence[str]) -> np.ndarray:
-    canvas = np.full((PANEL_PX, WIDTH, 3), 255, np.uint8)
+def draw(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
     there = [i for i, is_known in enumerate(known(panel)) if is_known]
     values = [panel.values[i] for i in there]
-    low, high = limits(values) if panel.line else (min(0, *values), max(0, *values))
-    high = high if high > low else low + 1
-    top, bottom = 34, PANEL_PX - 26
-    step = (WIDTH - 2 * MARGIN) / len(labels)
-
-    def place(i: int, value: float) -> tuple[int, int]:
-        return round(MARGIN + (i + 0.5) * step), round(bottom - (value - low) / (high - low) * (bottom - top))
-
-    cv2.putText(canvas, panel.title, (MARGIN, 16), FONT, 0.42, INK, 1, cv2.LINE_AA)
-    for edge in (top, bottom):
-        cv2.line(canvas, (MARGIN, edge), (WIDTH - MARGIN, edge), GRID, 1)
-    points = [place(i, value) for i, value in zip(there, values, strict=True)]
     if panel.line:
-        cv2.polylines(canvas, [np.array(points, np.int32)], False, BLUE, 2, cv2.LINE_AA)
-    for (x, y), value in zip(points, values, strict=True):
-        if panel.line:
-            cv2.circle(canvas, (x, y), 4, BLUE, -1, cv2.LINE_AA)
-        else:
-            cv2.rectangle(canvas, (x - round(step / 4), y), (x + round(step / 4), place(0, 0)[1]), BLUE, -1)
-        cv2.putText(
-            canvas, f"{value:.3g}", (x - 14, min(y, place(0, max(low, 0))[1]) - 6), FONT, 0.36, INK, 1, cv2.LINE_AA
-        )
-    for i, label in enumerate(labels):
-        x = round(MARGIN + (i + 0.5) * step) - 3 * len(label)
-        cv2.putText(canvas, label, (x, PANEL_PX - 10), FONT, 0.36, INK, 1, cv2.LINE_AA)
-    return canvas
+        axes.plot(there, values, "o-", color=BLUE, clip_on=False)
+        low, high = limits(values)
+        axes.set_ylim(low, high if high > low else low + 1)
+        for place in zip(there, values, strict=True):
+            axes.annotate(f"{place[1]:.3g}", place, (0, 4), textcoords="offset points", ha="center", fontsize=7)
+    else:
+        axes.bar_label(axes.bar(there, values, width=0.5, color=BLUE), fmt="{:.3g}", padding=2, fontsize=7)
+        axes.margins(y=0.15)
+    axes.set_xticks(range(len(labels)), [textwrap.fill(label, LABEL_LETTERS) for label in labels], fontsize=7)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_title(panel.title, loc="left", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
