@@ -26,7 +26,7 @@ from ..pipeline.settings import Settings
 from ..pipeline.still import prepare_still
 from ..sampling.animate import euler, first_state, run
 from ..sampling.conditioning import stacked
-from .report import digest, digest_without_lora
+from .output.results import digest, digest_without_lora
 
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
 

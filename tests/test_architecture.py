@@ -1,6 +1,7 @@
 """The rules of the pack's layout: who imports whom, what no file may hold, and what importing it may cost."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -67,6 +68,26 @@ def test_import_law(path):
         top = module.split(".")[0]
         assert top != "driftfield" and top not in MAY_IMPORT, f"{where}: {module} is not a relative import"
         assert top not in COMFYUI or part in MAY_IMPORT_COMFYUI, f"{where}: {part} imports {module}"
+
+
+def modules_imported(path: Path) -> set[Path]:
+    """The files of this pack that a file imports, in functions and for type checkers, too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            names = [base / alias.name for alias in node.names]
+            files = [name.with_suffix(".py") for name in (base, *names)] + [name / "__init__.py" for name in names]
+            found |= {file for file in (*files, base / "__init__.py") if file.is_file()}
+    return found
+
+
+def test_no_import_circle():
+    graph = graphlib.TopologicalSorter({path: modules_imported(path) - {path} for path in PACK_FILES})
+    try:
+        graph.prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" imports ".join(str(path.relative_to(ROOT)) for path in reversed(error.args[1])))
 
 
 @pytest.mark.parametrize("path", RUN_TIME_FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -91,7 +91,7 @@ def data_line(folder: Path) -> str:
 
 
 def evaluation_section(folder: Path) -> str:
-    """The bars that `python -m driftfield.evaluation.builtin --out FOLDER` has measured."""
+    """The bars that `python -m driftfield.evaluation builtin --out FOLDER` has measured."""
     rows = []
     for file in sorted(folder.glob("*.json")):
         for bar in json.loads(file.read_text(encoding="utf-8")).get("bars", ()):
@@ -101,7 +101,7 @@ def evaluation_section(folder: Path) -> str:
             rows.append(f"| {file.stem} | {bar['what']} | {bar['value']:.3f} | {limit} | {met} |")
     if not rows:
         raise ValueError(f"--evaluation: {folder} holds no figures of a finished evaluation")
-    return "\n## Evaluation\n\nOn what was held out, `python -m driftfield.evaluation.builtin`:\n\n" + "\n".join(
+    return "\n## Evaluation\n\nOn what was held out, `python -m driftfield.evaluation builtin`:\n\n" + "\n".join(
         ["| | figure | value | bar | met |", "|---|---|---|---|---|", *rows, ""]
     )
 
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{part.replace('_', '-')}", type=Path, help=f"--out folder of the {part}'s training")
     parser.add_argument("--device-name", required=True, help="what it was trained on, for the model card")
     parser.add_argument("--data", type=Path, help="the prepared set, for the model card")
-    parser.add_argument("--evaluation", type=Path, help="--out folder of driftfield.evaluation.builtin, for the card")
+    parser.add_argument("--evaluation", type=Path, help="--out folder of driftfield.evaluation builtin, for the card")
     parser.add_argument("--out", type=Path, required=True, help="the pack's weights folder")
     options = parser.parse_args(arguments)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftfield.evaluation import builtin, host
+from driftfield.evaluation import host
 
 
 @pytest.fixture
@@ -27,17 +27,3 @@ def test_the_one_that_the_pack_lies_in(comfyui, monkeypatch):
     (comfyui / "main.py").unlink()
     with pytest.raises(FileNotFoundError, match="set COMFYUI_DIR"):
         host.find_comfyui()
-
-
-@pytest.mark.parametrize(
-    "words, said",
-    [
-        (["motion"], "got 'motion', allowed autoencoder, control"),
-        (["control", "--frames", "1"], "--frames: got 1, allowed 2 or more"),
-        (["control"], "holds no index.json"),
-    ],
-)
-def test_command_line_errors(words, said, tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
-        builtin.parse([*words, "--data", str(tmp_path), "--out", str(tmp_path)])
-    assert stop.value.code == 2 and said in capsys.readouterr().err

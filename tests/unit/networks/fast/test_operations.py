@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import driftfield.networks.fast as fast
-from driftfield.evaluation.speed_operations import LINES
+from driftfield.evaluation.speed.operations import LINES
 
 FOLDER = Path(fast.__file__).parent
 NO_OPERATIONS = {"__init__", "launch"}

@@ -1,0 +1,1 @@
+"""The built-in model against its bars, one question a file."""

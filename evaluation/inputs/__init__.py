@@ -1,0 +1,1 @@
+"""What is measured on: held-out stills and clips, and arrows on them."""

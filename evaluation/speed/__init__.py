@@ -1,0 +1,1 @@
+"""Time and memory, with random weights of Stable Video Diffusion's size."""
