@@ -29,7 +29,7 @@ MOUNT = f"""(async () => {{{OPEN}
 
 CROSSING = f"""(async () => {{{OPEN}
     const {{ editor, close }} = open(%s);
-    Object.assign(editor.model, {{ selected: new Set(["under"]), hover: {{ id: "over" }}, numbered: false }});
+    editor.session.show({{ selected: new Set(["under"]), hover: {{ id: "over" }}, numbered: false }});
     await frame();
     const canvas = editor.element.querySelector("canvas");
     const {{ data }} = canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1);
@@ -40,27 +40,28 @@ CROSSING = f"""(async () => {{{OPEN}
 CHANGES = (
     f"(async () => {{{OPEN}"
     + """
+    const { press } = await import("/extensions/driftfield/js/editor/keyboard.js");
     const picture = ({ element }) => element.querySelector("canvas").toDataURL();
     const changes = {
-        strength: (model) => [model.select(["a1"]), model.setStrength(3), model.select([])],
-        undo: (model) => model.undo(),
-        removal: (model) => [model.select(["a40", "a41"]), model.remove()],
-        numbers: (model) => model.use({ numbered: false }),
-        zoom: (model) => [Object.assign(model, { view: { zoom: 2, center: [0.4, 0.5] } }), model.onView()],
-        hover: (model) => [Object.assign(model, { hover: { id: "a88" } }), model.onView()],
-        hidden: (model) => model.use({ shown: false }),
-        shown: (model) => model.use({ shown: true }),
+        strength: (session) => [session.select(["a1"]), session.setStrength(3), session.select([])],
+        undo: (session) => session.document.undo(),
+        removal: (session) => [session.select(["a40", "a41"]), press(session, { key: "Delete" })],
+        numbers: (session) => session.show({ numbered: false }),
+        zoom: (session) => session.show({ camera: { zoom: 2, center: [0.4, 0.5] } }),
+        hover: (session) => session.show({ hover: { id: "a88" } }),
+        hidden: (session) => session.show({ shown: false }),
+        shown: (session) => session.show({ shown: true }),
     };
     const used = open(%s);
     await frame();
     const [seen, stale] = [[picture(used.editor)], []];
     for (const [name, change] of Object.entries(changes)) {
-        const { model } = used.editor;
-        change(model);
+        const { session } = used.editor;
+        change(session);
         await frame();
-        const fresh = open(model.text);
-        const { numbered, view, hover, shown } = model;
-        Object.assign(fresh.editor.model, { numbered, view, hover, shown });
+        const fresh = open(session.document.text);
+        const { numbered, camera, hover, shown } = session.view;
+        fresh.editor.session.show({ numbered, camera, hover, shown });
         await frame();
         if (picture(used.editor) !== picture(fresh.editor)) stale.push(name);
         seen.push(picture(used.editor));

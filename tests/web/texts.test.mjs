@@ -24,7 +24,7 @@ test("the Chinese texts are complete, Chinese, and name the same values", () => 
 
 test("every text is used, and every one that is asked for is there", () => {
   for (const name of Object.keys(ENGLISH)) assert.ok(SOURCES.includes(`"${name}"`), name);
-  const asked = [...SOURCES.matchAll(/\bt\("(\w+)"|(?:UnreadableError|SizeNeededError)\("(\w+)"|button\("(\w+)"/g)];
+  const asked = [...SOURCES.matchAll(/\bt\("(\w+)"|(?:UnreadableError|SizeNeededError)\("(\w+)"|(?:name|label): "(\w+)"/g)];
   assert.ok(asked.length > 40);
   for (const [, ...names] of asked) assert.ok(names.find(Boolean) in ENGLISH, String(names));
 });

@@ -1,8 +1,15 @@
-/** Puts the arrow editor into ComfyUI's node: the one module here that does something by being loaded. */
+// @ts-check
+/**
+ * Puts the arrow editor into ComfyUI's node: the one module here that does something by being loaded.
+ * @import { Found } from "./background.js"
+ * @import { Say, TextName } from "./editor/texts.js"
+ * @import { Mask } from "./flow/field.js"
+ */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { shownPicture, upstreamPicture } from "./background.js";
 import { usePicture } from "./drop.js";
+import { context2d } from "./editor/dom.js";
 import { mount } from "./editor/editor.js";
 import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
@@ -14,21 +21,33 @@ const WIDGET = "arrows";
 const STILL = "driftfield_still"; // of the node's ui output
 const HOLDER = "driftfield-holder";
 const MIN_HEIGHT = 340;
-const FIRST_SIZE = [440, 560];
+const FIRST_SIZE = { width: 440, height: 560 };
 const LOOK_EVERY_MS = 500;
 
-let translations = {}; // language -> name -> text, from locales/*/main.json
+/** @typedef {ReturnType<typeof mount>} Editor */
 
-/** The text stays the state of truth and is what a workflow saves; only its field is not shown. */
+/** @type {Record<string, Partial<Record<TextName, string>>>} */
+let translations = {}; // by language, from locales/*/main.json
+
+/**
+ * The text stays the state of truth and is what a workflow saves; only its field is not shown.
+ * @param {ComfyUI.Widget} widget
+ */
 function hideField(widget) {
   widget.hidden = true;
   widget.computeSize = () => [0, -4]; // what ComfyUI adds between widgets, taken back
   widget.options.hidden = true; // Nodes 2.0
 }
 
-/** Calls `after` whenever `object[name]` has been called; returns what ends it, and lets go of `after`. */
+/**
+ * Calls `after` whenever `object[name]` has been called; returns what ends it, and lets go of `after`.
+ * @param {any} object
+ * @param {string} name
+ * @param {((...all: any[]) => void) | null} after
+ */
 function follow(object, name, after) {
   const before = object[name];
+  /** @this {unknown} @param {any[]} all */
   object[name] = function (...all) {
     const result = before?.apply(this, all);
     after?.(...all);
@@ -37,10 +56,14 @@ function follow(object, name, after) {
   return () => (after = null);
 }
 
-/** In Nodes 2.0 a node that the graph's undo made anew shows what was its predecessor's: that one's empty holder. */
+/**
+ * In Nodes 2.0 a node that the graph's undo made anew shows what was its predecessor's: that one's empty holder.
+ * @param {ComfyUI.Node} node
+ * @param {HTMLElement} holder
+ */
 function takePlace(node, holder) {
   if (node.graph !== app.canvas?.graph) return;
-  const left = document.querySelector(`[data-node-id="${CSS.escape(node.id)}"] .${HOLDER}:empty`);
+  const left = document.querySelector(`[data-node-id="${CSS.escape(String(node.id))}"] .${HOLDER}:empty`);
   left?.replaceWith(holder);
 }
 
@@ -48,6 +71,7 @@ function takePlace(node, holder) {
 const nothing = () => {};
 const minHeight = () => MIN_HEIGHT;
 
+/** @param {ComfyUI.Node} node */
 function addEditor(node) {
   const text = node.widgets?.find((widget) => widget.name === WIDGET);
   if (!text) return;
@@ -93,7 +117,7 @@ function addEditor(node) {
   widget.serialize = false;
   node.hideOutputImages = true; // the editor shows the picture; not a second time below it
   node.onDrawBackground = nothing;
-  node.setSize(FIRST_SIZE.map((side, axis) => Math.max(side, node.size[axis])));
+  node.setSize([Math.max(FIRST_SIZE.width, node.size[0]), Math.max(FIRST_SIZE.height, node.size[1])]);
 
   const background = followBackground(node, editor);
   const flow = followFlow(node, editor, t);
@@ -106,14 +130,15 @@ function addEditor(node) {
     background.look();
     flow.look();
   };
-  let timer = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  let timer;
   const following = [
     // Not before: a copied node is made anew for the clipboard alone, and nobody says when that one is gone.
     follow(node, "onAdded", () => (timer ||= setInterval(look, LOOK_EVERY_MS))),
     follow(text.options, "setValue", readBack),
     follow(node, "onConfigure", readBack),
     follow(node, "onConnectionsChange", background.look),
-    follow(node, "onExecuted", (output) => {
+    follow(node, "onExecuted", (/** @type {ComfyUI.Output} */ output) => {
       background.look();
       if (output?.text?.[0]) editor.say(output.text[0]);
     }),
@@ -128,10 +153,16 @@ function addEditor(node) {
   });
 }
 
-/** Loads the picture under the arrows whenever another one should be there. */
+/**
+ * Loads the picture under the arrows whenever another one should be there.
+ * @param {ComfyUI.Node} node
+ * @param {Editor} editor
+ */
 function followBackground(node, editor) {
   const source = { nodeOutputs: app.nodeOutputs, graph: app.graph, api };
+  /** @type {string | null | undefined} */
   let shown = null;
+  /** @type {{ echoed?: string | null, url?: string }} */
   let ran = {}; // the still that the last run echoed, and which file it was made from
   const look = () => {
     Object.assign(source, { nodeOutputs: app.nodeOutputs, graph: app.graph });
@@ -139,6 +170,7 @@ function followBackground(node, editor) {
     const above = upstreamPicture(source, node, "image");
     if (echoed !== ran.echoed) ran = { echoed, url: above?.url };
     const showsStill = echoed && (!above || (above.changed && above.url === ran.url)); // the last run's, still right
+    /** @type {Found | null} */
     const found = showsStill ? { url: echoed } : above;
     const key = JSON.stringify(found);
     if (key === shown) return;
@@ -159,40 +191,56 @@ function followBackground(node, editor) {
   return { look, stop: () => (shown = undefined) };
 }
 
-/** Keeps the editor's flow preview at the settings of the nodes behind it. */
+/**
+ * Keeps the editor's flow preview at the settings of the nodes behind it.
+ * @param {ComfyUI.Node} node
+ * @param {Editor} editor
+ * @param {Say} t
+ */
 function followFlow(node, editor, t) {
+  /** @type {string | null | undefined} */
   let shown = null;
   const look = () => {
-    const settings = flowSettings({ nodeOutputs: app.nodeOutputs, graph: app.graph, api }, node, t);
-    const key = JSON.stringify(settings);
+    const found = flowSettings({ nodeOutputs: app.nodeOutputs, graph: app.graph, api }, node, t);
+    const key = JSON.stringify(found);
     if (key === shown) return;
     shown = key;
-    if (!settings.region?.url) {
+    const { regionUrl, ...settings } = found;
+    if (!regionUrl) {
       editor.setFlow(settings);
       return;
     }
     const image = new Image();
     image.onload = () => shown === key && editor.setFlow({ ...settings, region: transparency(image) });
     image.onerror = () => shown === key && editor.setFlow({ ...settings, region: null });
-    image.src = settings.region.url;
+    image.src = regionUrl;
   };
   look();
   return { look, stop: () => (shown = undefined) };
 }
 
-/** 1 - alpha of a picture, {width, height, data}: the mask that LoadImage puts out. */
+/**
+ * 1 - alpha of a picture: the mask that LoadImage puts out.
+ * @param {HTMLImageElement} image
+ * @returns {Mask}
+ */
 function transparency(image) {
   const canvas = document.createElement("canvas");
   const [width, height] = [image.naturalWidth, image.naturalHeight];
   Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
+  const context = context2d(canvas);
   context.drawImage(image, 0, 0);
   const pixels = context.getImageData(0, 0, width, height).data;
   return { width, height, data: Float32Array.from({ length: width * height }, (_, i) => 1 - pixels[4 * i + 3] / 255) };
 }
 
+/**
+ * @param {() => void} act
+ * @param {number} wait ms
+ */
 function debounced(act, wait) {
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const later = () => {
     clearTimeout(timer);
     timer = setTimeout(act, wait);

@@ -1,4 +1,9 @@
-/** What the nodes behind an arrow editor will make of its arrows, read from their fields before anything runs. */
+// @ts-check
+/**
+ * What the nodes behind an arrow editor will make of its arrows, read from their fields before anything runs.
+ * @import { Say } from "./editor/texts.js"
+ * @import { FlowSettings } from "./flow/field.js"
+ */
 import { ownPicture } from "./background.js";
 import { sourceOf, targetsOf } from "./links.js";
 
@@ -7,25 +12,34 @@ const DENSE = "DriftfieldDensifyFlow";
 const REFINED = "DriftfieldRefineFlow";
 const MAX_STEPS = 32;
 
+/** @typedef {Partial<FlowSettings> & { regionUrl?: string }} FoundSettings 1 - alpha of the picture there is the region */
+
 /**
- * The flow settings of editor/preview.js, from the first Arrows to Sparse Flow and Densify Flow that `node`'s arrows
- * reach, with a `note` that says what they are or why not, in the language of `t` (see editor/texts.js). `region` may be
- * {url}: 1 - alpha of that picture.
+ * The settings of the first Arrows to Sparse Flow and Densify Flow that `node`'s arrows reach, with a `note` that says what
+ * they are or why not, in the language of `t`.
+ * @param {ComfyUI.Source} app
+ * @param {ComfyUI.Node} node
+ * @param {Say} t
+ * @returns {FoundSettings}
  */
 export function flowSettings(app, node, t) {
   const sparse = reached(app, node, SPARSE);
   const dense = sparse && reached(app, sparse, DENSE);
   if (!dense) return { note: t("flowDefault") };
+  /** @type {[ComfyUI.Node, string[]][]} */
+  const fields = [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]];
+  /** @type {string[]} */
   const unknown = [];
+  /** @type {Record<string, any>} */
   const settings = {};
-  for (const [of, names] of [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]]) {
+  for (const [of, names] of fields) {
     for (const name of names) {
       const value = plainValue(app, of, name);
       if (value === undefined) unknown.push(name);
       else settings[name] = value;
     }
   }
-  const { region, note } = regionOf(app, dense, node, t);
+  const { note, ...region } = regionOf(app, dense, node, t);
   const said = [
     t("flowNote"),
     settings.frames && t("flowFrames", { count: settings.frames }),
@@ -37,10 +51,13 @@ export function flowSettings(app, node, t) {
   const others = node.inputs.filter(({ name }, i) => ["coordinates", "tracks"].includes(name) && node.isInputConnected(i));
   if (others.length) said.push(t("otherArrows"));
   if (unknown.length) said.push(t("unknown", { names: unknown.join(", ") }));
-  return { ...settings, region, note: said.filter(Boolean).join(" · ") };
+  return { ...settings, ...region, note: said.filter(Boolean).join(" · ") };
 }
 
-/** A field's value, also where a node holds it that does nothing else; undefined where it has to be computed. */
+/**
+ * A field's value, also where a node holds it that does nothing else; undefined where it has to be computed.
+ * @type {(app: ComfyUI.Source, node: ComfyUI.Node, name: string) => any}
+ */
 function plainValue(app, node, name) {
   const index = node.inputs?.findIndex((input) => input.widget?.name === name) ?? -1;
   if (index < 0 || !node.isInputConnected(index)) return node.widgets?.find((widget) => widget.name === name)?.value;
@@ -49,21 +66,26 @@ function plainValue(app, node, name) {
   return holds ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
 }
 
+/** @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => Pick<FoundSettings, "region" | "regionUrl" | "note">} */
 function regionOf(app, dense, node, t) {
   const index = dense.inputs?.findIndex(({ name }) => name === "region") ?? -1;
   if (index < 0 || !dense.isInputConnected(index)) return { region: null, note: t("regionUnconnected") };
   const origin = sourceOf(app, dense, index);
   if (origin?.node === node) return { region: "painted" };
-  const isMask = (origin?.node.comfyClass ?? origin?.node.type) === "LoadImage" && origin.slot === 1;
+  const isMask = origin?.slot === 1 && (origin.node.comfyClass ?? origin.node.type) === "LoadImage";
   const url = isMask && ownPicture(app, origin.node);
-  return url ? { region: { url } } : { region: null, note: t("regionUnknown") };
+  return url ? { regionUrl: url } : { region: null, note: t("regionUnknown") };
 }
 
-/** The first node of the class `kind` that what `node` puts out first gets to, through reroutes. */
+/**
+ * The first node of the class `kind` that what `node` puts out first gets to, through reroutes.
+ * @type {(app: ComfyUI.Source, node: ComfyUI.Node, kind: string) => ComfyUI.Node | null}
+ */
 function reached(app, node, kind) {
   const open = targetsOf(app, node, 0);
-  for (let step = 0; step < MAX_STEPS && open.length; step++) {
+  for (let step = 0; step < MAX_STEPS; step++) {
     const next = open.shift();
+    if (!next) break;
     if ((next.comfyClass ?? next.type) === kind) return next;
     if (next.type === "Reroute") open.push(...targetsOf(app, next, 0));
   }

@@ -1,15 +1,28 @@
-/** Following a graph's links, through subgraphs. `app` is ComfyUI's, or what has its `graph`. No side effects. */
+// @ts-check
+/** Following a graph's links, through subgraphs. No side effects. */
+
+/** @typedef {{ graph: ComfyUI.Graph }} App ComfyUI's, or what has its graph */
 
 const MAX_STEPS = 32; // through a graph that might go round
 
-/** Where input `index` of `node` comes from, {node, slot}, or null. */
+/**
+ * Where input `index` of `node` comes from, or null.
+ * @type {(app: App, node: ComfyUI.Node, index: number) => { node: ComfyUI.Node, slot: number } | null}
+ */
 export function sourceOf(app, node, index) {
-  const link = linksOf(node.graph).find(({ target_id, target_slot }) => target_id === node.id && target_slot === index);
-  return link ? originOf(app, node.graph, link) : null;
+  const { graph, id } = node;
+  const link = linksOf(graph).find(({ target_id, target_slot }) => target_id === id && target_slot === index);
+  return graph && link ? originOf(app, graph, link) : null;
 }
 
-/** The nodes that the picture at input `name` of `node` has come through, the nearest first. */
+/**
+ * The nodes that the picture at input `name` of `node` has come through, the nearest first.
+ * @param {App} app
+ * @param {ComfyUI.Node} node
+ * @param {string | null} name
+ */
 export function* picturesBefore(app, node, name) {
+  /** @param {ComfyUI.Slot} input */
   const isPicture = (input) => (name ? input.name === name : input.type === "IMAGE" || input.type === "*");
   for (let step = 0; step < MAX_STEPS; step++) {
     const index = node.inputs?.findIndex(isPicture) ?? -1;
@@ -20,14 +33,23 @@ export function* picturesBefore(app, node, name) {
   }
 }
 
-/** The nodes that output `slot` of `node` goes to. */
+/**
+ * The nodes that output `slot` of `node` goes to.
+ * @type {(app: App, node: ComfyUI.Node, slot: number) => ComfyUI.Node[]}
+ */
 export function targetsOf(app, node, slot) {
-  return endsOf(app, node.graph, linksOf(node.graph).filter(({ origin_id, origin_slot }) => origin_id === node.id && origin_slot === slot));
+  const { graph, id } = node;
+  const links = linksOf(graph).filter(({ origin_id, origin_slot }) => origin_id === id && origin_slot === slot);
+  return graph ? endsOf(app, graph, links) : [];
 }
 
-// Asked for like this, because a subgraph's node answers for its inside, and a node that is being made has no graph.
+/**
+ * Asked for like this, because a subgraph's node answers for its inside, and a node that is being made has no graph.
+ * @param {ComfyUI.Graph | null} graph
+ */
 const linksOf = (graph) => [...(graph?.links.values() ?? [])];
 
+/** @type {(app: App, graph: ComfyUI.Graph, link: ComfyUI.Link) => { node: ComfyUI.Node, slot: number } | null} */
 function originOf(app, graph, link) {
   if (graph.inputNode && link.origin_id === graph.inputNode.id) {
     const outer = holders(rootOf(app), graph).map((holder) => sourceOf(app, holder, link.origin_slot));
@@ -35,10 +57,12 @@ function originOf(app, graph, link) {
   }
   const node = graph.getNodeById(link.origin_id);
   if (!node?.subgraph) return node ? { node, slot: link.origin_slot } : null;
-  const inner = node.subgraph.getLink(node.subgraph.outputs[link.origin_slot]?.linkIds[0]);
-  return inner ? originOf(app, node.subgraph, inner) : null;
+  const { subgraph } = node;
+  const inner = subgraph.getLink(subgraph.outputs[link.origin_slot]?.linkIds?.[0]);
+  return inner ? originOf(app, subgraph, inner) : null;
 }
 
+/** @type {(app: App, graph: ComfyUI.Graph, links: ComfyUI.Link[]) => ComfyUI.Node[]} */
 function endsOf(app, graph, links) {
   return links.flatMap((link) => {
     if (graph.outputNode && link.target_id === graph.outputNode.id) {
@@ -46,15 +70,22 @@ function endsOf(app, graph, links) {
     }
     const node = graph.getNodeById(link.target_id);
     if (!node?.subgraph) return node ? [node] : [];
-    const ids = node.subgraph.inputs[link.target_slot]?.linkIds ?? [];
-    return endsOf(app, node.subgraph, ids.map((id) => node.subgraph.getLink(id)).filter(Boolean));
+    const { subgraph } = node;
+    const ids = subgraph.inputs[link.target_slot]?.linkIds ?? [];
+    return endsOf(app, subgraph, ids.flatMap((id) => subgraph.getLink(id) ?? []));
   });
 }
 
+/** @param {App} app */
 export const rootOf = (app) => app.graph.rootGraph ?? app.graph;
 
-/** The nodes, anywhere in `graph`, that stand for the subgraph `inner`. */
+/**
+ * The nodes, anywhere in `graph`, that stand for the subgraph `inner`.
+ * @type {(graph: ComfyUI.Graph, inner: ComfyUI.Graph) => ComfyUI.Node[]}
+ */
 function holders(graph, inner) {
-  const inside = (node) => [...(node.subgraph === inner ? [node] : []), ...holders(node.subgraph, inner)];
-  return graph.nodes.flatMap((node) => (node.subgraph ? inside(node) : []));
+  return graph.nodes.flatMap((node) => {
+    if (!node.subgraph) return [];
+    return [...(node.subgraph === inner ? [node] : []), ...holders(node.subgraph, inner)];
+  });
 }

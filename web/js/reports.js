@@ -1,3 +1,4 @@
+// @ts-check
 /** Shows a node's report, the `text` of its ui output, on the node: front ends draw it for core's own nodes alone. */
 
 import { outputOf } from "./background.js";
@@ -17,9 +18,13 @@ const STYLE =
 
 const height = () => HEIGHT;
 
-/** Gives the node its report widget. A workflow's tab that is opened again shows what ComfyUI kept of its last run. */
+/**
+ * Gives the node its report widget. A workflow's tab that is opened again shows what ComfyUI kept of its last run.
+ * @param {ComfyUI.App} app
+ * @param {ComfyUI.Node} node
+ */
 export function addReport(app, node) {
-  if (!NODES.includes(node.comfyClass)) return;
+  if (!node.comfyClass || !NODES.includes(node.comfyClass)) return;
   const shown = Object.assign(document.createElement("div"), { className: "driftfield-report" });
   shown.style.cssText = STYLE;
   shown.addEventListener("wheel", (event) => event.stopPropagation());
@@ -29,25 +34,27 @@ export function addReport(app, node) {
     getMinHeight: height,
   });
   widget.serialize = false;
+  /** @param {ComfyUI.Output | undefined} output */
   const show = (output) => {
     if (output?.text) shown.textContent = [output.text].flat().join("\n");
   };
   const { onExecuted, onAdded, onRemoved } = node;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
   let looking;
-  node.onExecuted = function (output) {
-    onExecuted?.apply(this, arguments);
-    show(output);
+  node.onExecuted = function (...all) {
+    onExecuted?.apply(this, all);
+    show(all[0]);
   };
-  node.onAdded = function () {
-    onAdded?.apply(this, arguments);
+  node.onAdded = function (...all) {
+    onAdded?.apply(this, all);
     clearInterval(looking);
     looking = setInterval(() => {
       if (!shown.textContent) show(outputOf(app, node));
       if (shown.textContent) clearInterval(looking);
     }, LOOK_MS);
   };
-  node.onRemoved = function () {
+  node.onRemoved = function (...all) {
     clearInterval(looking);
-    onRemoved?.apply(this, arguments);
+    onRemoved?.apply(this, all);
   };
 }

@@ -1,29 +1,44 @@
-/** Painting the region: the gesture, and how the region and the brush look. */
+// @ts-check
+/**
+ * Painting the region: the gesture, and how the region and the brush look.
+ * @import { Painter } from "./draw.js"
+ * @import { Point } from "./geometry.js"
+ * @import { Region } from "./region.js"
+ * @import { Gesture, Session } from "./session.js"
+ */
+import { context2d } from "./dom.js";
+import { strokePath } from "./draw.js";
 import { clamp, inside, toImage } from "./geometry.js";
 import { pixelsOf, stroked } from "./region.js";
 
+/** @type {Readonly<Record<string, 0 | 1>>} what the tools that are brushes set pixels to */
 export const BRUSHES = { paint: 1, erase: 0 };
 export const SMALLEST = 0.005; // radius, in shares of the picture's longer side
 export const LARGEST = 0.3;
 
+/** @type {(radius: number, factor: number) => number} */
 export const resized = (radius, factor) => clamp(radius * factor, SMALLEST, LARGEST);
 
-/** A stroke from the press at screen point `start`; Alt turns painting into erasing and back. */
-export function stroke(model, start, { altKey }) {
-  const before = model.state;
-  const options = {
-    radius: model.brush,
-    value: altKey ? 1 - BRUSHES[model.tool] : BRUSHES[model.tool],
-    shape: model.size ?? [512, 512],
-  };
-  let last = toImage(start, model.box);
+/**
+ * A stroke from the press at screen point `start`; Alt turns painting into erasing and back.
+ * @param {Session} session
+ * @param {Point} start
+ * @param {{ altKey: boolean }} event
+ * @returns {Gesture}
+ */
+export function stroke(session, start, { altKey }) {
+  const { tool, brush } = session.view;
+  const before = session.document.state;
+  const options = { radius: brush, value: altKey ? 1 - BRUSHES[tool] : BRUSHES[tool], shape: session.shape };
+  let last = toImage(start, session.box);
   let region = stroked(before.region, last, last, options);
-  const show = () => model.preview({ ...before, region });
+  const show = () => session.document.preview({ ...before, region });
+  /** @param {Point} at */
   const go = (at) => {
-    const next = toImage(at, model.box);
+    const next = toImage(at, session.box);
     region = stroked(region, last, next, options);
     last = next;
-    model.brushAt = at;
+    session.show({ brushAt: at });
   };
   show();
   return {
@@ -33,21 +48,25 @@ export function stroke(model, start, { altKey }) {
     },
     up(at) {
       go(at);
-      model.commit({ ...before, region });
+      session.document.commit({ ...before, region });
     },
   };
 }
 
-/** Paints the picture darker where the region keeps it still; `shade` is a canvas to work on. */
+/**
+ * A painter of the picture darker where the region keeps it still.
+ * @returns {Painter}
+ */
 export function regionPainter() {
   const shade = document.createElement("canvas");
+  /** @type {Region | null} */
   let shown = null;
   return (context, { box, region, tool }) => {
     if (!region) return;
     if (shown !== region) {
       shown = region;
       [shade.width, shade.height] = region.size;
-      const work = shade.getContext("2d");
+      const work = context2d(shade);
       const image = work.createImageData(...region.size);
       pixelsOf(region).forEach((value, i) => (image.data[4 * i + 3] = value ? 0 : 255));
       work.putImageData(image, 0, 0);
@@ -60,7 +79,10 @@ export function regionPainter() {
   };
 }
 
-/** The brush's outline at the pointer. */
+/**
+ * The brush's outline at the pointer.
+ * @type {Painter}
+ */
 export function paintBrush(context, { box, tool, brush, brushAt }) {
   if (!(tool in BRUSHES) || !brushAt) return;
   const [x, y] = brushAt;
@@ -68,10 +90,6 @@ export function paintBrush(context, { box, tool, brush, brushAt }) {
   if (inside(at).some((value, axis) => Math.abs(value - at[axis]) > brush)) return;
   context.beginPath();
   context.arc(x, y, brush * Math.max(box.width, box.height), 0, 2 * Math.PI);
-  context.lineWidth = 3;
-  context.strokeStyle = "rgba(10, 12, 16, 0.8)";
-  context.stroke();
-  context.lineWidth = 1.25;
-  context.strokeStyle = tool === "paint" ? "#ffffff" : "#ff9a8a";
-  context.stroke();
+  strokePath(context, "rgba(10, 12, 16, 0.8)", 3);
+  strokePath(context, tool === "paint" ? "#ffffff" : "#ff9a8a", 1.25);
 }

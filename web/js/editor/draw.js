@@ -1,5 +1,15 @@
-/** Paints one frame of the editor. Everything is in CSS px of the canvas; the caller has set the transform. */
-import { centerCut, pathLength, pathUpTo, toScreen } from "./geometry.js";
+// @ts-check
+/**
+ * Paints one frame of the editor. Everything is in CSS px of the canvas; the caller has set the transform.
+ * @import { Point } from "./geometry.js"
+ * @import { Scene } from "./session.js"
+ * @import { Arrow } from "./state.js"
+ */
+import { context2d } from "./dom.js";
+import { centerCut, endOf, pathLength, pathUpTo, toScreen } from "./geometry.js";
+
+/** @typedef {CanvasRenderingContext2D} Context */
+/** @typedef {(context: Context, scene: Scene) => void} Painter */
 
 const OUTLINE = "rgba(10, 12, 16, 0.85)";
 const ACCENT = "#ffffff";
@@ -7,17 +17,21 @@ const WEAK = [60, 130, 255];
 const ONE = [60, 220, 90];
 const STRONG = [255, 70, 50];
 
-/** Blue is weak, green strength 1, red 2 and more: the colours of the node's preview. */
+/**
+ * Blue is weak, green strength 1, red 2 and more: the colours of the node's preview.
+ * @param {number} strength
+ */
 export function strengthColor(strength) {
   const position = Math.min(strength, 2);
-  const [from, to, share] = position <= 1 ? [WEAK, ONE, position] : [ONE, STRONG, position - 1];
+  const [from, to] = position <= 1 ? [WEAK, ONE] : [ONE, STRONG];
+  const share = position <= 1 ? position : position - 1;
   return `rgb(${from.map((value, i) => Math.round(value + (to[i] - value) * share)).join(", ")})`;
 }
 
 /**
- * A painter (context, scene) with scene: {stage [w, h], box, picture: {image, size, aspect} | null, arrows (immutable),
- * selected: Set of ids, hover: hit | null, active: {id, point} | null, draft: arrow | null, band: [from, to] | null,
- * shown, numbered, playing}. `layers` are further painters, between the picture and the arrows.
+ * A painter of the whole; `layers` are further painters, between the picture and the arrows.
+ * @param {Painter[]} layers
+ * @returns {Painter}
  */
 export function scenePainter(layers) {
   const paintResting = restingPainter();
@@ -37,11 +51,16 @@ export function scenePainter(layers) {
   };
 }
 
+/** @type {(arrow: Arrow, scene: Scene) => boolean} */
 const touched = ({ id }, { selected, hover }) => selected.has(id) || hover?.id === id;
 
-/** The other arrows, kept as a picture for as long as they stay: drawing many is most of a frame's time. */
+/**
+ * The other arrows, kept as a picture for as long as they stay: drawing many is most of a frame's time.
+ * @returns {Painter}
+ */
 function restingPainter() {
   const kept = document.createElement("canvas");
+  /** @type {unknown[]} */
   let drawn = [];
   return (context, scene) => {
     const { width, height } = context.canvas;
@@ -50,14 +69,15 @@ function restingPainter() {
     if (wanted.length !== drawn.length || wanted.some((value, i) => value !== drawn[i])) {
       drawn = wanted;
       [kept.width, kept.height] = [width, height];
-      const inner = kept.getContext("2d");
+      const inner = context2d(kept);
       inner.setTransform(context.getTransform());
-      paintArrows(inner, scene, (_, i) => arrows[i]);
+      paintArrows(inner, scene, (_, i) => Boolean(arrows[i]));
     }
     context.drawImage(kept, 0, 0, ...scene.stage);
   };
 }
 
+/** @type {Painter} */
 function paintPicture(context, { box, picture }) {
   const { left, top, width, height } = box;
   if (picture?.image) {
@@ -85,16 +105,23 @@ function paintPicture(context, { box, picture }) {
   context.strokeRect(left - 0.5, top - 0.5, width + 1, height + 1);
 }
 
+/** @type {(context: Context, scene: Scene, which: (arrow: Arrow, i: number) => boolean) => void} */
 function paintArrows(context, scene, which) {
   scene.arrows.forEach((arrow, i) => {
     if (which(arrow, i)) paintArrow(context, arrow, scene, { number: i + 1, selected: scene.selected.has(arrow.id) });
   });
 }
 
+/**
+ * @param {Context} context
+ * @param {Omit<Arrow, "id"> & { id?: string }} arrow
+ * @param {Scene} scene
+ * @param {{ number?: number | null, selected?: boolean }} options
+ */
 function paintArrow(context, arrow, scene, { number = null, selected = false }) {
   const path = arrow.points.map((point) => toScreen(point, scene.box));
   const color = strengthColor(arrow.strength);
-  const hovered = scene.hover?.id === arrow.id;
+  const hovered = arrow.id !== undefined && scene.hover?.id === arrow.id;
   context.lineCap = context.lineJoin = "round";
   if (path.length === 1) {
     dot(context, path[0], selected || hovered ? 7 : 6, "#f2f2f2");
@@ -110,7 +137,7 @@ function paintArrow(context, arrow, scene, { number = null, selected = false }) 
     dot(context, path[0], selected ? 4.5 : 4, color);
     if (selected) {
       path.forEach((point, i) => {
-        const active = scene.active?.id === arrow.id && scene.active.point === i;
+        const active = scene.active?.id === arrow.id && scene.active?.point === i;
         dot(context, point, active ? 6 : 4.5, active ? "#ffd54a" : ACCENT);
       });
     }
@@ -118,9 +145,23 @@ function paintArrow(context, arrow, scene, { number = null, selected = false }) 
   if (scene.numbered && number !== null) label(context, String(number), path, scene);
 }
 
-/** A polyline with two barbs at its head, along the last stretch that is long enough to give a direction. */
+/** @type {(context: Context, style: string, width: number) => void} */
+export function strokePath(context, style, width) {
+  context.strokeStyle = style;
+  context.lineWidth = width;
+  context.stroke();
+}
+
+/**
+ * A polyline with two barbs at its head, along the last stretch that is long enough to give a direction.
+ * @param {Context} context
+ * @param {Point[]} path
+ * @param {string} style
+ * @param {number} width
+ * @param {number} inner
+ */
 function strokeArrow(context, path, style, width, inner) {
-  const head = path.at(-1);
+  const head = endOf(path);
   const size = 7 + inner * 1.5;
   const back = [...path].reverse().find((p) => Math.hypot(p[0] - head[0], p[1] - head[1]) > size * 0.6) ?? path[0];
   const angle = Math.atan2(head[1] - back[1], head[0] - back[0]);
@@ -132,59 +173,62 @@ function strokeArrow(context, path, style, width, inner) {
     context.moveTo(...head);
     context.lineTo(head[0] + Math.cos(barb) * size, head[1] + Math.sin(barb) * size);
   }
-  context.strokeStyle = style;
-  context.lineWidth = width;
-  context.stroke();
+  strokePath(context, style, width);
 }
 
-/** Dashes from the head on to where a strength over 1 leads. */
+/**
+ * Dashes from the head on to where a strength over 1 leads.
+ * @type {(context: Context, path: Point[], strength: number, color: string) => void}
+ */
 function paintReach(context, path, strength, color) {
   const length = pathLength(path);
   if (!length) return;
-  const end = pathUpTo(path, length * Math.min(strength, 20)).at(-1);
-  for (const [style, width] of [[OUTLINE, 4], [color, 1.75]]) {
-    context.beginPath();
-    context.setLineDash([5, 6]);
-    context.moveTo(...path.at(-1));
-    context.lineTo(...end);
-    context.strokeStyle = style;
-    context.lineWidth = width;
-    context.stroke();
-  }
+  const end = endOf(pathUpTo(path, length * Math.min(strength, 20)));
+  context.beginPath();
+  context.setLineDash([5, 6]);
+  context.moveTo(...endOf(path));
+  context.lineTo(...end);
+  strokePath(context, OUTLINE, 4);
+  strokePath(context, color, 1.75);
   context.setLineDash([]);
   dot(context, end, 3, color);
 }
 
-/** A mark on the path where a strength under 1 ends. */
+/**
+ * A mark on the path where a strength under 1 ends.
+ * @type {(context: Context, path: Point[], strength: number) => void}
+ */
 function paintReached(context, path, strength) {
   const length = pathLength(path);
-  if (length) dot(context, pathUpTo(path, length * strength).at(-1), 3, "#ffffff");
+  if (length) dot(context, endOf(pathUpTo(path, length * strength)), 3, "#ffffff");
 }
 
+/**
+ * @param {Context} context
+ * @param {Point} center
+ * @param {number} radius
+ * @param {string} color
+ */
 function dot(context, [x, y], radius, color, edge = 1.5) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
-  if (edge) {
-    context.strokeStyle = OUTLINE;
-    context.lineWidth = 2 * edge;
-    context.stroke();
-  }
+  if (edge) strokePath(context, OUTLINE, 2 * edge);
   context.fillStyle = color;
   context.fill();
 }
 
+/** @type {(context: Context, center: Point, radius: number) => void} */
 function ring(context, [x, y], radius) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.strokeStyle = OUTLINE;
-  context.lineWidth = 4;
-  context.stroke();
-  context.strokeStyle = ACCENT;
-  context.lineWidth = 2;
-  context.stroke();
+  strokePath(context, OUTLINE, 4);
+  strokePath(context, ACCENT, 2);
 }
 
-/** The number behind the tail, kept on the stage. */
+/**
+ * The number behind the tail, kept on the stage.
+ * @type {(context: Context, text: string, path: Point[], scene: Scene) => void}
+ */
 function label(context, text, path, { stage }) {
   const [tail, next] = [path[0], path[1] ?? [path[0][0] + 1, path[0][1] + 1]];
   const away = Math.hypot(next[0] - tail[0], next[1] - tail[1]) || 1;
@@ -200,7 +244,9 @@ function label(context, text, path, { stage }) {
   context.fillText(text, x, y);
 }
 
+/** @type {(context: Context, band: [Point, Point]) => void} */
 function paintBand(context, [from, to]) {
+  /** @type {[number, number, number, number]} */
   const box = [Math.min(from[0], to[0]), Math.min(from[1], to[1]), Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])];
   context.fillStyle = "rgba(120, 180, 255, 0.15)";
   context.fillRect(...box);

@@ -1,16 +1,33 @@
-/** Picture files that come by the pointer or the clipboard. */
+// @ts-check
+/**
+ * Picture files that come by the pointer or the clipboard.
+ * @import { Host } from "./editor.js"
+ */
 
-/** The first picture among the files of a drop or a paste, or undefined. */
-export const pictureIn = (transfer) => [...(transfer?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+/** @param {{ type: string }} file */
+const isPicture = ({ type }) => type.startsWith("image/");
 
-/** Takes pictures that are dropped on `root`; other files stay the page's. */
+/**
+ * The first picture among the files of a drop or a paste, or undefined.
+ * @param {DataTransfer | null} transfer
+ */
+export const pictureIn = (transfer) => [...(transfer?.files ?? [])].find(isPicture);
+
+/**
+ * Takes pictures that are dropped on `root`; other files stay the page's.
+ * @param {HTMLElement} root
+ * @param {{ signal: AbortSignal, host: Host }} page
+ */
 export function listen(root, { signal, host }) {
+  /** @param {DragEvent} event */
   const over = (event) => {
-    if (!host.picture || ![...event.dataTransfer.items].some(({ type }) => type.startsWith("image/"))) return;
+    const { dataTransfer } = event;
+    if (!host.picture || !dataTransfer || ![...dataTransfer.items].some(isPicture)) return;
     event.preventDefault();
     event.stopPropagation();
-    event.dataTransfer.dropEffect = "copy";
+    dataTransfer.dropEffect = "copy";
   };
+  /** @param {DragEvent} event */
   const dropped = (event) => {
     const file = pictureIn(event.dataTransfer);
     if (!host.picture || !file) return;
@@ -18,6 +35,7 @@ export function listen(root, { signal, host }) {
     event.stopPropagation();
     host.picture(file);
   };
-  for (const type of ["dragenter", "dragover"]) root.addEventListener(type, over, { signal });
+  root.addEventListener("dragenter", over, { signal });
+  root.addEventListener("dragover", over, { signal });
   root.addEventListener("drop", dropped, { signal });
 }

@@ -1,12 +1,26 @@
-/** Coordinates as other packs write them, in px of the picture. */
-import { distance, pathLength, pathUpTo } from "./geometry.js";
+// @ts-check
+/**
+ * Coordinates as other packs write them, in px of the picture.
+ * @import { Point } from "./geometry.js"
+ */
+import { distance, endOf, pathLength, pathUpTo } from "./geometry.js";
 
 export const LARGEST = 1e100; // of a number, as in flow_tools/arrows.py
 const NUMBER = /^[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*$/;
 
+/** @typedef {{ points: Point[], strength?: number }} Track */
+
+/**
+ * @param {any} value
+ * @returns {value is number}
+ */
 export const isNumber = (value) => Number.isFinite(value) && Math.abs(value) <= LARGEST;
 
-/** What the JSON says, where single quotes count as double. Throws SyntaxError where it is none. */
+/**
+ * What the JSON says, where single quotes count as double. Throws SyntaxError where it is none.
+ * @param {string} text
+ * @returns {any}
+ */
 export function readJson(text) {
   try {
     return JSON.parse(text);
@@ -24,6 +38,9 @@ export function readJson(text) {
  * single quotes too), DragNUWA ([[[x, y], ...], ...]), Motion-I2V's lines "startX,startY,endX,endY", or ComfyUI's TRACKS
  * {track_path: [[[x, y] of each track] of each frame], track_visibility?}. A track that is straight within half a px becomes
  * a straight arrow, one that stands still a pin. Numbers in 0..1 are shares of the picture, see inPx.
+ * @param {string} text
+ * @param {Point} size
+ * @returns {Required<Track>[] | null}
  */
 export function readTracks(text, size) {
   const tracks = fromLines(text) ?? fromJson(text);
@@ -32,16 +49,28 @@ export function readTracks(text, size) {
   });
 }
 
-/** Tracks in px, by the rule of _in_px in flow_tools/arrows.py: 0..1 are shares, or the normalized_str of KJNodes. */
+/**
+ * Tracks in px, by the rule of _in_px in flow_tools/arrows.py: 0..1 are shares, or the normalized_str of KJNodes.
+ * @param {Track[]} tracks
+ * @param {Point} size
+ * @returns {Track[]}
+ */
 function inPx(tracks, [width, height]) {
   const points = tracks.flatMap((track) => track.points);
+  /** @param {(value: number) => boolean} good */
   const all = (good) => points.every((point) => point.every(good));
   if (all(Number.isInteger) || !all((value) => value <= 1)) return tracks;
+  /** @param {(point: Point) => Point} change */
   const mapped = (change) => tracks.map((track) => ({ ...track, points: track.points.map(change) }));
+  /** @param {number} value */
   const whole = (value) => Math.abs(value - Math.round(value)) < 1e-6;
-  const fits = ([x, y]) => [x, y].every(whole);
+  /** @param {Point} point */
+  const fits = (point) => point.every(whole);
+  /** @type {(point: Point) => Point} */
   const shared = ([x, y]) => [x * width, y * height];
+  /** @type {(point: Point) => Point} */
   const mirrored = ([x, y]) => [(1 - x) * height, (1 - y) * height];
+  /** @param {Point} point */
   const within = ([x, y]) => x <= width && y <= height;
   const turned = points.map(mirrored);
   if (turned.every(fits) && turned.every(within) && !points.map(shared).every(fits)) return mapped(mirrored);
@@ -51,18 +80,25 @@ function inPx(tracks, [width, height]) {
 /**
  * Arrows as nested KJNodes coord_str, which knows no strength: a track ends where its arrow really leads to. With `frames`
  * it has one point a frame.
+ * @param {readonly Required<Track>[]} arrows
+ * @param {Point} size
  */
 export function coordStr(arrows, size, { frames = 0 } = {}) {
+  /** @param {number} value */
   const whole = (value) => Math.round(value * 100) / 100;
   const tracks = arrows.map(({ points, strength }) => {
-    const path = points.map(([x, y]) => [x * size[0], y * size[1]]);
+    const path = points.map(([x, y]) => /** @type {Point} */ ([x * size[0], y * size[1]]));
     const length = pathLength(path);
-    if (frames) return Array.from({ length: frames }, (_, i) => pathUpTo(path, (length * strength * i) / (frames - 1)).at(-1));
+    if (frames) return Array.from({ length: frames }, (_, i) => endOf(pathUpTo(path, (length * strength * i) / (frames - 1))));
     return strength === 1 || path.length === 1 ? path : pathUpTo(path, length * strength);
   });
   return JSON.stringify(tracks.map((path) => path.map(([x, y]) => ({ x: whole(x), y: whole(y) }))));
 }
 
+/**
+ * @param {string} text
+ * @returns {Track[] | null}
+ */
 function fromLines(text) {
   const lines = text.split(/\r\n|\r|\n/).filter((line) => /[^ \t]/.test(line));
   const tracks = lines.map((line) => line.split(","));
@@ -72,28 +108,36 @@ function fromLines(text) {
   return numbers.map(([x0, y0, x1, y1]) => ({ points: [[x0, y0], [x1, y1]] }));
 }
 
+/**
+ * @param {string} text
+ * @returns {Track[] | null}
+ */
 function fromJson(text) {
   const data = parsed(text);
   if (Array.isArray(data?.track_path)) return fromTracks(data);
   if (!Array.isArray(data)) return null;
-  const tracks = !data.length || Array.isArray(data[0]) ? data : [data];
-  const points = tracks.map((track) => Array.isArray(track) && track.length > 0 && track.map(asPoint));
-  return points.every((track) => track && track.every(Boolean)) ? points.map((track) => ({ points: track })) : null;
+  const paths = asPaths(!data.length || Array.isArray(data[0]) ? data : [data]);
+  return paths && paths.map((points) => ({ points }));
 }
 
-/** The visible part of each track, as an arrow of the same speed. */
+/**
+ * The visible part of each track, as an arrow of the same speed.
+ * @param {{ track_path: any[], track_visibility?: any[] }} tracks
+ * @returns {Track[] | null}
+ */
 function fromTracks({ track_path: path, track_visibility: seen }) {
-  const steps = path.length - 1;
-  const frames = path.map((frame) => (Array.isArray(frame) ? frame.map(asPoint) : []));
-  const count = frames[0]?.length;
-  if (steps < 1 || !count || !frames.every((frame) => frame.length === count && frame.every(Boolean))) return null;
+  const frames = asPaths(path);
+  if (!frames || frames.length < 2) return null;
+  const [steps, count] = [frames.length - 1, frames[0].length];
+  if (!frames.every((frame) => frame.length === count)) return null;
   return Array.from({ length: count }, (_, i) => {
     const times = frames.map((_, t) => t).filter((t) => seen?.[t]?.[seen[t].length === 1 ? 0 : i] ?? true);
-    const shown = times.at(-1) - times[0];
+    const shown = times[times.length - 1] - times[0];
     return { points: times.map((t) => frames[t][i]), strength: shown > 0 ? steps / shown : 1 };
   }).filter(({ points }) => points.length);
 }
 
+/** @param {string} text */
 function parsed(text) {
   try {
     return readJson(text);
@@ -102,15 +146,41 @@ function parsed(text) {
   }
 }
 
-/** [x, y] of a pair or of {x, y}; null for anything else. */
+/**
+ * [x, y] of a pair or of {x, y}; null for anything else.
+ * @param {any} value
+ * @returns {Point | null}
+ */
 export function asPoint(value) {
   const point = Array.isArray(value) ? value : [value?.x, value?.y];
-  return point.length === 2 && point.every(isNumber) ? point : null;
+  return point.length === 2 && point.every(isNumber) ? /** @type {Point} */ (point) : null;
 }
 
-/** The rule of _simplified in flow_tools/arrows.py: no point of what is kept is moved. */
+/**
+ * The points of a list that has some, and nothing else; null for anything else.
+ * @param {any} values
+ * @returns {Point[] | null}
+ */
+export function asPath(values) {
+  const points = Array.isArray(values) ? values.map(asPoint) : [];
+  return points.length && points.every((point) => point !== null) ? points : null;
+}
+
+/**
+ * @param {any[]} values
+ * @returns {Point[][] | null}
+ */
+function asPaths(values) {
+  const paths = values.map(asPath);
+  return paths.every((path) => path !== null) ? paths : null;
+}
+
+/**
+ * The rule of _simplified in flow_tools/arrows.py: no point of what is kept is moved.
+ * @param {Point[]} points
+ */
 function thinned(points) {
-  const [first, last] = [points[0], points.at(-1)];
+  const [first, last] = [points[0], endOf(points)];
   if (points.every((point) => distance(first, point) <= 0.5)) return [first];
   const chord = [last[0] - first[0], last[1] - first[1]];
   const length = Math.hypot(...chord);

@@ -1,15 +1,27 @@
-/** Undo and redo over immutable states. */
+// @ts-check
+/**
+ * Undo and redo over immutable states.
+ * @template State
+ */
 export class History {
+  /** @type {State[]} */
   #past = [];
+  /** @type {State[]} */
   #future = [];
+  /** @type {string | null} */
   #key = null;
 
+  /** @param {State} state */
   constructor(state, { limit = 200 } = {}) {
     this.state = state;
     this.limit = limit;
   }
 
-  /** A new state. Changes in a row with the same `key` (turns of a wheel, nudges) are one step back. */
+  /**
+   * A new state. Changes in a row with the same `key` (turns of a wheel, nudges) are one step back.
+   * @param {State} state
+   * @param {string | null} key
+   */
   commit(state, key = null) {
     if (state === this.state) return;
     if (key === null || key !== this.#key) {
@@ -42,10 +54,14 @@ export class History {
     return this.#step(this.#future, this.#past);
   }
 
+  /**
+   * @param {State[]} from
+   * @param {State[]} to
+   */
   #step(from, to) {
     if (!from.length) return false;
     to.push(this.state);
-    this.state = from.pop();
+    this.state = /** @type {State} */ (from.pop());
     this.#key = null;
     return true;
   }

@@ -1,13 +1,27 @@
+// @ts-check
 /**
- * The painted region: {size: [w, h], runs: [...]}, immutable. The runs are lengths along the rows from the top left, by
- * turns of pixels outside and inside, outside first. It is stretched over the picture, whatever that one's size.
+ * The painted region, immutable. It is stretched over the picture, whatever that one's size.
+ * @import { Point } from "./geometry.js"
+ * @import { TextName } from "./texts.js"
+ */
+
+/**
+ * `size` is [w, h] px; `runs` are lengths along the rows from the top left, by turns of pixels outside and inside,
+ * outside first.
+ * @typedef {{ readonly size: Point, readonly runs: readonly number[] }} Region
  */
 
 const LONGER_SIDE = 512;
 export const MAX_SIDE = 4096;
-const pixels = new WeakMap(); // region -> Uint8Array [h * w] of 0 and 1
+/** @type {WeakMap<Region, Uint8Array>} */
+const pixels = new WeakMap(); // [h * w] of 0 and 1
 
-/** A region of those pixels (0 and 1, not copied); null where none is set, which stands for no restriction at all. */
+/**
+ * A region of those pixels (0 and 1, not copied); null where none is set, which stands for no restriction at all.
+ * @param {Point} size
+ * @param {Uint8Array} data
+ * @returns {Region | null}
+ */
 export function regionFrom(size, data) {
   const runs = [];
   let [value, length] = [0, 0];
@@ -26,19 +40,27 @@ export function regionFrom(size, data) {
   return region;
 }
 
+/** @param {Region} region */
 export function pixelsOf(region) {
-  if (!pixels.has(region)) {
-    const data = new Uint8Array(region.size[0] * region.size[1]);
+  let data = pixels.get(region);
+  if (!data) {
+    const made = new Uint8Array(region.size[0] * region.size[1]);
     let at = 0;
-    region.runs.forEach((length, i) => data.fill(i % 2, at, (at += length)));
-    pixels.set(region, data);
+    region.runs.forEach((length, i) => made.fill(i % 2, at, (at += length)));
+    pixels.set(region, made);
+    data = made;
   }
-  return pixels.get(region);
+  return data;
 }
 
-/** What is wrong with a region read from a text, as [name, values] of texts.js, or null. */
+/**
+ * What is wrong with a region read from a text, or null.
+ * @param {any} region
+ * @returns {[TextName, Record<string, unknown>?] | null}
+ */
 export function problemOf(region) {
   const { size, runs } = region ?? {};
+  /** @param {any} value */
   const whole = (value) => Number.isInteger(value) && value >= 0;
   if (!Array.isArray(size) || size.length !== 2 || !size.every((side) => whole(side) && side >= 1 && side <= MAX_SIDE)) {
     return ["badRegionSize", { size: JSON.stringify(size) }];
@@ -49,13 +71,24 @@ export function problemOf(region) {
   return sum === pixels ? null : ["badRunSum", { sum, size: size.join(" × "), pixels }];
 }
 
-/** The size that a region painted on a picture of `size` px has. */
-export function sizeFor(size) {
-  const share = Math.min(1, LONGER_SIDE / Math.max(...size));
-  return size.map((side) => Math.max(1, Math.round(side * share)));
+/**
+ * The size that a region painted on a picture of `size` px has.
+ * @param {Point} size
+ * @returns {Point}
+ */
+export function sizeFor([width, height]) {
+  const share = Math.min(1, LONGER_SIDE / Math.max(width, height));
+  return [Math.max(1, Math.round(width * share)), Math.max(1, Math.round(height * share))];
 }
 
-/** With the stroke of a round brush from `from` to `to` (0..1) set to `value`; `radius` in shares of the longer side of a `shape` picture. */
+/**
+ * With the stroke of a round brush from `from` to `to` (0..1) set to `value`; `radius` in shares of the longer side of a
+ * `shape` picture.
+ * @param {Region | null} region
+ * @param {Point} from
+ * @param {Point} to
+ * @param {{ radius: number, value: number, shape: Point }} brush
+ */
 export function stroked(region, from, to, { radius, value, shape }) {
   const size = region?.size ?? sizeFor(shape);
   const data = region ? pixelsOf(region).slice() : new Uint8Array(size[0] * size[1]);
@@ -64,6 +97,7 @@ export function stroked(region, from, to, { radius, value, shape }) {
   const [a, b] = [from, to].map(([x, y]) => [x * shape[0], y * shape[1]]);
   const span = [b[0] - a[0], b[1] - a[1]];
   const squared = span[0] ** 2 + span[1] ** 2;
+  /** @param {0 | 1} axis */
   const bound = (axis) => {
     const low = Math.floor((Math.min(a[axis], b[axis]) - reach) / scale[axis]);
     const high = Math.ceil((Math.max(a[axis], b[axis]) + reach) / scale[axis]);
@@ -81,4 +115,5 @@ export function stroked(region, from, to, { radius, value, shape }) {
   return regionFrom(size, data);
 }
 
+/** @param {Region} region */
 export const inverted = (region) => regionFrom(region.size, pixelsOf(region).map((value) => 1 - value));

@@ -1,12 +1,30 @@
+// @ts-check
 /**
- * What is drawn in one editor, immutable: {arrows: [{id, points: [[x, y], ...], strength}], region, rest}. Points are
- * 0..1 of the picture, tail first; one point alone is a pin. `region` is null or as region.js has it. `rest` keeps what
- * else a saved text held, for later versions' sake.
+ * What is drawn in one editor, immutable, and the text that says it.
+ * @import { Point } from "./geometry.js"
+ * @import { Track } from "./formats.js"
+ * @import { Region } from "./region.js"
+ * @import { TextName } from "./texts.js"
  */
 import { inside } from "./geometry.js";
-import { asPoint, isNumber, readJson, readTracks } from "./formats.js";
+import { asPath, asPoint, isNumber, readJson, readTracks } from "./formats.js";
 import { problemOf } from "./region.js";
 import { texts } from "./texts.js";
+
+/**
+ * Points are 0..1 of the picture, tail first; one point alone is a pin.
+ * @typedef {{ readonly id: string, readonly points: Point[], readonly strength: number }} Arrow
+ */
+
+/**
+ * `region` is what may move, null where everything may; `ref` the picture's size in px, where it was known; `rest` keeps
+ * what else a saved text held, for later versions' sake.
+ * @typedef {object} State
+ * @property {readonly Arrow[]} arrows
+ * @property {Region | null} region
+ * @property {Point} [ref]
+ * @property {Readonly<Record<string, unknown>>} rest
+ */
 
 export const VERSION = 1;
 const DIGITS = 1e5;
@@ -15,15 +33,18 @@ export const MAX_BYTES = 1024 * 1024;
 const MAX_DEPTH = 8;
 const SPACE = " \t\r\n\ufeff"; // with the byte order mark
 
+/** @type {State} */
 export const empty = { arrows: [], region: null, rest: {} };
 
 const english = texts();
 
 /** Thrown for a text that this version cannot read; the text is then left alone. Says `text` of texts.js with `values`. */
 export class UnreadableError extends Error {
+  /** @param {TextName} text */
   constructor(text, values = {}) {
     super(english(text, values));
-    Object.assign(this, { text, values });
+    this.text = text;
+    this.values = values;
   }
 }
 
@@ -33,6 +54,9 @@ export class SizeNeededError extends UnreadableError {}
 /**
  * The state that a text stands for: the editor's JSON, or tracks in px of a `size` picture (see formats.js). Reads and
  * refuses what parse_arrows and parse_region in flow_tools/ do: tests/arrow_texts.json.
+ * @param {string | null | undefined} text
+ * @param {Point | null} size
+ * @returns {State}
  */
 export function parse(text, size = null) {
   const given = text ?? "";
@@ -50,7 +74,7 @@ export function parse(text, size = null) {
   try {
     data = readJson(trimmed);
   } catch (error) {
-    throw new UnreadableError("notJson", { why: error.message });
+    throw new UnreadableError("notJson", { why: /** @type {SyntaxError} */ (error).message });
   }
   const { version, ref, arrows, region = null, ...rest } = data;
   if (version !== VERSION) throw new UnreadableError("otherVersion", { saved: JSON.stringify(version), own: VERSION });
@@ -64,7 +88,10 @@ export function parse(text, size = null) {
   return { ...state, ref: sides };
 }
 
-/** Not trim(), which takes other characters for space than Python does. */
+/**
+ * Not trim(), which takes other characters for space than Python does.
+ * @param {string} text
+ */
 export function stripped(text) {
   let [start, end] = [0, text.length];
   while (start < end && SPACE.includes(text[start])) start++;
@@ -72,7 +99,10 @@ export function stripped(text) {
   return text.slice(start, end);
 }
 
-/** How deep brackets are nested at most, those in strings not counted. */
+/**
+ * How deep brackets are nested at most, those in strings not counted.
+ * @param {string} text
+ */
 function depthOf(text) {
   let [depth, most, quoted] = [0, 0, false];
   for (let i = 0; i < text.length; i++) {
@@ -91,7 +121,11 @@ function depthOf(text) {
   return most;
 }
 
-/** The text that is saved; empty when there is nothing to say. `size` is the picture's, px, where it is known. */
+/**
+ * The text that is saved; empty when there is nothing to say. `size` is the picture's, px, where it is known.
+ * @param {State} state
+ * @param {Point | null} size
+ */
 export function serialize(state, size = null) {
   const { arrows, region, rest } = state;
   if (!arrows.length && !region && !Object.keys(rest).length) return "";
@@ -99,13 +133,17 @@ export function serialize(state, size = null) {
   return JSON.stringify({ version: VERSION, ...(ref && { ref }), arrows, ...(region && { region }), ...rest });
 }
 
+/**
+ * @param {readonly any[]} entries
+ * @returns {Arrow[]}
+ */
 function checked(entries) {
   if (entries.length > MAX_ARROWS) throw new UnreadableError("tooMany", { count: entries.length, most: MAX_ARROWS });
   const seen = new Set();
   return entries.map((entry, i) => {
     const { points, strength = 1, id = `a${i + 1}`, ...rest } = entry ?? {};
-    const path = Array.isArray(points) ? points.map(asPoint) : [];
-    if (!path.length || !path.every(Boolean)) throw new UnreadableError("badPoints", { number: i + 1 });
+    const path = asPath(points);
+    if (!path) throw new UnreadableError("badPoints", { number: i + 1 });
     if (!isNumber(strength) || strength < 0) throw new UnreadableError("badStrength", { number: i + 1, strength });
     if (typeof id !== "string") throw new UnreadableError("badId", { number: i + 1, id: JSON.stringify(id) });
     const unique = seen.has(id) ? freeId(seen) : id;
@@ -114,19 +152,31 @@ function checked(entries) {
   });
 }
 
+/** @param {Set<string>} taken */
 function freeId(taken) {
   let number = taken.size + 1;
   while (taken.has(`a${number}`)) number++;
   return `a${number}`;
 }
 
-const tidy = (point) => inside(point).map((value) => Math.round(value * DIGITS) / DIGITS);
+/** @type {(point: Point) => Point} */
+function tidy(point) {
+  const [x, y] = inside(point);
+  return [Math.round(x * DIGITS) / DIGITS, Math.round(y * DIGITS) / DIGITS];
+}
 
+/** @type {(state: State, id: string) => Arrow | undefined} */
 export const find = (state, id) => state.arrows.find((arrow) => arrow.id === id);
 
-/** [state, ids]: with arrows [{points, strength?}] added, under new ids. */
+/**
+ * With arrows added, and their new ids.
+ * @param {State} state
+ * @param {readonly Track[]} arrows
+ * @returns {[State, string[]]}
+ */
 export function added(state, arrows) {
   const taken = new Set(state.arrows.map(({ id }) => id));
+  /** @type {string[]} */
   const ids = [];
   const more = arrows.slice(0, MAX_ARROWS - state.arrows.length).map(({ points, strength = 1 }) => {
     const id = freeId(taken);
@@ -137,40 +187,62 @@ export function added(state, arrows) {
   return [{ ...state, arrows: [...state.arrows, ...more] }, ids];
 }
 
+/** @type {(state: State, ids: readonly string[], change: (arrow: Arrow) => Partial<Arrow>) => State} */
 const changed = (state, ids, change) => ({
   ...state,
   arrows: state.arrows.map((arrow) => (ids.includes(arrow.id) ? { ...arrow, ...change(arrow) } : arrow)),
 });
 
+/** @type {(state: State, ids: readonly string[]) => State} */
 export const removed = (state, ids) => ({ ...state, arrows: state.arrows.filter(({ id }) => !ids.includes(id)) });
 
-/** [state, ids] with copies of the arrows, shifted by the image vector `by`. */
+/**
+ * With copies of the arrows, shifted by the image vector `by`, and the ids of these.
+ * @param {State} state
+ * @param {readonly string[]} ids
+ * @param {Point} by
+ */
 export function duplicated(state, ids, by) {
   const chosen = state.arrows.filter(({ id }) => ids.includes(id));
   const shift = fitting(chosen, by);
   return added(
     state,
-    chosen.map(({ points, strength }) => ({ points: points.map((p) => [p[0] + shift[0], p[1] + shift[1]]), strength })),
+    chosen.map(({ points, strength }) => ({ points: shifted(points, shift), strength })),
   );
 }
 
-/** The arrows moved by an image vector as one; they stop together at the picture's border and keep their shapes. */
+/**
+ * The arrows moved by an image vector as one; they stop together at the picture's border and keep their shapes.
+ * @param {State} state
+ * @param {readonly string[]} ids
+ * @param {Point} by
+ */
 export function moved(state, ids, by) {
   const shift = fitting(state.arrows.filter(({ id }) => ids.includes(id)), by);
-  return changed(state, ids, ({ points }) => ({ points: points.map((p) => tidy([p[0] + shift[0], p[1] + shift[1]])) }));
+  return changed(state, ids, ({ points }) => ({ points: shifted(points, shift).map(tidy) }));
 }
 
+/** @type {(points: readonly Point[], by: Point) => Point[]} */
+const shifted = (points, by) => points.map(([x, y]) => [x + by[0], y + by[1]]);
+
+/** @type {(arrows: readonly Arrow[], by: Point) => Point} */
 function fitting(arrows, by) {
-  return by.map((step, axis) => {
+  /** @param {0 | 1} axis */
+  const along = (axis) => {
     const values = arrows.flatMap(({ points }) => points.map((point) => point[axis]));
-    return Math.min(Math.max(step, -Math.min(...values)), 1 - Math.max(...values));
-  });
+    return Math.min(Math.max(by[axis], -Math.min(...values)), 1 - Math.max(...values));
+  };
+  return [along(0), along(1)];
 }
 
+/** @type {(state: State, id: string, index: number, to: Point) => State} */
 export const pointMoved = (state, id, index, to) =>
   changed(state, [id], ({ points }) => ({ points: points.map((point, i) => (i === index ? tidy(to) : point)) }));
 
-/** With a point put between points `segment` and `segment + 1`, at that share of the way. */
+/**
+ * With a point put between points `segment` and `segment + 1`, at that share of the way.
+ * @type {(state: State, id: string, segment: number, share: number) => State}
+ */
 export const pointInserted = (state, id, segment, share) =>
   changed(state, [id], ({ points }) => {
     const [a, b] = [points[segment], points[segment + 1]];
@@ -178,16 +250,22 @@ export const pointInserted = (state, id, segment, share) =>
     return { points: [...points.slice(0, segment + 1), middle, ...points.slice(segment + 1)] };
   });
 
-/** Without that point; an arrow that loses its only point goes with it. */
+/**
+ * Without that point; an arrow that loses its only point goes with it.
+ * @type {(state: State, id: string, index: number) => State}
+ */
 export function pointRemoved(state, id, index) {
-  if (find(state, id).points.length === 1) return removed(state, [id]);
+  if (find(state, id)?.points.length === 1) return removed(state, [id]);
   return changed(state, [id], ({ points }) => ({ points: points.filter((_, i) => i !== index) }));
 }
 
+/** @type {(state: State, ids: readonly string[], strength: number) => State} */
 export const strengthSet = (state, ids, strength) =>
   changed(state, ids, () => ({ strength: Math.round(Math.max(strength, 0) * 1000) / 1000 }));
 
+/** @type {(state: State, ids: readonly string[], by: number) => State} */
 export const strengthChanged = (state, ids, by) =>
   changed(state, ids, ({ strength }) => ({ strength: Math.round(Math.max(strength + by, 0) * 1000) / 1000 }));
 
+/** @type {(state: State) => State} */
 export const cleared = (state) => ({ ...state, arrows: [], region: null });

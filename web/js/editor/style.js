@@ -1,3 +1,4 @@
+// @ts-check
 /** The editor's looks, in the front end's own colours. The element lives and goes with its editor. */
 const CSS = `
 .driftfield-editor {

@@ -1,22 +1,48 @@
+// @ts-check
 /** What the editor says, by name, in English; {count} and the like stand for values. */
 
+/** @typedef {keyof typeof ENGLISH} TextName */
+/** @typedef {(name: TextName, values?: Record<string, unknown>) => string} Say */
+
 export const ENGLISH = {
-  // Buttons and fields
-  arrow: "Draw arrows (A)",
-  curve: "Draw curved arrows (C, or Shift-drag)",
-  select: "Select with a box (S, or Ctrl-drag)",
-  paint: "Paint the region that may move (B)",
-  erase: "Erase the region (E)",
-  undo: "Undo (Ctrl+Z)",
-  redo: "Redo (Ctrl+Shift+Z, Ctrl+Y)",
-  fit: "Whole picture (0)",
+  // The commands; {keys} are those of commands.js
+  arrow: "Draw arrows ({keys})",
+  curve: "Draw curved arrows ({keys}, or Shift-drag)",
+  select: "Select with a box ({keys}, or Ctrl-drag)",
+  paint: "Paint the region that may move ({keys})",
+  erase: "Erase the region ({keys})",
+  undo: "Undo ({keys})",
+  redo: "Redo ({keys})",
+  fit: "Whole picture ({keys})",
   copy: "Copy as KJNodes coordinates; with Shift one point a frame",
   clear: "Clear all; undo brings it back",
-  invert: "Swap what may move and what may not (I)",
-  shown: "Show or hide the arrows (H)",
-  numbered: "Numbers (N)",
-  flow: "Show the flow: off, streaks, colours (F)",
-  playing: "Move the picture along the flow, roughly (P)",
+  brushSmaller: "Smaller brush ({keys})",
+  brushLarger: "Larger brush ({keys})",
+  invert: "Swap what may move and what may not ({keys})",
+  shown: "Show or hide the arrows ({keys})",
+  numbered: "Numbers ({keys})",
+  flow: "Show the flow: off, streaks, colours ({keys})",
+  playing: "Move the picture along the flow, roughly ({keys})",
+  selectAll: "Select all ({keys})",
+  next: "Next arrow ({keys})",
+  previous: "Previous arrow ({keys})",
+  leave: "Cancel, or deselect ({keys})",
+  newArrow: "New arrow ({keys})",
+  remove: "Delete ({keys})",
+  duplicate: "Duplicate ({keys})",
+  stronger: "Stronger ({keys})",
+  weaker: "Weaker ({keys})",
+  nudge: "Move by a pixel ({keys}; Shift: 10)",
+  nudgeHead: "The head alone ({keys})",
+  copyArrows: "Copy ({keys})",
+  cutArrows: "Cut ({keys})",
+  pasteArrows: "Paste, also KJNodes coordinates ({keys})",
+  gestures:
+    "Shift- or Ctrl-click: add to the selection. Click again: the arrow underneath. Double-click: add a point, or drop it " +
+    "(Alt-click too).\n" +
+    "Wheel: zoom; over a selected arrow: strength (Shift: finer). Shift-wheel: brush size. Right-drag: pan.",
+
+  // Buttons and fields
   flowButton: "flow",
   playingButton: "motion",
   strength: "strength",
@@ -35,13 +61,6 @@ export const ENGLISH = {
   helpPaint: "Paint where things may move · Alt: erase · [ ]: size",
   helpErase: "Erase what was painted · Alt: paint · [ ]: size",
   helpUnconnected: "Connect region to Densify Flow or Refine Flow, or this does nothing",
-  keys:
-    "A arrow, C curve, S select tool. Shift-drag: curve. Ctrl-drag: select with a box; Shift- or Ctrl-click: add to it.\n" +
-    "Double-click a segment: add a point; a point: drop it (Alt-click too). Click again: the arrow underneath.\n" +
-    "Wheel over a selected arrow, + and -: strength (Shift: finer). Elsewhere: zoom; 0: whole picture; right-drag: pan.\n" +
-    "B paint, E erase the region that may move; [ and ] or Shift-wheel: brush size; I: invert. F flow, P motion.\n" +
-    "Arrow keys: move by a pixel (Shift: 10; Alt: the head alone). Enter: new arrow. , and .: previous and next.\n" +
-    "Del, Ctrl+D, Ctrl+A, Ctrl+C, Ctrl+X, Ctrl+V (also KJNodes coordinates), Ctrl+Z, Ctrl+Shift+Z, Ctrl+Y, Esc.",
   oneArrow: "1 arrow",
   arrows: "{count} arrows",
   copied: "coordinates copied",
@@ -82,7 +101,11 @@ export const ENGLISH = {
   noLoader: "the picture comes from another node than Load Image",
 };
 
-/** say(name, values): a text of ENGLISH, or what `translated` has in its place. */
+/**
+ * Says a text of ENGLISH, or what `translated` has in its place.
+ * @param {Partial<Record<TextName, string>>} [translated]
+ * @returns {Say}
+ */
 export function texts(translated = {}) {
-  return (name, values = {}) => (translated[name] ?? ENGLISH[name]).replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  return (name, values = {}) => (translated[name] ?? ENGLISH[name]).replace(/\{(\w+)\}/g, (_, key) => String(values[key]));
 }

@@ -1,17 +1,55 @@
+// @ts-check
 /**
  * Arrows -> optical flow, as flow_tools/sparse.py and dense.py have it (eq. 5, 6, 7). Flow is in px/frame on a width x
- * height grid, x right, y down; pixel i lies at i. A field is {cols, rows, width, height, x, y}: its values at the
- * middles of cols x rows cells of the grid, which are the pixels themselves where cols = width.
+ * height grid, x right, y down; pixel i lies at i.
  */
+
+/** @typedef {[number, number]} Point [x, y] */
+
+/**
+ * `x` and `y` [rows * cols] at the middles of cols x rows cells of the grid, which are the pixels themselves where
+ * cols = width.
+ * @typedef {{ cols: number, rows: number, width: number, height: number, x: Float32Array, y: Float32Array }} Field
+ */
+/** @typedef {{ width: number, height: number, data: ArrayLike<number> }} Mask `data` [height * width], 0..1 */
+/** @typedef {{ column: number, row: number, x: number, y: number, weight: number }} Hint */
+
+/**
+ * What the nodes behind the arrows are set to; `width`, `height` and `sigma` 0 as they mean it, `note` says it in words.
+ * @typedef {object} FlowSettings
+ * @property {number} frames
+ * @property {number} width px
+ * @property {number} height px
+ * @property {number} sigma px
+ * @property {number} threshold
+ * @property {"faded" | "normalized" | "sum"} mode
+ * @property {Mask | "painted" | null} region
+ * @property {string} [note]
+ */
+
+/**
+ * The nodes' own defaults.
+ * @type {FlowSettings}
+ */
+export const DEFAULTS = { frames: 25, width: 0, height: 0, sigma: 0, threshold: 0.05, mode: "faded", region: "painted" };
 
 const SAMPLE_SPACING_PX = 0.5; // along a curved arrow
 const NO_WEIGHT = 1e-18;
 const REFERENCE_SIZE = 512;
 
-/** The paper's sigma, 170 px at 512 px, scaled with the longer side. */
+/**
+ * The paper's sigma, 170 px at 512 px, scaled with the longer side.
+ * @param {number} width
+ * @param {number} height
+ */
 export const defaultSigma = (width, height) => (170 * Math.max(width, height)) / REFERENCE_SIZE;
 
-/** What arrows [{points 0..1, strength}] say, for each pixel that they say it of: [{column, row, x, y, weight}] (eq. 5). */
+/**
+ * What arrows say, for each pixel that they say it of (eq. 5).
+ * @param {readonly { points: Point[], strength: number }[]} arrows with points 0..1
+ * @param {{ width: number, height: number, frames: number }} grid
+ * @returns {Hint[]}
+ */
 export function hintsOf(arrows, { width, height, frames }) {
   const hints = new Map(); // pixel -> hint; where two fall on one pixel the later wins
   for (const { points, strength } of arrows) {
@@ -30,13 +68,23 @@ export function hintsOf(arrows, { width, height, frames }) {
   return [...hints.values()];
 }
 
-/** Points in px, without repeated neighbours. */
+/**
+ * Points in px, without repeated neighbours.
+ * @type {(points: Point[], width: number, height: number) => Point[]}
+ */
 function pathPx(points, width, height) {
-  const path = points.map(([x, y]) => [x * width, y * height]);
+  const path = points.map(([x, y]) => /** @type {Point} */ ([x * width, y * height]));
   return path.filter((point, i) => i === 0 || point[0] !== path[i - 1][0] || point[1] !== path[i - 1][1]);
 }
 
-/** `samples` places {at, tangent} evenly along the polyline; at a corner the tangent is that of the segment to come. */
+/**
+ * `samples` places evenly along the polyline; at a corner the tangent is that of the segment to come.
+ * @param {Point[]} path
+ * @param {number[]} lengths
+ * @param {number} length
+ * @param {number} samples
+ * @returns {Generator<{ at: Point, tangent: Point }>}
+ */
 function* alongPath(path, lengths, length, samples) {
   if (path.length === 1) {
     yield { at: path[0], tangent: [0, 0] };
@@ -47,17 +95,21 @@ function* alongPath(path, lengths, length, samples) {
     const distance = samples === 1 ? 0 : i === samples - 1 ? length : (i * length) / (samples - 1);
     while (segment < lengths.length - 1 && start + lengths[segment] <= distance) start += lengths[segment++];
     const [from, to] = [path[segment], path[segment + 1]];
+    /** @type {Point} */
     const tangent = [(to[0] - from[0]) / lengths[segment], (to[1] - from[1]) / lengths[segment]];
     const on = distance - start;
     yield { at: [from[0] + tangent[0] * on, from[1] + tangent[1] * on], tangent };
   }
 }
 
+/** @type {(position: number, size: number) => number} */
 const pixel = (position, size) => Math.min(Math.max(Math.floor(position + 1e-6), 0), size - 1);
 
 /**
- * The dense field of `hints` (eq. 6, 7); mode "faded", "normalized" or "sum". `region` {width, height, data 0..1} multiplies it.
- * With `most` the field has at most that many cells on its longer side.
+ * The dense field of `hints` (eq. 6, 7); `region` multiplies it. With `most` the field has at most that many cells on its
+ * longer side.
+ * @param {readonly Hint[]} hints
+ * @param {Pick<FlowSettings, "width" | "height" | "sigma" | "threshold" | "mode"> & { region?: Mask | null, most?: number }} options
  */
 export function denseField(hints, { width, height, sigma, threshold, mode, region = null, most = Infinity }) {
   const share = Math.min(1, most / Math.max(width, height));
@@ -99,19 +151,35 @@ export function denseField(hints, { width, height, sigma, threshold, mode, regio
   return field;
 }
 
+/**
+ * @param {number} width
+ * @param {number} height
+ * @param {number} cols
+ * @param {number} rows
+ * @returns {Field}
+ */
 export function emptyField(width, height, cols, rows) {
   return { cols, rows, width, height, x: new Float32Array(cols * rows), y: new Float32Array(cols * rows) };
 }
 
-/** Where cell i of `cells` has its middle, in px of a grid of `size` pixels. */
+/**
+ * Where cell i of `cells` has its middle, in px of a grid of `size` pixels.
+ * @type {(i: number, size: number, cells: number) => number}
+ */
 export const middle = (i, size, cells) => ((i + 0.5) * size) / cells - 0.5;
 
+/** @type {(distance: number, sigma: number) => number} */
 function gaussian(distance, sigma) {
   const weight = Math.exp(-((distance / sigma) ** 2));
   return weight > NO_WEIGHT ? weight : 0;
 }
 
-/** For each row with hints: their weighted sums at each column, and how far along the row the nearest of them is. */
+/**
+ * For each row with hints: their weighted sums at each column, and how far along the row the nearest of them is.
+ * @param {readonly Hint[]} hints
+ * @param {Field} field
+ * @param {number} sigma
+ */
 function alongRows(hints, { cols, width }, sigma) {
   const weights = new Map(); // a hint's column -> its weight at each cell
   const lines = new Map();
@@ -136,14 +204,24 @@ function alongRows(hints, { cols, width }, sigma) {
   return [...lines.values()];
 }
 
-/** The region, stretched over the field's grid, at a place in px of that grid. */
+/**
+ * The region, stretched over the field's grid, at a place in px of that grid.
+ * @type {(region: Mask, x: number, y: number, field: Field) => number}
+ */
 function regionAt({ width, height, data }, x, y, field) {
   const column = ((x + 0.5) * width) / field.width - 0.5;
   const row = ((y + 0.5) * height) / field.height - 0.5;
   return bilinear(data, width, height, column, row);
 }
 
-/** `data` [height * width] at a place between its pixels; beyond the border it goes on as it is there. */
+/**
+ * `data` [height * width] at a place between its pixels; beyond the border it goes on as it is there.
+ * @param {ArrayLike<number>} data
+ * @param {number} width
+ * @param {number} height
+ * @param {number} column
+ * @param {number} row
+ */
 export function bilinear(data, width, height, column, row) {
   const x = Math.min(Math.max(column, 0), width - 1);
   const y = Math.min(Math.max(row, 0), height - 1);
@@ -155,7 +233,13 @@ export function bilinear(data, width, height, column, row) {
   return upper * (1 - down) + lower * down;
 }
 
-/** {width, height, data} stretched to another size, as torch's bilinear interpolation does it. */
+/**
+ * A mask stretched to another size, as torch's bilinear interpolation does it.
+ * @param {Mask} mask
+ * @param {number} width
+ * @param {number} height
+ * @returns {Mask}
+ */
 export function resized(mask, width, height) {
   if (mask.width === width && mask.height === height) return mask;
   const data = new Float32Array(width * height);

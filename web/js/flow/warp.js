@@ -1,16 +1,26 @@
-/** Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each place to where it came from. */
+// @ts-check
+/**
+ * Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each place to where it came from.
+ * @import { Field, Point } from "./field.js"
+ */
 import { bilinear, emptyField, middle } from "./field.js";
 
 const INVERSION_STEPS = 8; // of the fixed point q = p - F(q)
 
-/** The vector [x, y] of a field at a place in px of its grid. */
+/**
+ * The vector of a field at a place in px of its grid.
+ * @type {(field: Field, x: number, y: number) => Point}
+ */
 export function vectorAt(field, x, y) {
   const column = ((x + 0.5) * field.cols) / field.width - 0.5;
   const row = ((y + 0.5) * field.rows) / field.height - 0.5;
   return [bilinear(field.x, field.cols, field.rows, column, row), bilinear(field.y, field.cols, field.rows, column, row)];
 }
 
-/** Where what is seen at p was in frame 0, minus p, one frame later than `back` (a field of px) says it. */
+/**
+ * Where what is seen at p was in frame 0, minus p, one frame later than `back` (a field of px) says it.
+ * @type {(field: Field, back: Field) => Field}
+ */
 export function stepBack(field, back) {
   const { width, height, cols, rows } = field;
   const next = emptyField(width, height, cols, rows);
@@ -30,7 +40,10 @@ export function stepBack(field, back) {
   return next;
 }
 
-/** Fills `target` with `source` (both ImageData of one size) sampled at p + back(p), the field stretched over it. */
+/**
+ * Fills `target` with `source` (both of one size) sampled at p + back(p), the field stretched over it.
+ * @type {(source: ImageData, back: Field, target: ImageData) => void}
+ */
 export function warp(source, back, target) {
   const { width, height } = source;
   const from = new Uint32Array(source.data.buffer);
@@ -59,7 +72,10 @@ export function warp(source, back, target) {
   }
 }
 
-/** Between two colours of four bytes. */
+/**
+ * Between two colours of four bytes.
+ * @type {(a: number, b: number, share: number) => number}
+ */
 function blend(a, b, share) {
   if (a === b) return a;
   const weight = Math.round(share * 256);
