@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { COMMANDS, GROUPS, helpOf, keyList } from "../../web/js/editor/commands.js";
+import { COMMANDS, GROUPS } from "../../web/js/editor/commands.js";
+import { helpOf, keyList } from "../../web/js/editor/help.js";
 import { press } from "../../web/js/editor/keyboard.js";
 import { Session } from "../../web/js/editor/session.js";
 import { ENGLISH, texts } from "../../web/js/editor/texts.js";

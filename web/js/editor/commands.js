@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * All that the editor can do by a button or a key, one entry each: the toolbar, the keyboard and the list of keys are made
- * of this table. What a command is called in words stands in texts.js under its name.
+ * All that the editor can do by a button or a key, one entry each: toolbar.js, keyboard.js and help.js are made of this
+ * table. What a command is called in words stands in texts.js under its name.
  * @import { Point } from "./geometry.js"
  * @import { Session } from "./session.js"
- * @import { Say, TextName } from "./texts.js"
+ * @import { TextName } from "./texts.js"
  * @import { Tool, View } from "./view.js"
  */
 import { resized } from "./brush.js";
@@ -30,9 +30,7 @@ import { WHOLE, neighbor } from "./view.js";
  * @property {(session: Session) => boolean} [pressed] whether its button is down
  */
 
-/**
- * The groups of commands, as the list of keys has them; those with buttons stand in the toolbar, too, and need icons.
- */
+/** The groups of commands, as the list of keys has them; those with buttons stand in the toolbar, too, and need icons. */
 export const GROUPS = /** @type {const} */ ({
   tools: { buttons: true },
   selection: { buttons: false },
@@ -49,7 +47,7 @@ export const GROUPS = /** @type {const} */ ({
 const STRENGTH_STEP = 0.1;
 const BRUSH_STEP = 1.2;
 /** @type {Readonly<Record<string, Point>>} */
-const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+export const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 /** @type {Readonly<Record<View["flow"], View["flow"]>>} */
 const NEXT_FLOW = { off: "streaks", streaks: "colors", colors: "off" };
 
@@ -279,44 +277,4 @@ function copyArrows(session, { clipboardData }) {
   const text = session.copied();
   if (text) clipboardData?.setData("text/plain", text);
   return text !== "";
-}
-
-const byKeys = new Map(
-  COMMANDS.filter(({ clipboard }) => !clipboard).flatMap((command) =>
-    (command.keys ?? []).map((keys) => [keys.toLowerCase(), command]),
-  ),
-);
-
-/**
- * The command of a key that is pressed; Shift and what AltGr adds to Ctrl do not matter where no other command has them.
- * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
- */
-export function commandOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-  const held = ctrlKey || metaKey ? "ctrl+" : altKey ? "alt+" : "";
-  const letter = Object.hasOwn(DIRECTIONS, key) ? "arrow" : key.toLowerCase();
-  return (shiftKey && byKeys.get(`${held}shift+${letter}`)) || byKeys.get(held + letter);
-}
-
-/** @type {Readonly<Record<string, string>>} */
-const KEY_NAMES = { Delete: "Del", Escape: "Esc", Arrow: "← → ↑ ↓" };
-
-/**
- * What a command does and its keys, in words.
- * @type {(command: Command, t: Say) => string}
- */
-export function helpOf({ name, keys = [] }, t) {
-  const named = keys.map((chord) => chord.replace(/\w+$/, (key) => KEY_NAMES[key] ?? key));
-  return t(name, { keys: named.join(", ") });
-}
-
-/**
- * The list of keys, and what the pointer does.
- * @param {Say} t
- */
-export function keyList(t) {
-  const lines = Object.keys(GROUPS).map((group) => {
-    const commands = COMMANDS.filter((command) => command.group === group && command.keys);
-    return commands.map((command) => helpOf(command, t)).join(" · ");
-  });
-  return [...lines, t("gestures")].join("\n");
 }

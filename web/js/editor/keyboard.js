@@ -4,8 +4,24 @@
  * @import { Host } from "./editor.js"
  * @import { Session } from "./session.js"
  */
-import { COMMANDS, commandOf } from "./commands.js";
+import { COMMANDS, DIRECTIONS } from "./commands.js";
 import { pictureIn } from "./drop.js";
+
+const byKeys = new Map(
+  COMMANDS.filter(({ clipboard }) => !clipboard).flatMap((command) =>
+    (command.keys ?? []).map((keys) => [keys.toLowerCase(), command]),
+  ),
+);
+
+/**
+ * The command of a key that is pressed; Shift and what AltGr adds to Ctrl do not matter where no other command has them.
+ * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
+ */
+function commandOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  const held = ctrlKey || metaKey ? "ctrl+" : altKey ? "alt+" : "";
+  const letter = Object.hasOwn(DIRECTIONS, key) ? "arrow" : key.toLowerCase();
+  return (shiftKey && byKeys.get(`${held}shift+${letter}`)) || byKeys.get(held + letter);
+}
 
 /**
  * Does what the key says; false for a key that is not the editor's.

@@ -3,11 +3,11 @@
  * The buttons above the picture and the line of help below it.
  * @import { Command, Group } from "./commands.js"
  * @import { Session } from "./session.js"
- * @import { TextName } from "./texts.js"
  */
 import { BRUSHES, LARGEST, SMALLEST } from "./brush.js";
-import { COMMANDS, GROUPS, helpOf, keyList } from "./commands.js";
+import { COMMANDS, GROUPS } from "./commands.js";
 import { element, write } from "./dom.js";
+import { helpLine, helpOf, keyList } from "./help.js";
 
 /** @param {string} path */
 function icon(path) {
@@ -92,16 +92,4 @@ export function toolbar(session, { signal, focus }) {
     write(count, t(number === 1 ? "oneArrow" : "arrows", { count: number }) + zoom);
   }
   return { bar, options, foot, update };
-}
-
-/** @param {Session} session */
-function helpLine({ t, view, document, flowSettings }) {
-  if (document.problem) return t("helpProblem");
-  if (view.note) return view.note;
-  if (view.tool in BRUSHES && flowSettings.region === null) return t("helpUnconnected");
-  if ((view.flow !== "off" || view.playing) && flowSettings.note) return flowSettings.note;
-  if (view.tool === "paint") return t("helpPaint");
-  if (view.tool === "erase") return t("helpErase");
-  if (!view.shown) return t("helpHidden");
-  return t(view.selected.size > 1 ? "helpMany" : view.selected.size ? "helpOne" : "helpNone");
 }
