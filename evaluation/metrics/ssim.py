@@ -12,7 +12,7 @@ def ssim(frames: Tensor, target: Tensor) -> float:
     """Mean structural similarity of [N, C, H, W] -1..1, sides of 11 px or more (Wang et al., IEEE TIP 2004).
 
     Where whole windows fit, as scikit-image counts it; torchmetrics' counts a mirrored border too, which moves it by up
-    to 0.03, and takes 7 times as long in float64, in which alone flat pictures come out right to 1e-6.
+    to 0.03, and takes 6 times as long in float64, in which alone flat pictures come out right to 1e-6.
     """
     offsets = torch.arange(-RADIUS_PX, RADIUS_PX + 1, dtype=torch.float64)
     window = torch.exp(-offsets.square() / (2 * SIGMA_PX**2))
