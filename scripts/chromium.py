@@ -1,16 +1,14 @@
-"""A headless Chromium, driven over its DevTools websocket: as much of it as the tests and the pictures need."""
+"""The system's Chromium, without a window, through playwright: as much of it as the tests and the pictures need."""
 
 from __future__ import annotations
 
 import base64
 import json
 import shutil
-import subprocess
-import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import websocket
+from playwright.sync_api import ConsoleMessage, Error, sync_playwright
 
 READY = (  # ComfyUI's editor knows its nodes, and has opened the workflow that it starts with
     "document.querySelector('canvas') && window.app?.extensionManager?.workflow?.activeWorkflow",
@@ -26,88 +24,42 @@ def find_chromium() -> str | None:
 class Page:
     """One tab. `console` gathers what the page logs as an error or a warning, and its uncaught exceptions."""
 
-    def __init__(self, chromium: str, profile: Path):
+    def __init__(self, chromium: str):
         self.console: list[str] = []
-        self._number = 0
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-        arguments += ["--window-size=1600,1000", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
-        # Chromium asks for updates, and ComfyUI's editor asks a registry about nodes: nothing here leaves the machine.
-        arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        arguments += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        self._process = subprocess.Popen(
-            [chromium, *arguments, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        # ComfyUI's editor asks a registry about nodes: nothing here leaves the machine.
+        arguments = ["--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        self._playwright = sync_playwright().start()
         try:
-            port, path = self._wait_for_port(profile / "DevToolsActivePort")
-            address = f"ws://127.0.0.1:{port}{path}"
-            self._socket = websocket.create_connection(address, timeout=120, suppress_origin=True, http_no_proxy=["*"])
-            target = self._call("Target.createTarget", url="about:blank")["targetId"]
-            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-            for domain in ("Page", "Runtime", "Log"):
-                self._call(f"{domain}.enable")
+            self._browser = self._playwright.chromium.launch(executable_path=chromium, args=arguments)
         except BaseException:
-            self.close()
+            self._playwright.stop()
             raise
+        self._page = self._browser.new_page(viewport={"width": 1600, "height": 1000})
+        self._page.set_default_timeout(120_000)
+        self._page.on("console", self._note)
+        self._page.on("pageerror", lambda error: self.console.append(f"exception: {error.stack or error.message}"))
+        self._page.on("dialog", lambda dialog: dialog.accept())  # leave, though something is not saved?
+        self._devtools = self._page.context.new_cdp_session(self._page)
 
-    _session: str | None = None
-
-    def _wait_for_port(self, file: Path) -> tuple[str, str]:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if file.exists() and len(lines := file.read_text(encoding="utf-8").split()) == 2:
-                return lines[0], lines[1]
-            time.sleep(0.1)
-        raise RuntimeError(f"Chromium wrote no {file.name} within 60 s")
-
-    def _send(self, method: str, **parameters) -> int:
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        self._socket.send(json.dumps(message))
-        return self._number
+    def _note(self, message: ConsoleMessage) -> None:
+        other_machine = "ERR_NAME_NOT_RESOLVED" in message.text  # see above
+        if message.type in ("error", "warning") and not other_machine:
+            self.console.append(f"{message.type}: {message.text} {message.location['url']}")
 
     def _call(self, method: str, **parameters) -> dict:
-        number = self._send(method, **parameters)
-        while True:
-            answer = json.loads(self._socket.recv())
-            if answer.get("id") == number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']}")
-                return answer["result"]
-            if answer.get("method") == "Page.javascriptDialogOpening":  # leave, though something is not saved?
-                self._send("Page.handleJavaScriptDialog", accept=True)
-            elif "method" in answer:
-                self._note(answer)
+        """A command of Chromium's DevTools, for what playwright has no word for: fingers, pens, a clock."""
+        return self._devtools.send(method, parameters)
 
     @contextmanager
-    def traced(self):
+    def traced(self) -> Iterator[list[dict]]:
         """A list that holds, once the block has ended, the events of Chromium's own trace of it."""
-        self._trace, self._traced = [], False
-        self._call("Tracing.start", traceConfig={"includedCategories": ["toplevel", "devtools.timeline"]})
-        yield self._trace
-        self._call("Tracing.end")
-        while not self._traced:
-            self._note(json.loads(self._socket.recv()))
-
-    def _note(self, event: dict) -> None:
-        parameters = event.get("params", {})
-        if event["method"] == "Tracing.dataCollected":
-            self._trace += parameters["value"]
-        self._traced = event["method"] == "Tracing.tracingComplete"
-        if event["method"] == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
-            words = [str(argument.get("value", argument.get("description"))) for argument in parameters["args"]]
-            self.console.append(f"{parameters['type']}: {' '.join(words)}")
-        elif event["method"] == "Runtime.exceptionThrown":
-            details = parameters["exceptionDetails"]
-            self.console.append(f"exception: {details.get('exception', {}).get('description', details['text'])}")
-        elif event["method"] == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            text, url = parameters["entry"]["text"], parameters["entry"].get("url", "")
-            if "ERR_NAME_NOT_RESOLVED" not in text:  # another machine, see above
-                self.console.append(f"error: {text} {url}")
+        events: list[dict] = []
+        self._browser.start_tracing(page=self._page, categories=["toplevel", "devtools.timeline"])
+        yield events
+        events += json.loads(self._browser.stop_tracing())["traceEvents"]
 
     def open(self, url: str) -> None:
-        self._call("Page.navigate", url=url)
+        self._page.goto(url, wait_until="commit")
 
     def open_editor(self, url: str) -> None:
         """Opens ComfyUI and waits until a workflow can be loaded."""
@@ -129,17 +81,17 @@ class Page:
 
     def evaluate(self, script: str):
         """The value of a JavaScript expression, awaited; RuntimeError with the page's own stack if it throws."""
-        answer = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", answer["exceptionDetails"]))
-        return answer["result"].get("value")
+        try:
+            return self._page.evaluate(script)
+        except Error as error:
+            raise RuntimeError(error.message) from error
 
     def wait_for(self, condition: str, timeout_s: float = 60) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not self.evaluate(f"Boolean({condition})"):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"not within {timeout_s:.0f} s: {condition}\n" + "\n".join(self.console))
-            time.sleep(0.2)
+        try:
+            self._page.wait_for_function(f"Boolean({condition})", timeout=1000 * timeout_s, polling=200)
+        except Error as error:
+            said = "\n".join(self.console)
+            raise RuntimeError(f"not within {timeout_s:.0f} s: {condition}\n{said}") from error
 
     def resize(self, width: int, height: int, *, ratio: float = 1) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False}
@@ -150,7 +102,5 @@ class Page:
         return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     def close(self) -> None:
-        if hasattr(self, "_socket"):
-            self._socket.close()
-        self._process.terminate()
-        self._process.wait(20)
+        self._browser.close()
+        self._playwright.stop()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 from chromium import Page, find_chromium
 from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer
@@ -39,16 +37,15 @@ def editor_page(server: ComfyServer, width: int = 1500, height: int = 1200):
     chromium = find_chromium()
     if chromium is None:
         raise ComfyError("no Chromium on this machine")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        page = Page(chromium, Path(profile))
-        try:
-            page.resize(width, height)
-            page.open(server.url)
-            page.evaluate("localStorage.setItem('vueNodesBannerDismissed', 'true')")
-            page.open_editor(server.url)
-            yield page
-        finally:
-            page.close()
+    page = Page(chromium)
+    try:
+        page.resize(width, height)
+        page.open(server.url)
+        page.evaluate("localStorage.setItem('vueNodesBannerDismissed', 'true')")
+        page.open_editor(server.url)
+        yield page
+    finally:
+        page.close()
 
 
 def shot(page: Page, box: list[float] | None = None) -> Image.Image:

@@ -80,7 +80,7 @@ PYTHON
 
 has_all_that_is_needed() {
     "$1" -c 'import torch, torchvision, torchaudio, diffusers, transformers, peft, cv2, av, aiohttp, safetensors, einops
-import matplotlib, pytest, pytest_timeout, hypothesis, ruff, websocket, comfyui_frontend_package' 2>/dev/null
+import matplotlib, playwright, pytest, pytest_timeout, hypothesis, ruff, websocket, comfyui_frontend_package' 2>/dev/null
 }
 
 # 1. A ComfyUI and a Python of the user's own

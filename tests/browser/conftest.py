@@ -31,7 +31,7 @@ def newest_server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", params=VARIANTS, ids=lambda variant: ", ".join(variant))
-def page(request, tmp_path_factory):
+def page(request):
     chromium = find_chromium()
     if chromium is None:
         pytest.skip("no chromium on this machine")
@@ -42,7 +42,7 @@ def page(request, tmp_path_factory):
     settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": renderer != "classic"}
     with ComfyClient(server.url) as client:
         client.request("/settings", settings)
-    opened = Page(chromium, tmp_path_factory.mktemp("chromium"))
+    opened = Page(chromium)
     opened.open_editor(server.url)
     opened.server, opened.renderer = server, renderer
     yield opened
