@@ -6,6 +6,8 @@ import torch
 from PIL import Image
 from tiny import FRAMES, tiny_pipeline
 
+from driftfield.networks.fast.blocks import FastDecoder
+
 
 @pytest.fixture(scope="module")
 def animator(loaders, tiny_folder):
@@ -37,7 +39,7 @@ def test_reference_latents_are_diffusers(animator, diffusers_pipeline, image, pi
     assert steps == [(0, 2), (1, 2)]
 
 
-def test_frames_are_diffusers_where_a_chunk_holds_a_segment(animator, diffusers_pipeline, pipeline):
+def test_frames_are_diffusers_where_a_chunk_holds_a_segment(loaders, animator, diffusers_pipeline, pipeline):
     latents = torch.randn(2 * FRAMES, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     expected = (
         diffusers_pipeline.decode_latents(latents.view(2, FRAMES, 4, 8, 8), FRAMES, FRAMES)
@@ -45,6 +47,7 @@ def test_frames_are_diffusers_where_a_chunk_holds_a_segment(animator, diffusers_
         .flatten(0, 1)
     )
     got = pipeline.decode.decode(animator, latents, segment_frames=FRAMES, chunk_frames=FRAMES)
+    assert isinstance(loaders.memory.unwrap(animator.vae).decoder, FastDecoder)
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
