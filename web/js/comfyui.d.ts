@@ -144,6 +144,10 @@ declare namespace ComfyUI {
     definitions?: { subgraphs?: SavedGraph[] };
   }
 
+  interface GraphCanvas {
+    _deserializeItems(items: SavedGraph & { subgraphs?: SavedGraph[] }, ...options: unknown[]): unknown;
+  }
+
   interface LiteGraph {
     registered_node_types: Record<string, { nodeData: Definition }>;
     createNode(type: string): Node;
@@ -152,4 +156,5 @@ declare namespace ComfyUI {
 
 interface Window {
   LiteGraph: ComfyUI.LiteGraph;
+  LGraphCanvas: { prototype: ComfyUI.GraphCanvas };
 }

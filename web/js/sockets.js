@@ -30,15 +30,14 @@ export function renameSockets(workflow, definitions) {
 }
 
 /**
-/**
  * The same for all that is put into an open graph: pasted nodes, node templates, blueprints and inserted workflows go through
  * this one method of a canvas, and no extension is asked. `definitions()` are those of the moment.
- * @param {any} canvas LiteGraph's
+ * @param {ComfyUI.GraphCanvas} canvas
  * @param {() => Definitions} definitions
  */
 export function renamePasted(canvas, definitions) {
   const { _deserializeItems: put } = canvas;
-  canvas._deserializeItems = function (/** @type {any} */ items, /** @type {any[]} */ ...options) {
+  canvas._deserializeItems = function (items, ...options) {
     renameSockets({ ...items, definitions: { subgraphs: items.subgraphs } }, definitions());
     return put.call(this, items, ...options);
   };
