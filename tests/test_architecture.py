@@ -71,15 +71,17 @@ def test_import_law(path):
 
 
 def modules_imported(path: Path) -> set[Path]:
-    """The files of this pack that a file imports, in functions and for type checkers, too."""
+    """The files of this pack that a file imports names or modules from, in functions and for type checkers, too."""
+
+    def module(place: Path) -> Path | None:
+        return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            names = [base / alias.name for alias in node.names]
-            files = [name.with_suffix(".py") for name in (base, *names)] + [name / "__init__.py" for name in names]
-            found |= {file for file in (*files, base / "__init__.py") if file.is_file()}
-    return found
+            found |= {module(base / alias.name) or module(base) for alias in node.names}
+    return found - {None}
 
 
 def test_no_import_circle():
