@@ -26,7 +26,7 @@ from .types import (
 )
 
 STRENGTH_MODES = ["auto", "manual"]
-ANIMATOR = "From Load Animation Model, or Apply Camera LoRA."
+ANIMATOR = "From Load Animation Model or Apply Camera LoRA."
 
 
 class EncodeMotion(io.ComfyNode):
@@ -36,24 +36,31 @@ class EncodeMotion(io.ComfyNode):
             node_id="DriftfieldEncodeMotion",
             display_name="Encode Motion",
             category=ANIMATION_CATEGORY,
-            **aliases("motion guidance", "flow to guidance"),
-            description="Prepares a flow for the animator: its motion encoder's maps for the motion attention (eq. 4).",
+            **aliases("motion guidance", "flow to motion"),
+            description="Turns a flow into motion for Animate Image, with the adapter's motion encoder (paper, eq. 4).",
             inputs=[
-                AnimatorSocket.Input("animator", tooltip=f"{ANIMATOR} The same one as in Animate Image."),
+                AnimatorSocket.Input(
+                    "animator",
+                    tooltip="From Load Animation Model or Apply Camera LoRA. Use the same one in Animate Image.",
+                ),
                 OpticalFlowSocket.Input(
-                    "flow", tooltip="Optical flow, pixels per frame: one field for all frames, or one for each step."
+                    "flow",
+                    tooltip="Optical flow in pixels per frame: one for all frames, or one for each pair of "
+                    "neighbouring frames.",
                 ),
                 io.Float.Input(
                     "guidance_strength",
+                    display_name="adapter_strength",
                     default=1.0,
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="g, the weight of the motion attention: 1 as trained, 0 off. A warped reference moves "
-                    "the picture along the flow in either case.",
+                    tooltip="How strongly the adapter makes the model follow the flow. 1: as trained, 0: off. The "
+                    "built-in adapter also warps the reference image, so things still move at 0. No effect without an "
+                    "adapter.",
                 ),
             ],
-            outputs=[GuidanceSocket.Output("guidance", display_name="guidance")],
+            outputs=[GuidanceSocket.Output("guidance", display_name="motion")],
         )
 
     @classmethod
@@ -69,13 +76,14 @@ class AnimateImage(io.ComfyNode):
             display_name="Animate Image (SVD)",
             category=ANIMATION_CATEGORY,
             **aliases("image to video", "i2v", "svd sampler", "stable video diffusion"),
-            description="One segment of video from one still, following the guidance.",
+            description="Makes a video segment from one image. Connect motion to choose what moves where.",
             inputs=[
                 AnimatorSocket.Input("animator", tooltip=ANIMATOR),
                 io.Image.Input(
                     "image",
-                    tooltip="The still, exactly one. Best near the size the model was trained at (built-in 256×256, "
-                    "SVD-XT 1024×576). Sides are padded to a multiple of 64 and cropped back.",
+                    tooltip="The image to animate. Exactly one. Best near the size the model was trained at: 256×256 "
+                    "for the built-in model, 1024×576 for SVD-XT. Sides are padded to a multiple of 64, and cropped "
+                    "back.",
                 ),
                 io.Int.Input(
                     "seed", default=Settings.seed, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED
@@ -85,7 +93,7 @@ class AnimateImage(io.ComfyNode):
                     default=Settings.steps,
                     min=1,
                     max=200,
-                    tooltip="Denoising steps: 6 for the built-in model (more add errors), 25 for SVD.",
+                    tooltip="Sampling steps. Built-in model: 6, more makes it worse. SVD: 25.",
                 ),
                 io.Float.Input(
                     "cfg_min",
@@ -93,8 +101,8 @@ class AnimateImage(io.ComfyNode):
                     min=1.0,
                     max=30.0,
                     step=0.1,
-                    tooltip="Guidance scale of the first frame. 1 and 1 for the built-in model (one pass a step, "
-                    "twice as fast); SVD wants 1 to 3.",
+                    tooltip="CFG scale of the first frame. Built-in model: 1, and cfg_max 1 too, which is twice as "
+                    "fast. SVD: 1.",
                 ),
                 io.Float.Input(
                     "cfg_max",
@@ -102,21 +110,21 @@ class AnimateImage(io.ComfyNode):
                     min=1.0,
                     max=30.0,
                     step=0.1,
-                    tooltip="Guidance scale of the last frame; it rises evenly from cfg_min. SVD wants 3.",
+                    tooltip="CFG scale of the last frame; in between it rises evenly. Built-in model: 1. SVD: 3.",
                 ),
                 io.Int.Input(
                     "fps",
                     default=Settings.fps,
                     min=0,
                     max=120,
-                    tooltip="Frames per second the model is told. 0: the model's own (built-in 8, SVD 7).",
+                    tooltip="Frame rate that the model is conditioned on; the number of frames stays. 0: the model's "
+                    "own (built-in 8, SVD 7).",
                 ),
                 io.Combo.Input(
                     "strength_mode",
                     options=STRENGTH_MODES,
                     default="auto",
-                    tooltip="auto: motion strength is measured from the guidance's flow. manual: motion_strength is "
-                    "used.",
+                    tooltip="auto: motion strength is measured from the flow. manual: motion_strength is used.",
                 ),
                 io.Float.Input(
                     "motion_strength",
@@ -124,16 +132,17 @@ class AnimateImage(io.ComfyNode):
                     min=0.0,
                     max=2000.0,
                     step=1.0,
-                    tooltip="Percent, in the mode manual: 100 is a mean of 1 pixel per frame at 512 px. Drives the "
-                    "adapter, or without one SVD's motion_bucket_id (0..255). The report says which.",
+                    tooltip="For strength_mode manual, in percent: 100 is a mean of 1 pixel per frame at 512 px. It "
+                    "goes to the adapter; without one it sets SVD's motion_bucket_id (0 to 255). The report says "
+                    "which.",
                 ),
                 io.Int.Input(
                     "frames",
                     default=Settings.frames,
                     min=0,
                     max=256,
-                    tooltip="Frames of this segment, 2 or more. 0: as many as the model was trained on (built-in and "
-                    "SVD-XT 25, SVD 14). Longer videos: Extend Animation.",
+                    tooltip="Frames of this segment, at least 2. 0: as many as the model was trained on (built-in and "
+                    "SVD-XT 25, SVD 14). For longer videos use Extend Animation.",
                     **ADVANCED,
                 ),
                 io.Float.Input(
@@ -142,26 +151,25 @@ class AnimateImage(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="Noise added to the still (−1..1) before it is encoded. More: freer motion, less like "
-                    "the still.",
+                    tooltip="Noise added to the image before it is encoded. More: freer motion, less like the image.",
                     **ADVANCED,
                 ),
                 io.Boolean.Input(
                     "loop",
                     default=Settings.loop,
-                    tooltip="Ours, not the paper's: the last frame leads back to the first. Needs guidance and a "
-                    "warped reference (the built-in adapter's, or chosen in control).",
+                    tooltip="The last frame leads back to the first (not in the paper). Needs motion and a warped "
+                    "reference: the built-in adapter has one, otherwise choose it in control.",
                 ),
                 io.Combo.Input(
                     "control",
                     options=CONTROLS,
                     default=Settings.control,
                     optional=True,
-                    tooltip="How the flow steers, beside an adapter's motion attention (ours, not the paper's). auto: "
-                    "with an adapter as it was trained, without one the dual clock; what the flow asks to stand "
-                    "still is held to the picture. as trained: nothing is added. warped reference: the model is "
-                    "shown the still warped along the flow. dual clock: sampling starts from the warped still "
-                    "and keeps what moves to it while the noise is strong.",
+                    tooltip="How the flow steers, besides the adapter (not in the paper). auto: as the adapter was "
+                    "trained, or dual clock without an adapter; what should not move stays as in the image. as "
+                    "trained: nothing is added. warped reference: the model sees the image warped along the flow. "
+                    "dual clock: sampling starts from the warped image, and what moves is kept to it while the noise "
+                    "is strong.",
                 ),
                 io.Float.Input(
                     "weak_noise",
@@ -170,8 +178,8 @@ class AnimateImage(io.ComfyNode):
                     max=1000.0,
                     step=0.1,
                     optional=True,
-                    tooltip="Dual clock: the noise level at which sampling starts from the warped still. Lower: "
-                    "closer to it everywhere. -1: automatic (75 for SVD, step 16 of 50 of the model's schedule).",
+                    tooltip="Dual clock: the noise level (sigma) at which sampling starts from the warped image. "
+                    "Lower: everything stays closer to it. -1: automatic (75 for SVD).",
                     **ADVANCED,
                 ),
                 io.Float.Input(
@@ -181,8 +189,8 @@ class AnimateImage(io.ComfyNode):
                     max=1000.0,
                     step=0.1,
                     optional=True,
-                    tooltip="Dual clock: what moves is held to the warped still down to this noise level. Lower: "
-                    "obeys the arrows more, looks more like a cut-out. -1: automatic (31 for SVD, step 21 of 50).",
+                    tooltip="Dual clock: what moves is kept to the warped image down to this noise level (sigma). "
+                    "Lower: follows the arrows better, looks more like a cut-out. -1: automatic (31 for SVD).",
                     **ADVANCED,
                 ),
                 io.Float.Input(
@@ -192,26 +200,28 @@ class AnimateImage(io.ComfyNode):
                     max=1000.0,
                     step=0.1,
                     optional=True,
-                    tooltip="What the flow asks to stand still is held to the picture down to this noise level: 0 to "
-                    "the end, 1000 not at all. -1: automatic (0, or not at all in the control as trained).",
+                    tooltip="What should not move is kept to the image down to this noise level (sigma). 0: to the "
+                    "end. 1000: not at all. -1: automatic (0, or not at all with control as trained).",
                     **ADVANCED,
                 ),
                 GuidanceSocket.Input(
                     "guidance",
+                    display_name="motion",
                     optional=True,
-                    tooltip="From Encode Motion. Without it the model moves things as it likes.",
+                    tooltip="From Encode Motion. If not connected, the model chooses what moves.",
                 ),
-                io.Sampler.Input("sampler", optional=True, tooltip="From KSamplerSelect. Without it: Euler."),
+                io.Sampler.Input("sampler", optional=True, tooltip="From KSamplerSelect. If not connected: Euler."),
                 io.Sigmas.Input(
                     "sigmas",
                     optional=True,
-                    tooltip="Noise levels instead of steps, decreasing, ending in 0, within the model's range (SVD "
-                    "700..0.002, built-in 80..0.002). Without them: Karras, rho 7.",
+                    tooltip="Noise levels from a scheduler node, used instead of steps. Decreasing, ending in 0, "
+                    "within the model's range (SVD 700 to 0.002, built-in 80 to 0.002). If not connected: Karras, rho "
+                    "7.",
                 ),
             ],
             outputs=[
                 AnimationSocket.Output("animation", display_name="animation"),
-                io.String.Output("report", display_name="report", tooltip="What was done, in words."),
+                io.String.Output("report", display_name="report", tooltip="What the node did, as text."),
             ],
         )
 

@@ -30,37 +30,37 @@ class DrawMotionArrows(io.ComfyNode):
             display_name="Draw Motion Arrows",
             category=CATEGORY,
             **aliases("arrow editor", "motion brush", "drag", "trajectory", "draw arrows"),
-            description="Arrows on a still: what is at the tail travels to the head by the last frame. One point "
-            "alone is a pin: what is there stays.",
+            description="Draw arrows on an image. What is at an arrow's tail moves to its head by the last frame. A "
+            "single point is a pin: it keeps its place still.",
             inputs=[
-                io.Image.Input("image", tooltip="The still that will be animated, exactly one."),
+                io.Image.Input("image", tooltip="The image to animate. Exactly one, not a batch."),
                 io.String.Input(
                     "arrows",
                     multiline=True,
                     default="",
                     placeholder=EXAMPLE,
                     dynamic_prompts=False,
-                    tooltip="Arrows as JSON: points are [x, y] in 0..1 of the image, tail first; strength multiplies "
-                    'the distance. KJNodes coordinates such as [[{"x":12,"y":34},{"x":90,"y":34}]] in pixels work too. '
-                    "Empty: no arrows, a still video. The region that is painted in the editor is kept here, too.",
+                    tooltip="The arrows as JSON; the editor writes it. Points are [x, y] from 0 to 1, tail first; "
+                    "strength multiplies the distance. KJNodes coordinates in pixels work too: "
+                    '[[{"x":12,"y":34},{"x":90,"y":34}]]. Empty: no arrows, nothing moves. The painted region is '
+                    "saved here as well.",
                 ),
                 io.String.Input(
                     "coordinates",
                     optional=True,
                     force_input=True,
-                    tooltip="More arrows, from a node that gives coordinates as a STRING (KJNodes spline editor): "
-                    "pixels of the image, or numbers in 0..1, which count as shares of it. Several texts as a list "
-                    "work too.",
+                    tooltip="More arrows as text, for example from KJNodes' Spline Editor: in pixels, or from 0 to 1 "
+                    "as fractions of the image's width and height. A list of texts works too.",
                 ),
                 TracksSocket.Input(
                     "tracks",
                     optional=True,
-                    tooltip="More arrows, from tracks: pixels of the image, one curved arrow for each track.",
+                    tooltip="More arrows from tracks, in pixels. Each track becomes one curved arrow.",
                 ),
             ],
             outputs=[
                 MotionArrowsSocket.Output("motion_arrows", display_name="arrows"),
-                io.Image.Output("preview", display_name="preview", tooltip="The still with the arrows drawn over it."),
+                io.Image.Output("preview", display_name="preview", tooltip="The image with the arrows drawn on it."),
                 io.String.Output(
                     "coord_str",
                     display_name="coordinates",
@@ -69,8 +69,8 @@ class DrawMotionArrows(io.ComfyNode):
                 io.Mask.Output(
                     "region",
                     display_name="region",
-                    tooltip="White where the editor's brush lets things move, for Densify Flow. All white where "
-                    "nothing is painted.",
+                    tooltip="The painted region: white may move, black stays. All white if nothing is painted. For "
+                    "Densify Flow and Refine Flow.",
                 ),
             ],
         )
@@ -102,42 +102,43 @@ class ArrowsToSparseFlow(io.ComfyNode):
             display_name="Arrows to Sparse Flow",
             category=CATEGORY,
             **aliases("sparse optical flow", "trajectory to flow"),
-            description="Optical flow known only where an arrow starts (paper, eq. 5), and the mask of where that is.",
+            description="Turns arrows into optical flow that is known only at the arrows and pins (paper, eq. 5). "
+            "Densify Flow fills in the rest.",
             inputs=[
-                MotionArrowsSocket.Input(
-                    "motion_arrows", display_name="arrows", tooltip="Arrows from Draw Motion Arrows."
-                ),
+                MotionArrowsSocket.Input("motion_arrows", display_name="arrows", tooltip="From Draw Motion Arrows."),
                 io.Int.Input(
                     "width",
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Width of the field in pixels. 0: the image the arrows were drawn on.",
+                    tooltip="Width of the flow in pixels. 0: that of the image the arrows were drawn on.",
                 ),
                 io.Int.Input(
                     "height",
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Height of the field in pixels. 0: the image the arrows were drawn on.",
+                    tooltip="Height of the flow in pixels. 0: that of the image the arrows were drawn on.",
                 ),
                 io.Int.Input(
                     "frames",
                     default=25,
                     min=2,
                     max=1024,
-                    tooltip="Frames in which an arrow's head is reached: the frames of one segment, as in Animate "
-                    "Image (25 for the built-in model and SVD-XT, 14 for SVD).",
+                    tooltip="In how many frames an arrow's head is reached. Use as many as Animate Image makes: 25 "
+                    "with the built-in model and SVD-XT, 14 with SVD.",
                 ),
             ],
             outputs=[
                 OpticalFlowSocket.Output(
-                    "sparse_flow", display_name="sparse flow", tooltip="One field that holds for every frame, px/frame."
+                    "sparse_flow",
+                    display_name="sparse flow",
+                    tooltip="One flow for all frames, in pixels per frame. 0 where no arrow is.",
                 ),
                 io.Mask.Output(
                     "hints",
                     display_name="hints",
-                    tooltip="More than 0 where an arrow or a pin says something; 1 for all of a straight one.",
+                    tooltip="Mask of where the flow is known: above 0 at arrows and pins, 0 elsewhere.",
                 ),
             ],
         )
@@ -158,45 +159,45 @@ class ArrowsToTracks(io.ComfyNode):
             display_name="Arrows to Tracks",
             category=CATEGORY,
             **aliases("trajectory", "motion tracks", "wan move", "coordinates", "ATI"),
-            description="Arrows as point tracks with one point a frame, for other nodes that animate along tracks.",
+            description="Turns arrows into tracks with one point per frame, for other nodes that animate along tracks "
+            "(Wan Move, WanTrackToVideo, KJNodes).",
             inputs=[
-                MotionArrowsSocket.Input(
-                    "motion_arrows", display_name="arrows", tooltip="Arrows from Draw Motion Arrows."
-                ),
+                MotionArrowsSocket.Input("motion_arrows", display_name="arrows", tooltip="From Draw Motion Arrows."),
                 io.Int.Input(
                     "frames",
                     default=81,
                     min=2,
                     max=1024,
-                    tooltip="Points of each track, one a frame: the length of the video that follows the tracks. 121 "
-                    "for WanTrackToVideo, which reads 121 whatever its own length is.",
+                    tooltip="Points in each track, one per frame: the length of the video that follows the tracks. "
+                    "For WanTrackToVideo use 121, it always reads 121 points.",
                 ),
                 io.Int.Input(
                     "width",
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Width of that video in pixels. 0: the image the arrows were drawn on.",
+                    tooltip="Width of that video in pixels. 0: that of the image the arrows were drawn on.",
                 ),
                 io.Int.Input(
                     "height",
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Height of that video in pixels. 0: the image the arrows were drawn on.",
+                    tooltip="Height of that video in pixels. 0: that of the image the arrows were drawn on.",
                 ),
             ],
             outputs=[
                 TracksSocket.Output(
                     "tracks",
                     display_name="tracks",
-                    tooltip="Where each arrow's tail is at each frame; invisible once it has left the image.",
+                    tooltip="The position of each arrow at every frame. A track that has left the image is marked as "
+                    "not visible.",
                 ),
                 io.String.Output(
                     "coordinates",
                     display_name="coordinates",
-                    tooltip="The same as text, all of one length: one flat list of points where there is one arrow, "
-                    "else a list of lists.",
+                    tooltip="The same positions as text: a list of points for one arrow, a list of lists for more. "
+                    "All tracks have the same length.",
                 ),
             ],
         )

@@ -28,7 +28,7 @@ CHUNK = io.Int.Input(
     default=8,
     min=1,
     max=256,
-    tooltip="Frames decoded at once, at most; fewer where memory has no room. More: smoother over time and more "
+    tooltip="How many frames are decoded at once, at most; fewer if memory is short. Higher: smoother over time, more "
     "memory. 1 flickers.",
     **ADVANCED,
 )
@@ -39,8 +39,8 @@ DETAIL = io.Float.Input(
     max=1.0,
     step=0.05,
     optional=True,
-    tooltip="How much of the still's own detail, which network and autoencoder blur, comes back: its pixels are "
-    "carried along the flow, and put where the video shows the still carried so. 0: the decoder's picture as it is.",
+    tooltip="Sharpens: where a frame shows the input image moved along the flow, the image's own pixels are blended "
+    "back. 0: the decoder's picture.",
 )
 
 
@@ -52,20 +52,20 @@ class ExtendAnimation(io.ComfyNode):
             display_name="Extend Animation (Phased Shared Noise)",
             category=ANIMATION_CATEGORY,
             **aliases("long video", "longer video", "extend video"),
-            description="A longer video of segments that share the first steps of the animation's own run (paper, "
-            "eq. 9–12). Changing a number here does not sample the first segment again.",
+            description="Makes an animation longer. All segments share the first sampling steps, which saves time "
+            "(paper, eq. 9–12). A change here does not sample the first segment again.",
             inputs=[
                 AnimationSocket.Input(
                     "animation",
-                    tooltip="From Animate Image. The video begins with its first segment, up to the first join.",
+                    tooltip="From Animate Image. It becomes the beginning of the long video.",
                 ),
                 io.Int.Input(
                     "total_frames",
                     default=ExtendSettings.total_frames,
                     min=1,
                     max=10000,
-                    tooltip="Frames of the whole video. Segments are added until it is reached, and the end is "
-                    "trimmed.",
+                    tooltip="Frames of the whole video. Segments are added until there are enough; what is too much "
+                    "is cut off.",
                 ),
                 io.Float.Input(
                     "gamma",
@@ -73,9 +73,9 @@ class ExtendAnimation(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="γ, the share of steps that all segments have in common. 1: copies of the first segment. "
-                    "0.8 (paper): only fine texture differs. 0.55 to 0.65: motion that really differs. 0: every "
-                    "segment runs all steps.",
+                    tooltip="γ: the fraction of sampling steps that all segments share. 1: copies of the first "
+                    "segment. 0.8 (paper): only fine texture differs. 0.55 to 0.65: the motion differs. 0: every "
+                    "segment samples all steps, the slowest.",
                 ),
                 io.Float.Input(
                     "omega",
@@ -83,8 +83,8 @@ class ExtendAnimation(io.ComfyNode):
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="ω, how much fresh noise each segment gets beside the shared noise. More: segments "
-                    "differ more.",
+                    tooltip="ω: how much new noise each segment gets, besides the shared noise. More: segments differ "
+                    "more.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -99,10 +99,11 @@ class ExtendAnimation(io.ComfyNode):
                     options=JOINS,
                     default=ExtendSettings.joins,
                     optional=True,
-                    tooltip="How segments meet. restart: the paper's, each jumps back to the still. Ours: offset "
-                    "windows keep the texture going across that jump; crossfade lets the next pass fade in before "
-                    "one ends, and no pass repeats another; loop fades all the time and repeats exactly; ping-pong "
-                    "runs to the end and back, without a fade: for things with outlines.",
+                    tooltip="How segments meet. restart (the paper's way): each jumps back to the input image. offset "
+                    "windows: the same, but texture continues across the jump. crossfade: the next segment fades in "
+                    "before one ends, and none repeats another. loop: fades all the time and repeats exactly. "
+                    "ping-pong: plays to the end and back without a fade, for objects with outlines. Only restart is "
+                    "in the paper.",
                 ),
                 io.Int.Input(
                     "devices",
@@ -110,13 +111,13 @@ class ExtendAnimation(io.ComfyNode):
                     min=1,
                     max=64,
                     optional=True,
-                    tooltip="GPUs of this machine that share the segments, each with a copy of the model.",
+                    tooltip="How many of this machine's GPUs sample the segments, each with a copy of the model.",
                     **ADVANCED,
                 ),
             ],
             outputs=[
                 AnimationSocket.Output("long_animation", display_name="animation"),
-                io.String.Output("report", display_name="report", tooltip="What was done, in words."),
+                io.String.Output("report", display_name="report", tooltip="What the node did, as text."),
             ],
         )
 
@@ -150,15 +151,15 @@ class DecodeAnimation(io.ComfyNode):
             display_name="Decode Animation",
             category=ANIMATION_CATEGORY,
             **aliases("vae decode", "frames"),
-            description="Frames of an animation, for Create Video, Video Combine, Save Image and others.",
+            description="Decodes an animation into frames, for Create Video, Video Combine, Save Image and others.",
             inputs=[AnimationSocket.Input("animation", tooltip=ANIMATION), CHUNK, DETAIL],
             outputs=[
-                io.Image.Output("images", display_name="images", tooltip="All frames, of the still's size."),
+                io.Image.Output("images", display_name="images", tooltip="All frames, of the input image's size."),
                 io.Latent.Output(
                     "latent",
                     display_name="latent",
-                    tooltip="Latents as VAE Decode and KSampler of ComfyUI have them (divided by the VAE's scaling "
-                    "factor), of the padded size. Only SVD's have four channels.",
+                    tooltip="Latents in the scale that ComfyUI's VAE Decode and KSampler use, of the padded size. "
+                    "Only SVD's have four channels.",
                 ),
             ],
         )

@@ -39,17 +39,22 @@ class DensifyFlow(io.ComfyNode):
             display_name="Densify Flow (Gaussian)",
             category=CATEGORY,
             **aliases("dense optical flow", "gaussian", "spread motion"),
-            description="Spreads the arrows' sparse flow over the picture with Gaussian weights (paper, eq. 6 and 7).",
+            description="Spreads the arrows' flow over the image around them, less with distance (Gaussian; paper, "
+            "eq. 6 and 7).",
             inputs=[
-                OpticalFlowSocket.Input("sparse_flow", tooltip="One sparse field, from Arrows to Sparse Flow."),
-                io.Mask.Input("hints", tooltip="Where the sparse field says something, of the same size."),
+                OpticalFlowSocket.Input("sparse_flow", tooltip="From Arrows to Sparse Flow."),
+                io.Mask.Input(
+                    "hints",
+                    tooltip="From Arrows to Sparse Flow: the mask of where the sparse flow is known. Of the same size.",
+                ),
                 io.Float.Input(
                     "sigma",
                     default=0.0,
                     min=0.0,
                     max=4096.0,
                     step=1.0,
-                    tooltip="How far an arrow reaches, in pixels. 0: 170 px at 512, in proportion to the longer side.",
+                    tooltip="How far an arrow reaches, in pixels. Larger: more of the image moves along. 0: "
+                    "automatic, 170 px in an image of 512 px, in proportion to the longer side.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -57,22 +62,26 @@ class DensifyFlow(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="R. faded, normalized: no motion where the largest weight (0..1) is below it. sum: no "
-                    "motion where the flow is below it, in pixels per frame.",
+                    tooltip="Pixels below it do not move (R in the paper). faded, normalized: compared with the "
+                    "weight of the strongest arrow there, 0 to 1. sum: compared with the speed, in pixels per frame.",
                 ),
                 io.Combo.Input(
                     "mode",
                     options=list(MODES),
                     default="faded",
-                    tooltip="faded: arrows are averaged, so that none gets stronger by a neighbour, and motion fades "
-                    "out with the distance. normalized: it ends at an edge instead. sum: as printed in the paper, "
-                    "overlapping arrows add up and nearly everything moves.",
+                    tooltip="faded: arrows are averaged, and motion fades out with distance. normalized: averaged, "
+                    "but motion ends at a hard edge. sum: the paper's formula; arrows add up, and nearly the whole "
+                    "image moves.",
                 ),
                 io.Mask.Input(
-                    "region", optional=True, tooltip="Motion stays where this mask is white. Resized to the flow."
+                    "region", optional=True, tooltip="Only what is white in this mask moves. Resized to the flow."
                 ),
             ],
-            outputs=[OpticalFlowSocket.Output("flow", display_name="flow", tooltip="One field, pixels per frame.")],
+            outputs=[
+                OpticalFlowSocket.Output(
+                    "flow", display_name="flow", tooltip="One flow for all frames, in pixels per frame."
+                )
+            ],
         )
 
     @classmethod
@@ -99,21 +108,33 @@ class RefineFlow(io.ComfyNode):
             display_name="Refine Flow (pix2pix)",
             category=CATEGORY,
             **aliases("optical flow refiner", "pix2pix"),
-            description="Fits a smooth field to the things in the picture. A field without motion stays without.",
+            description="Fits a smooth flow to the objects in the image, with a network (pix2pix). A flow that is 0 "
+            "everywhere stays 0.",
             inputs=[
                 RefinerSocket.Input("refiner", tooltip="From Load Flow Refiner."),
-                OpticalFlowSocket.Input("flow", tooltip=f"{FLOW} From Densify Flow."),
-                io.Image.Input("image", tooltip="The still, exactly one. The flow is resized to it."),
+                OpticalFlowSocket.Input("flow", tooltip="The flow to refine, from Densify Flow."),
+                io.Image.Input("image", tooltip="The image to animate. Exactly one. The flow is resized to it."),
                 OpticalFlowSocket.Input(
                     "sparse_flow",
                     optional=True,
-                    tooltip="From Arrows to Sparse Flow: with it, and its hints, the refined flow keeps to the arrows.",
+                    tooltip="From Arrows to Sparse Flow. With this and hints connected, the result keeps to the "
+                    "arrows.",
                 ),
-                io.Mask.Input("hints", optional=True, tooltip="Where the sparse flow says something."),
-                io.Mask.Input("region", optional=True, tooltip="As in Densify Flow: motion stays where it is white."),
+                io.Mask.Input(
+                    "hints",
+                    optional=True,
+                    tooltip="From Arrows to Sparse Flow: the mask of where the sparse flow is known.",
+                ),
+                io.Mask.Input(
+                    "region", optional=True, tooltip="Only what is white in this mask moves, as in Densify Flow."
+                ),
             ],
             outputs=[
-                OpticalFlowSocket.Output("refined_flow", display_name="flow", tooltip="Of the image's size, px/frame.")
+                OpticalFlowSocket.Output(
+                    "refined_flow",
+                    display_name="flow",
+                    tooltip="The refined flow, of the image's size, in pixels per frame.",
+                )
             ],
         )
 
@@ -159,26 +180,30 @@ class EstimateFlow(io.ComfyNode):
             display_name="Estimate Flow from Video",
             category=CATEGORY,
             **aliases("optical flow", "raft", "driving video", "motion from video"),
-            description="The motion of a driving video: one field for each pair of neighbouring frames.",
+            description="Measures the motion in a video: one flow for each pair of neighbouring frames.",
             inputs=[
-                io.Image.Input("images", tooltip="Frames of the driving video, 2 or more, in order."),
+                io.Image.Input("images", tooltip="Frames of the video, in order. At least 2."),
                 io.Combo.Input(
                     "method",
                     options=METHODS,
                     default="dis",
-                    tooltip="dis: OpenCV's DIS, quick, needs nothing. raft: torchvision's RAFT (large), finer, needs "
-                    "its weights: models/driftfield/raft_large.safetensors, or raft_large*.safetensors or "
-                    "raft_large*.pth in models/optical_flow.",
+                    tooltip="dis: fast, needs no file (OpenCV). raft: more exact, slower, needs a file: "
+                    "models/driftfield/raft_large.safetensors, or raft_large*.safetensors or raft_large*.pth in "
+                    "models/optical_flow.",
                 ),
                 FlowModelSocket.Input(
                     "optical_flow_model",
                     optional=True,
-                    tooltip="RAFT from ComfyUI's Load Optical Flow Model. When connected it is used, and the method is "
+                    tooltip="RAFT from ComfyUI's Load Optical Flow Model. If connected, it is used, and method is "
                     "ignored.",
                 ),
             ],
             outputs=[
-                OpticalFlowSocket.Output("flow", display_name="flow", tooltip="frames − 1 fields, pixels per frame.")
+                OpticalFlowSocket.Output(
+                    "flow",
+                    display_name="flow",
+                    tooltip="One flow for each pair of neighbouring frames, in pixels per frame.",
+                )
             ],
         )
 
@@ -207,15 +232,14 @@ class MotionStrength(io.ComfyNode):
             display_name="Measure Motion Strength",
             category=CATEGORY,
             **aliases("motion amount", "optical flow magnitude"),
-            description="How strong a flow is (paper, eq. 8): the mean of its absolute values at a 512-px reference, "
-            "× 100.",
+            description="Measures how much a flow moves, in percent: 100 is a mean of 1 pixel per frame at 512 px "
+            "(paper, eq. 8).",
             inputs=[OpticalFlowSocket.Input("flow", tooltip=FLOW)],
             outputs=[
                 io.Float.Output(
                     "strength_percent",
                     display_name="strength",
-                    tooltip="Percent: 100 is a mean of 1 pixel per frame at 512 px. For Animate Image's "
-                    "motion_strength.",
+                    tooltip="In percent, for motion_strength in Animate Image.",
                 )
             ],
         )
@@ -234,7 +258,7 @@ class PreviewFlow(io.ComfyNode):
             display_name="Preview Flow",
             category=CATEGORY,
             **aliases("show optical flow", "flow to image", "visualize flow"),
-            description="Flow as a picture: colours of the Middlebury wheel, or little arrows over the image.",
+            description="Shows a flow as colours (Middlebury colour wheel), or as small arrows on the image.",
             is_output_node=True,
             inputs=[
                 OpticalFlowSocket.Input("flow", tooltip=FLOW),
@@ -242,7 +266,7 @@ class PreviewFlow(io.ComfyNode):
                     "mode",
                     options=PREVIEWS,
                     default="color",
-                    tooltip="color: hue is the direction, white is still. arrows: a grid of arrows.",
+                    tooltip="color: the hue is the direction, white does not move. arrows: a grid of small arrows.",
                 ),
                 io.Float.Input(
                     "max_px",
@@ -250,7 +274,8 @@ class PreviewFlow(io.ComfyNode):
                     min=0.0,
                     max=1000.0,
                     step=0.1,
-                    tooltip="Pixels per frame shown in full colour. 0: the strongest motion of this flow. Mode color.",
+                    tooltip="Mode color: the speed that is shown in full colour, in pixels per frame. 0: the fastest "
+                    "in this flow.",
                     **ADVANCED,
                 ),
                 io.Int.Input(
@@ -258,16 +283,16 @@ class PreviewFlow(io.ComfyNode):
                     default=24,
                     min=4,
                     max=256,
-                    tooltip="Pixels from arrow to arrow. Mode arrows.",
+                    tooltip="Mode arrows: distance between the arrows, in pixels.",
                     **ADVANCED,
                 ),
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="The still under the arrows, exactly one; grey without it. Mode arrows.",
+                    tooltip="Mode arrows: the image under the arrows, exactly one. Grey if not connected.",
                 ),
             ],
-            outputs=[io.Image.Output("preview", display_name="preview", tooltip="One picture for each field.")],
+            outputs=[io.Image.Output("preview", display_name="preview", tooltip="One image for each flow.")],
         )
 
     @classmethod

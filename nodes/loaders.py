@@ -25,31 +25,30 @@ class LoadAnimationModel(io.ComfyNode):
             display_name="Load Animation Model",
             category=CATEGORY,
             **aliases("stable video diffusion", "svd", "load svd"),
-            description="Stable Video Diffusion, or the small model that comes with this pack.",
+            description="Loads Stable Video Diffusion (SVD), or the small model that comes with this pack.",
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=locations.animation_models(),
                     default=locations.BUILTIN,
-                    tooltip="built-in: small, 256 px, made for a CPU. Others: Stable Video Diffusion as one file in "
-                    "models/checkpoints (svd.safetensors, svd_xt.safetensors) or a diffusers folder in "
-                    "models/diffusers.",
+                    tooltip="built-in: small, 256×256, made for a CPU. Or Stable Video Diffusion: svd.safetensors or "
+                    "svd_xt.safetensors in models/checkpoints, or a diffusers folder in models/diffusers.",
                 ),
                 io.Combo.Input(
                     "adapter",
                     options=locations.adapters(),
                     default=locations.AUTO,
-                    tooltip="The motion adapter that makes the model follow a flow. auto: the built-in one for the "
-                    "built-in model, none for others. Files: models/driftfield/adapters, each for the model it was "
-                    "trained on.",
+                    tooltip="The motion adapter: it makes the model follow the flow. auto: the built-in one for the "
+                    "built-in model, none for others. Your own go into models/driftfield/adapters; each fits only the "
+                    "model it was trained on.",
                 ),
                 io.Combo.Input(
                     "dtype",
                     options=list(DTYPES),
                     default="auto",
-                    tooltip="Number format of UNet and decoder. auto: fp16 where the GPU is good at it. fp8: the "
-                    "UNet's weights take half the memory and are a little rounded; what is computed is bf16. A CPU "
-                    "always uses fp32.",
+                    tooltip="Precision of UNet and decoder. auto: fp16 if the GPU is good at it. fp8: the UNet's "
+                    "weights take half the memory of fp16, a little less exact; computed in bf16. On a CPU always "
+                    "fp32.",
                     **ADVANCED,
                 ),
             ],
@@ -74,15 +73,16 @@ class ApplyCameraLoRA(io.ComfyNode):
             display_name="Apply Camera LoRA",
             category=CATEGORY,
             **aliases("static camera", "lora"),
-            description="Holds the camera still (or whatever a LoRA for this model was trained to do).",
+            description="Applies a LoRA to the animation model, for example one that keeps the camera still.",
             inputs=[
                 AnimatorSocket.Input("animator", tooltip="From Load Animation Model."),
                 io.Combo.Input(
                     "lora",
                     options=locations.loras(),
                     default=locations.BUILTIN,
-                    tooltip="built-in: the static-camera LoRA of the built-in model. Files: models/loras and "
-                    "models/driftfield/loras, in peft's, diffusers' or kohya's names, for the same UNet.",
+                    tooltip="built-in: keeps the camera still, for the built-in model only. Your own go into "
+                    "models/loras or models/driftfield/loras: in peft, diffusers or kohya format, trained on this "
+                    "model.",
                 ),
                 io.Float.Input(
                     "weight",
@@ -90,7 +90,7 @@ class ApplyCameraLoRA(io.ComfyNode):
                     min=-4.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="How much of it: 1 as trained, 0 nothing, below 0 the opposite.",
+                    tooltip="Strength of the LoRA. 1: as trained, 0: off, below 0: the opposite.",
                 ),
             ],
             outputs=[AnimatorSocket.Output("patched_animator", display_name="animator")],
@@ -113,14 +113,14 @@ class LoadFlowRefiner(io.ComfyNode):
             display_name="Load Flow Refiner",
             category=CATEGORY,
             **aliases("pix2pix", "load refiner"),
-            description="The network that fits a smooth flow to the things in the picture.",
+            description="Loads the network that fits a flow to the objects in the image, for Refine Flow.",
             inputs=[
                 io.Combo.Input(
                     "refiner_name",
                     display_name="refiner",
                     options=locations.refiners(),
                     default=locations.BUILTIN,
-                    tooltip="built-in: comes with this pack. Files: models/driftfield/refiners.",
+                    tooltip="built-in: comes with this pack. Your own files go into models/driftfield/refiners.",
                 ),
             ],
             outputs=[RefinerSocket.Output("refiner", display_name="refiner")],

@@ -24,8 +24,8 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
             display_name="Extend Animation (Other Methods)",
             category=ANIMATION_CATEGORY,
             **aliases("freenoise", "gen-l-video", "long video"),
-            description="A longer video by the methods that the paper compares its own with (Table 2), on the same "
-            "model. They cost far more.",
+            description="Makes an animation longer by other methods, to compare (Table 2 of the paper). Much slower "
+            "than Extend Animation (Phased Shared Noise).",
             inputs=[
                 AnimationSocket.Input("animation", tooltip="From Animate Image."),
                 io.Int.Input(
@@ -39,16 +39,17 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
                     "method",
                     options=METHODS,
                     default=BaselineSettings.method,
-                    tooltip="Direct: each clip starts from the last frame of the one before. Gen-L-Video: in every "
-                    "step overlapping windows of the whole video are averaged. FreeNoise: the same with noise that "
-                    "repeats in another order, and with windows that weigh most in their middle.",
+                    tooltip="Direct: each clip starts from the last frame of the one before. Gen-L-Video: at every "
+                    "step, overlapping windows of the whole video are denoised and averaged. FreeNoise: the same, "
+                    "with the first segment's noise repeated in another order, and the middle of each window weighted "
+                    "most.",
                 ),
                 io.Int.Input(
                     "overlap",
                     default=BaselineSettings.overlap,
                     min=0,
                     max=255,
-                    tooltip="Frames that neighbouring windows share. 0: half a segment. Not used by Direct.",
+                    tooltip="Frames that neighbouring windows have in common. 0: half a segment. Not used by Direct.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -61,7 +62,7 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
             ],
             outputs=[
                 AnimationSocket.Output("long_animation", display_name="animation"),
-                io.String.Output("report", display_name="report", tooltip="What was done, in words."),
+                io.String.Output("report", display_name="report", tooltip="What the node did, as text."),
             ],
         )
 

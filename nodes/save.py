@@ -28,15 +28,16 @@ class SaveAnimation(io.ComfyNode):
             display_name="Save Animation",
             category=ANIMATION_CATEGORY,
             **aliases("save video", "mp4", "video combine"),
-            description="Writes an animation to a video file while it is decoded: a video of any length takes no "
-            "more memory than a short one.",
+            description="Decodes an animation and writes it to a video file as it goes. A long video takes no more "
+            "memory than a short one.",
             inputs=[
                 AnimationSocket.Input("animation", tooltip=ANIMATION),
                 io.String.Input(
                     "filename_prefix",
                     default="video/driftfield",
-                    tooltip="Name in ComfyUI's output folder. It may have subfolders, and what Save Image knows: "
-                    "%date:yyyy-MM-dd%, %year%, %month%, %day%, or %Node.widget% for another node's value.",
+                    tooltip="File name in ComfyUI's output folder. Subfolders work, and so do Save Image's "
+                    "placeholders: %date:yyyy-MM-dd%, %year%, %month%, %day%, and %Node.widget% for another node's "
+                    "value.",
                 ),
                 io.Float.Input(
                     "fps",
@@ -44,15 +45,15 @@ class SaveAnimation(io.ComfyNode):
                     min=0.0,
                     max=120.0,
                     step=0.5,
-                    tooltip="Frames per second of the file. 0: those that the model was told.",
+                    tooltip="Frame rate of the file. 0: that of Animate Image.",
                 ),
                 io.Int.Input(
                     "crf",
                     default=CRF,
                     min=0,
                     max=51,
-                    tooltip="Quality of the H.264 file: 18 looks the same, 0 is the best, 23 and more is smaller. Not "
-                    "used by the encoding lossless.",
+                    tooltip="Quality of the H.264 file. 0: best. 18: looks the same. 23 and more: smaller file. Not "
+                    "used by encoding lossless.",
                     **ADVANCED,
                 ),
                 CHUNK,
@@ -62,8 +63,8 @@ class SaveAnimation(io.ComfyNode):
                     options=ENCODINGS,
                     default=COMPATIBLE,
                     optional=True,
-                    tooltip="plays everywhere: H.264 as phones, browsers and editors play it. lossless: every pixel as "
-                    "it was decoded; the file is large, and many players cannot show it.",
+                    tooltip="plays everywhere: H.264 for phones, browsers and video editors. lossless: every pixel is "
+                    "kept; the file is large, and many players cannot show it.",
                     **ADVANCED,
                 ),
             ],

@@ -17,7 +17,7 @@ TracksSocket = io.Custom("TRACKS")  # ComfyUI's own: {"track_path": [T, N, 2] px
 
 ANIMATION_CATEGORY = "Driftfield/animation"
 LARGEST_SEED = 0xFFFFFFFFFFFFFFFF
-SEED = "The random numbers. The same seed gives the same video."
+SEED = "Seed of the noise. The same seed gives the same video."
 
 # Hides an input behind "show advanced inputs", in the versions of ComfyUI that can.
 ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Int.Input.__init__).parameters else {}
