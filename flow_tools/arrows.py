@@ -227,7 +227,7 @@ def _in_px(
         note = "read as the normalized_str of KJNodes' Spline Editor, 1 - x / height and 1 - y / height"
     elif numbers.min() >= 0:
         paths = [[(x * width, y * height) for x, y in path] for path in paths]
-        note = "numbers in 0..1 read as shares of the image's width and height"
+        note = "numbers from 0 to 1, read as fractions of the image's width and height"
     else:
         return tracks, ()
     return [(name, path, strength) for (name, _, strength), path in zip(tracks, paths, strict=True)], (note,)
@@ -250,7 +250,7 @@ def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
         if min(ref) <= 0:
             raise ValueError(f"arrows: 'ref' = {short(data['ref'])}, allowed [width, height] in px")
         if abs(ref[0] * height / (ref[1] * width) - 1) > 0.02:
-            notes.append(f"drawn on {ref[0]:g}x{ref[1]:g}, stretched to the other shape of {width}x{height}")
+            notes.append(f"drawn on {ref[0]:g}x{ref[1]:g}, stretched to {width}x{height}, which has another shape")
     raw = []
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):

@@ -29,7 +29,7 @@ class DenoiseModel:
 
     def __call__(self, x: Tensor, sigma: Tensor, model_options: dict | None = None, **_) -> Tensor:
         if model_options and POST_CFG in model_options:
-            raise ValueError("sampler: got one of the CFG++ family, allowed: samplers that do not steer the guidance")
+            raise ValueError("sampler: got one of the CFG++ family, allowed: samplers without CFG++")
         return self.denoise(x, sigma)
 
 
@@ -43,7 +43,7 @@ def wrap_sampler(sampler, *, sigma_min: float, sigma_max: float, seed: int) -> C
     function, options = getattr(sampler, "sampler_function", None), getattr(sampler, "extra_options", {})
     if getattr(function, "__name__", "") in OWN_LEVELS:
         name = function.__name__.removesuffix("_function")
-        raise ValueError(f"sampler: got {name}, which chooses noise levels of its own, allowed: one that keeps to ours")
+        raise ValueError(f"sampler: got {name}, which chooses noise levels of its own, allowed: others")
     if function is None:
         raise ValueError(f"sampler: got {type(sampler).__name__}, allowed: one from KSamplerSelect")
     schedule = VideoSampling()

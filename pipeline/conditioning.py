@@ -37,7 +37,7 @@ def choose_strength(
         report = f"no flow to measure, so the default motion_bucket_id = {MOTION_BUCKET_ID}"
         return MotionStrength(None, MOTION_BUCKET_ID, report)
     if manual is None and dual_clock and not animator.has_adapter:
-        report = f"motion_bucket_id = {DUAL_CLOCK_BUCKET_ID}, the dual clock's own"
+        report = f"motion_bucket_id = {DUAL_CLOCK_BUCKET_ID}, the default of dual clock"
         return MotionStrength(None, DUAL_CLOCK_BUCKET_ID, report)
     percent = strength_percent(field) if manual is None else manual
     report = (

@@ -34,7 +34,7 @@ def choose_control(animator: Animator, has_flow: bool, settings: Settings) -> Co
         raise ValueError(f"control: got {mode!r}, allowed {', '.join(CONTROLS)}")
     if not has_flow:
         if mode not in (AUTO, AS_TRAINED):
-            raise ValueError(f"control: got {mode!r} without guidance, allowed with guidance from Encode Motion")
+            raise ValueError(f"control: got {mode!r} without motion, allowed with motion from Encode Motion")
         return Control("reference repeated")
     dual = mode in (DUAL_CLOCK, BOTH) or (mode == AUTO and not animator.has_adapter)
     warped = mode in (WARPED, BOTH) or animator.reference == "warped"
@@ -57,9 +57,9 @@ def choose_control(animator: Animator, has_flow: bool, settings: Settings) -> Co
                 f"weak_noise, strong_noise: got {weak:.3g} and {strong:.3g}, allowed: weak above the model's "
                 f"{animator.sigma_min:g}, strong not above weak"
             )
-        report += f", dual clock from noise {weak:.3g}, what moves held to {strong:.3g}"
+        report += f", dual clock from noise {weak:.3g} to {strong:.3g}"
     if still is not None:
-        report += f", what stands still held to noise {still:.3g}"
+        report += f", what should not move kept down to noise {still:.3g}"
     return Control(report, warped, weak if dual else None, strong if dual else None, still)
 
 

@@ -44,7 +44,8 @@ def decode(
             end = first + len(part)
             if not frames[first:end].copy_(part).isfinite().all():
                 raise ValueError(
-                    f"{animator.name}: NaN or infinity in frames {first}..{end - 1}; choose the dtype fp32"
+                    f"{animator.name}: NaN or infinity in frames {first}..{end - 1}; "
+                    "set dtype to fp32 in Load Animation Model"
                 )
             first = end
             if on_step is not None:

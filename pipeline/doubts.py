@@ -12,11 +12,11 @@ MOST_NOTES = 5
 def doubts(encoded: EncodedMotion | None, frames: int) -> tuple[str, ...]:
     """Warnings for a segment of `frames` frames; the motion as it came from Encode Motion."""
     if encoded is None:
-        return ("no guidance is connected, so the model moves things as it likes: connect one from Encode Motion",)
+        return ("no motion is connected, so the model chooses what moves: connect motion from Encode Motion",)
     motion = encoded.motion
     found = list(motion.notes[:MOST_NOTES])
     if len(motion.notes) > MOST_NOTES:
-        found.append(f"and {len(motion.notes) - MOST_NOTES} more notes of this kind, on Draw Motion Arrows")
+        found.append(f"and {len(motion.notes) - MOST_NOTES} more notes like these, shown on Draw Motion Arrows")
     if motion.frames not in (None, frames):
         found.append(
             f"the arrows reach their heads in {motion.frames} frames, this segment has {frames}: set frames in "
@@ -30,13 +30,13 @@ def doubts_of_flow(flow: Tensor) -> tuple[str, ...]:
     moving = flow.any(dim=1, keepdim=True).float()
     if not moving.any():
         return (
-            "the flow is zero everywhere, so nothing is asked to move: draw an arrow, and see that the region leaves "
-            "its surroundings white",
+            "the flow is 0 everywhere, so nothing will move: draw an arrow, and make sure that the region is white "
+            "around it",
         )
     # Single pixels and thin lines are what Arrows to Sparse Flow stamps; a field for a whole picture has areas.
     if min(moving.shape[-2:]) >= AREA and not (F.max_pool2d(-moving, AREA, stride=1) == -1).any():
         return (
-            f"only {moving.mean():.2%} of the flow's pixels move, none beside all its neighbours, as in a sparse flow: "
+            f"only {moving.mean():.2%} of the flow's pixels move, each by itself, as in a sparse flow: "
             "put Densify Flow between Arrows to Sparse Flow and Encode Motion",
         )
     return ()

@@ -28,7 +28,7 @@ def encode_motion(
 ) -> EncodedMotion:
     """ValueError for a field or a strength that is not finite, or that moves more than the diagonal a frame."""
     check_motion(motion.field)
-    check_finite("guidance_strength", strength)
+    check_finite("adapter_strength", strength)
     return encoded(animator, motion, strength, on_step=on_step)
 
 
@@ -45,12 +45,14 @@ def fit_motion(given: EncodedMotion, animator: Animator, still: Still, frames: i
     """
     if given.adapter != animator.adapter:
         raise ValueError(
-            f"guidance: encoded for the adapter {given.adapter}, the animator has {animator.adapter}; "
+            f"motion: encoded for the adapter {given.adapter}, but the animator has {animator.adapter}; "
             "connect the same animator to Encode Motion and Animate Image"
         )
     count = len(given.motion.field)
     if count != 1 and count < frames - 1:
-        raise ValueError(f"guidance: got flow for {count + 1} frames, allowed 1 field, or {frames} frames or more")
+        raise ValueError(
+            f"motion: got flow for {count + 1} frames, allowed one for all frames, or for {frames} frames or more"
+        )
     field = given.motion.field[: frames - 1]
     if tuple(field.shape[-2:]) != still.size:
         resized = replace(given.motion, field=resize_flow(field, *still.size))

@@ -56,8 +56,8 @@ def plan(
         raise ValueError(f"frames: got {frames}, allowed 0 (the model's own) or 2 and more")
     control = choose_control(animator, motion is not None, settings)
     if settings.loop and not (control.warped and motion is not None):
-        what = "no guidance" if motion is None else "a repeated reference"
-        raise ValueError(f"loop: got {what}, allowed with guidance and a warped reference")
+        what = "no motion" if motion is None else "a repeated reference"
+        raise ValueError(f"loop: got {what}, allowed with motion and a warped reference")
     still = prepare_still(image)
     fitted = motion and fit_motion(motion, animator, still, frames)
     field = fitted and fitted.motion.field
@@ -84,7 +84,7 @@ def plan(
     looping = ", looping" if settings.loop else ""
     report = (
         f"{animator.name}: {frames} frames of {image.shape[-1]}×{image.shape[-2]} at {fps} fps, "
-        f"{len(sigmas) - 1} steps, {passes} a step; {control.report}{looping}; {strength.report}"
+        f"{len(sigmas) - 1} steps, {passes} per step; {control.report}{looping}; {strength.report}"
     )
     return Plan(
         still=still,

@@ -80,7 +80,7 @@ def test_motion_that_cannot_be_is_refused_before_it_is_encoded(nodes, warped, fl
     ]:
         with pytest.raises(ValueError, match=said):
             encoded(nodes, warped, bad)
-    with pytest.raises(ValueError, match="guidance_strength: got nan"):
+    with pytest.raises(ValueError, match="adapter_strength: got nan"):
         encoded(nodes, warped, flow, float("nan"))
 
 
@@ -105,11 +105,11 @@ def test_the_report_says_what_the_arrows_and_the_region_were(nodes, plain):
     assert clipped == "arrow b0: point 1 at (1.5, 0.5) clipped to the border"
     *first, more = warnings(nodes, plain, still, dense(FRAMES, 1.5, 1.0, count=8))
     assert [line.split(":")[0] for line in first] == [f"arrow b{i}" for i in range(5)]
-    assert more == "and 3 more notes of this kind, on Draw Motion Arrows"
+    assert more == "and 3 more notes like these, shown on Draw Motion Arrows"
     (frames,) = warnings(nodes, plain, still, dense(9, 0.6, 1.0))
     assert frames.startswith(f"the arrows reach their heads in 9 frames, this segment has {FRAMES}: set frames in ")
     empty, zero = warnings(nodes, plain, still, dense(FRAMES, 0.6, 0.0))
-    assert empty.startswith("the region is empty") and zero.startswith("the flow is zero everywhere")
+    assert empty.startswith("the region is empty") and zero.startswith("the flow is 0 everywhere")
 
 
 def test_the_report_warns_and_says_what_to_do(nodes, plain, image, flow, caplog):
@@ -117,8 +117,8 @@ def test_the_report_warns_and_says_what_to_do(nodes, plain, image, flow, caplog)
     sparse[0, 0, 20, 10:50] = 2.0  # a line and a point
     sparse[0, 1, 40, 40] = 1.0
     cases = [
-        (None, "Warning: no guidance is connected, .*: connect one from Encode Motion"),
-        (torch.zeros(1, 2, 64, 64), "Warning: the flow is zero everywhere, .*: draw an arrow"),
+        (None, "Warning: no motion is connected, .*: connect motion from Encode Motion"),
+        (torch.zeros(1, 2, 64, 64), "Warning: the flow is 0 everywhere, .*: draw an arrow"),
         (sparse, "Warning: only 1.00% of the flow's pixels move, .*: put Densify Flow between"),
         (flow, None),
     ]

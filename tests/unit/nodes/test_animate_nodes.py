@@ -128,7 +128,7 @@ def test_what_the_control_auto_means(nodes, plain, warped, image, flow):
         return animation, report
 
     with_adapter, report = told(warped)
-    assert "reference warped along the flow, what stands still held to noise 0" in report
+    assert "reference warped along the flow, what should not move kept down to noise 0" in report
     assert len(with_adapter.trajectory.sigmas) == 5 and with_adapter.trajectory.sigmas[0] == 700
     target = with_adapter.plan.conditioning.hold.target
     torch.testing.assert_close(with_adapter.latents[..., :4], target[..., :4], atol=1e-5, rtol=0)
@@ -137,7 +137,7 @@ def test_what_the_control_auto_means(nodes, plain, warped, image, flow):
     assert told(warped, control="as trained")[0].plan.conditioning.hold is None
 
     without, report = told(plain, strength_mode="auto")
-    assert "repeated, dual clock from noise 74.5, what moves held to 31, what stands still held to noise 0" in report
+    assert "repeated, dual clock from noise 74.5 to 31, what should not move kept down to noise 0" in report
     assert "motion_bucket_id = 17" in report
     hold, trajectory = without.plan.conditioning.hold, without.trajectory
     assert len(trajectory.sigmas) == 5 and 74 < trajectory.sigmas[0] < 75
@@ -167,7 +167,7 @@ def test_controls_join_as_chosen(nodes, plain, warped, image, flow):
     assert both.plan.conditioning.motion is not None
     levels = {"weak_noise": 20.0, "strong_noise": 5.0, "still_noise": 2.5}
     _, report = animated(nodes, plain, image, guidance=guidance, **levels)
-    assert "dual clock from noise 20, what moves held to 5, what stands still held to noise 2.5" in report
+    assert "dual clock from noise 20 to 5, what should not move kept down to noise 2.5" in report
     sigmas = torch.tensor([700.0, 50.0, 19.0, 3.0, 0.0])
     cut, _ = animated(nodes, plain, image, guidance=guidance, sigmas=sigmas, **levels)
     assert cut.trajectory.sigmas.tolist() == [20, 19, 3, 0]
@@ -195,7 +195,7 @@ def test_flow_of_another_size_and_length_fits(nodes, warped, image):
     torch.testing.assert_close(a.latents, b.latents, atol=1e-5, rtol=0)
     smaller = torch.randn(1, 2, 32, 48, generator=generator)
     animated(nodes, warped, image, guidance=encoded(nodes, warped, smaller))
-    with pytest.raises(ValueError, match="guidance: got flow for 3 frames, allowed 1 field, or 5"):
+    with pytest.raises(ValueError, match="motion: got flow for 3 frames, allowed one for all frames, or for 5"):
         animated(nodes, warped, image, guidance=encoded(nodes, warped, long[:2]))
 
 
@@ -229,15 +229,15 @@ def test_errors_name_the_input(nodes, loaders, warped, plain, image, flow, tiny_
     cases = [
         ("image: got a batch of 2", warped, {"image": image.repeat(2, 1, 1, 1)}),
         ("frames: got 1", warped, {"frames": 1}),
-        ("loop: got no guidance", warped, {"loop": True}),
+        ("loop: got no motion", warped, {"loop": True}),
         ("loop: got a repeated reference", plain, {"loop": True, "guidance": encoded(nodes, plain, flow)}),
-        ("guidance: encoded for the adapter tiny_warped", plain, {"guidance": guidance}),
+        ("motion: encoded for the adapter tiny_warped", plain, {"guidance": guidance}),
         ("sigmas: got .* ending in 0", plain, {"sigmas": torch.tensor([10.0, 1.0])}),
         ("sigmas: got .* strictly decreasing", plain, {"sigmas": torch.tensor([1.0, 10.0, 0.0])}),
         ("sampler: got object", plain, {"sampler": object()}),
         ("strength_mode: got 'both'", plain, {"strength_mode": "both"}),
         ("control: got 'magic', allowed auto, as trained", plain, {"control": "magic"}),
-        ("control: got 'dual clock' without guidance", plain, {"control": "dual clock"}),
+        ("control: got 'dual clock' without motion", plain, {"control": "dual clock"}),
         ("weak_noise, strong_noise: got 3 and 31", plain, {"guidance": bare, "weak_noise": 3.0}),
         ("still_noise: got -2.0", plain, {"guidance": bare, "still_noise": -2.0}),
         ("motion_strength: got inf", plain, {"motion_strength": float("inf")}),

@@ -54,7 +54,7 @@ def test_a_flow_for_each_step_must_be_long_enough(node, animations, loaders, tin
     animation = animations["warped"]
     asked = dataclasses.replace(animation.plan.asked, motion=Motion(torch.ones(FRAMES - 1, 2, 50, 64)))
     short = dataclasses.replace(animation, plan=dataclasses.replace(animation.plan, asked=asked))
-    with pytest.raises(ValueError, match="guidance: got flow for 5 frames"):
+    with pytest.raises(ValueError, match="motion: got flow for 5 frames"):
         node.execute(short, 13, "FreeNoise", 0, 1)
 
 

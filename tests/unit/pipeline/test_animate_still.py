@@ -48,4 +48,4 @@ def test_without_arrows_and_extension_it_is_one_segment(animator, pipeline):
     made = pipeline.animate_still.animate_still(
         animator, torch.zeros(1, 3, 64, 64), None, pipeline.settings.Settings(steps=2)
     )
-    assert len(made.latents) == FRAMES and "no guidance is connected" in made.report
+    assert len(made.latents) == FRAMES and "no motion is connected" in made.report
