@@ -58,7 +58,7 @@ def test_points_outside_are_clipped_and_reported():
 
 def test_another_aspect_ratio_is_reported():
     parsed = parse_arrows(editor({"points": [[0, 0], [1, 1]]}), width=512, height=512)
-    assert parsed.notes == ("drawn on 640x480, stretched to the other shape of 512x512",)
+    assert parsed.notes == ("drawn on 640x480, stretched to 512x512, which has another shape",)
 
 
 POINTS = [[0.1, 0.1], [0.2, 0.2]]
@@ -131,7 +131,7 @@ def test_what_numbers_in_0_to_1_were_taken_for_is_noted():
     def notes(text):
         return parse_arrows(text, width=160, height=90).notes
 
-    assert notes("[[[0.1,0.2],[0.5,0.2]]]") == ("numbers in 0..1 read as shares of the image's width and height",)
+    assert notes("[[[0.1,0.2],[0.5,0.2]]]") == ("numbers from 0 to 1, read as fractions of the image's width and height",)
     (note,) = notes(json.dumps([{"x": 1 - x / 90, "y": 1 - y / 90} for x, y in [(101, 12), (37, 40)]]))
     assert note.startswith("read as the normalized_str of KJNodes' Spline Editor")
     assert notes("[[[0,0],[1,1]]]") == ()
