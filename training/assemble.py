@@ -16,23 +16,23 @@ from .loop.reports import flat
 
 CARD = """# The built-in model
 
-Small networks of exactly Stable Video Diffusion's classes, trained from nothing with this repository's own commands, so
-that every graph runs on a laptop's CPU and every test runs on the real thing. They are no match for SVD's weights.
+Small networks with the architecture of Stable Video Diffusion, trained from scratch with the commands of this repository, so
+that every workflow and every test runs on a laptop's CPU. Their videos are far worse than those of SVD's weights.
 
 - `animator/`: UNet, video autoencoder, CLIP image encoder, schedule; `StableVideoDiffusionPipeline.from_pretrained`
-  loads it. `driftfield.json` holds what that layout has no place for (preview colours, trained size and rate).
-- `motion_adapter.safetensors`: motion encoder, motion attention (eq. 4), strength columns (eq. 8); reference: warped.
-- `refiner.safetensors`: the pix2pix flow refiner T.
+  loads it. `driftfield.json` holds what that format has no place for (preview colours, size and frame rate of the training).
+- `motion_adapter.safetensors`: motion encoder, motion attention (eq. 4), strength columns (eq. 8). Its reference is warped.
+- `refiner.safetensors`: the flow refiner (pix2pix; T in the paper).
 - `camera_lora.safetensors`: the static-camera LoRA, on the attention projections of the UNet's temporal layers.
-- `training.json`: what the tables below are made from.
+- `training.json`: the numbers in the tables below.
 
 All weights are stored in half precision and run in float32 on a CPU. Licence: GPL-3.0-or-later, like the pack.
 
 ## Data
 
 `python -m driftfield.training.prepare mini`: animated previews and stills of ComfyUI's workflow templates (MIT
-licence), split by clip; the names never trained on are in `training/held_out.json`. Synthetic scenes with exact flow
-come from `training/data/scenes.py`.
+licence), split by clip. Those held out, never trained on, are named in `training/held_out.json`. Synthetic scenes with exact
+flow come from `training/data/scenes.py`.
 {data}
 ## Training
 
@@ -42,7 +42,7 @@ come from `training/data/scenes.py`.
 |---|---|---|---|---|---|
 {rows}
 
-The options of every run, as they were:
+The options of every run:
 
 {options}
 {evaluation}"""
