@@ -16,12 +16,14 @@ from .loop.reports import flat
 
 CARD = """# The built-in model
 
-Small networks with the architecture of Stable Video Diffusion, trained from scratch with the commands of this repository, so
-that every workflow and every test runs on a laptop's CPU. Their videos are far worse than those of SVD's weights.
+Small networks with the architecture of Stable Video Diffusion, trained from scratch with the commands of this
+repository, so that every workflow and every test runs on a laptop's CPU. Their videos are far worse than those
+of SVD's weights.
 
 - `animator/`: UNet, video autoencoder, CLIP image encoder, schedule; `StableVideoDiffusionPipeline.from_pretrained`
-  loads it. `driftfield.json` holds what that format has no place for (preview colours, size and frame rate of the training).
-- `motion_adapter.safetensors`: motion encoder, motion attention (eq. 4), strength columns (eq. 8). Its reference is warped.
+  loads it. `driftfield.json` holds what that format cannot hold (preview colours, size and frame rate of training).
+- `motion_adapter.safetensors`: motion encoder, motion attention (eq. 4), strength columns (eq. 8). Its reference is
+  warped.
 - `refiner.safetensors`: the flow refiner (pix2pix; T in the paper).
 - `camera_lora.safetensors`: the static-camera LoRA, on the attention projections of the UNet's temporal layers.
 - `training.json`: the numbers in the tables below.
@@ -31,8 +33,8 @@ All weights are stored in half precision and run in float32 on a CPU. Licence: G
 ## Data
 
 `python -m driftfield.training.prepare mini`: animated previews and stills of ComfyUI's workflow templates (MIT
-licence), split by clip. Those held out, never trained on, are named in `training/held_out.json`. Synthetic scenes with exact
-flow come from `training/data/scenes.py`.
+licence), split by clip. Those held out, never trained on, are named in `training/held_out.json`. Synthetic scenes with
+exact flow come from `training/data/scenes.py`.
 {data}
 ## Training
 

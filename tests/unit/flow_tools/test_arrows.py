@@ -131,7 +131,9 @@ def test_what_numbers_in_0_to_1_were_taken_for_is_noted():
     def notes(text):
         return parse_arrows(text, width=160, height=90).notes
 
-    assert notes("[[[0.1,0.2],[0.5,0.2]]]") == ("numbers from 0 to 1, read as fractions of the image's width and height",)
+    assert notes("[[[0.1,0.2],[0.5,0.2]]]") == (
+        "numbers from 0 to 1, read as fractions of the image's width and height",
+    )
     (note,) = notes(json.dumps([{"x": 1 - x / 90, "y": 1 - y / 90} for x, y in [(101, 12), (37, 40)]]))
     assert note.startswith("read as the normalized_str of KJNodes' Spline Editor")
     assert notes("[[[0,0],[1,1]]]") == ()
