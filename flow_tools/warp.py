@@ -34,7 +34,7 @@ def accumulate_forward(flow: Tensor, frames: int) -> Tensor:
     total = torch.zeros_like(steps[0])
     displacements = [total]
     for step in steps:
-        total = total + backward_warp(step, total)
+        total = total + backward_warp(step, total)  # eq. 3
         displacements.append(total)
     return _stack(displacements, flow)
 

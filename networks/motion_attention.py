@@ -42,7 +42,7 @@ class MotionAttention:
         if motion is None:
             return out
         tokens = motion.permute(0, 3, 4, 1, 2).flatten(0, 2)  # [B·h·w, L, C]
-        return out + self.weigh(attend(attention.to_v(tokens)))
+        return out + self.weigh(attend(attention.to_v(tokens)))  # eq. 4
 
     def motion(self) -> Tensor | None:
         """The motion maps [B, L, C, h, w] of this pass; None where there is none to attend to."""

@@ -96,7 +96,7 @@ class ExtendAnimation(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "joins",
-                    options=JOINS,
+                    options=list(JOINS),
                     default=ExtendSettings.joins,
                     optional=True,
                     tooltip="How segments meet. restart (the paper's way): each jumps back to the input image. offset "

@@ -4,8 +4,8 @@ import logging
 
 from comfy_api.latest import io, ui
 
-from ..pipeline.baselines import lengthen
-from ..pipeline.settings import METHODS, BaselineSettings
+from ..pipeline.baselines import METHODS, lengthen
+from ..pipeline.settings import BaselineSettings
 from .progress import latent_progress
 from .types import (
     ANIMATION_CATEGORY,

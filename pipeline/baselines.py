@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from ..flow_tools.convention import crop_padding
@@ -11,16 +10,19 @@ from ..model_loaders import memory
 from ..sampling.animate import first_state, later_noise, seed_after
 from ..sampling.direct import direct
 from ..sampling.free_noise import free_noise, reschedule_noise
-from ..sampling.gen_l_video import gen_l_video
+from ..sampling.gen_l_video import fresh_noise, gen_l_video
 from ..sampling.windows import window_starts
 from .animate import Animation
 from .decode import decode
 from .denoise import activation_bytes
 from .devices import Worker, denoiser_of_windows
 from .plan import plan
-from .settings import DIRECT, FREE_NOISE, METHODS, BaselineSettings
+from .settings import DIRECT, FREE_NOISE, GEN_L_VIDEO, BaselineSettings
 
 DECODED = 8  # frames decoded to get the last one: the decoder looks at neighbours
+
+WINDOWED = {GEN_L_VIDEO: (gen_l_video, fresh_noise), FREE_NOISE: (free_noise, reschedule_noise)}  # the loop, its noise
+METHODS = [DIRECT, *WINDOWED]
 
 Estimates = dict[tuple[int, int], Tensor]
 OnWindow = Callable[[int, int, Tensor], None]
@@ -116,13 +118,10 @@ def windowed(
     overlap, total_frames = overlap_of(settings, animation), settings.total_frames
     longer = replace(first.settings, frames=total_frames)
     planned = plan(animation.animator, first.still.image, first.asked, longer, sigmas=sigmas)
-    generator = later_noise(settings.seed)
-    if settings.method == FREE_NOISE:
-        stride = segment - overlap
-        noise = reschedule_noise(first.noise, total_frames=total_frames, stride=stride, generator=generator)
-    else:
-        more = torch.randn((total_frames - segment, *first.noise.shape[1:]), generator=generator)
-        noise = torch.cat([first.noise, more])
+    sample, noise_of = WINDOWED[settings.method]
+    noise = noise_of(
+        first.noise, total_frames=total_frames, stride=segment - overlap, generator=later_noise(settings.seed)
+    )
 
     def cut(values: Tensor, start: int) -> Tensor:
         return values[start : start + segment]
@@ -134,6 +133,5 @@ def windowed(
         estimates=estimates,
         on_window=shown,
     )
-    sample = free_noise if settings.method == FREE_NOISE else gen_l_video
     states = first_state(noise, sigmas[0], planned.start)
     return sample(windows, states, sigmas, segment=segment, overlap=overlap, sampler=animation.sampler)

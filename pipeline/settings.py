@@ -14,7 +14,6 @@ AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH = (
 CONTROLS = [AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH]
 AUTOMATIC = -1.0  # a noise level
 DIRECT, GEN_L_VIDEO, FREE_NOISE = "Direct", "Gen-L-Video", "FreeNoise"
-METHODS = [DIRECT, GEN_L_VIDEO, FREE_NOISE]
 
 
 @dataclass(frozen=True)

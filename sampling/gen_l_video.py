@@ -6,6 +6,12 @@ from .animate import euler, run
 from .windows import averaged
 
 
+def fresh_noise(noise, *, total_frames, stride, generator):
+    """[N, c, h, w]: `noise` [L, c, h, w], then new noise, whatever the stride of the windows."""
+    more = torch.randn((total_frames - len(noise), *noise.shape[1:]), generator=generator)
+    return torch.cat([noise, more])
+
+
 @torch.no_grad()
 def gen_l_video(denoise_windows, states, sigmas, *, segment, overlap, sampler=euler):
     """[N, c, h, w] from states [N, c, h, w] at sigmas[0], all on the CPU: T times the number of windows of L frames.

@@ -24,14 +24,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RESTART, OFFSET_WINDOWS, CROSSFADE, LOOP, PING_PONG = "restart", "offset windows", "crossfade", "loop", "ping-pong"
-OVERLAP = {RESTART: 0.0, OFFSET_WINDOWS: 0.0, CROSSFADE: 1 / 3, LOOP: 0.5}  # of a segment
-SLOWING = 1 / 8  # of a segment, before a turn of ping-pong
-JOINS = [*OVERLAP, PING_PONG]
-SPREAD = 1 / 6  # of a segment: how far apart in time the places of a crossfaded pass are
+SLOWING = 1 / 8  # of a segment, before a turn
 GRID = 4  # random numbers along a side of the field of times
 TRIES = 8  # fields drawn for each pass; the one least like those before is taken
 FLAT = 1e-6  # a variance that is none
 SAME = 0.03  # a difference, of a range of 2 and of latents of unit variance, that hardly is one
+
+
+@dataclass(frozen=True)
+class Join:
+    """How one pass through V1 follows another."""
+
+    overlap: float = 0.0  # of a segment, in which the next pass fades in
+    max_time_offset: float = 0.0  # of a segment: how far apart in time the places of a pass are
+    window_offset: float = 0.5  # of a segment: how much earlier every other step's windows begin; 0: segments are whole
+    turns: bool = False  # V1 runs forwards and backwards instead, and the numbers above mean nothing
+
+
+JOINS = {
+    RESTART: Join(window_offset=0.0),
+    OFFSET_WINDOWS: Join(),
+    CROSSFADE: Join(overlap=1 / 3, max_time_offset=1 / 6),
+    LOOP: Join(overlap=0.5),
+    PING_PONG: Join(turns=True),
+}
 
 
 @dataclass(frozen=True)
@@ -98,20 +114,20 @@ class Timeline:
 def plan_joins(
     joins: str, *, segment: int, total_frames: int, change: Tensor, generator: torch.Generator | None = None
 ) -> Timeline:
-    """The timeline of total_frames; with "restart" of whole segments, so of up to L - 1 more.
+    """The timeline of total_frames; of whole segments where windows have no offset, so of up to L - 1 more.
 
     The first L frames are kept as they are, less the last ones where a crossfade or a turn begins. change [h, w]: how
-    much V1 changes at each place, for "crossfade", which alone draws from the generator.
+    much V1 changes at each place, for joins with a time offset, which alone draw from the generator.
     """
     if joins not in JOINS:
         raise ValueError(f"joins: got {joins!r}, allowed {', '.join(JOINS)}")
     if total_frames < 1:
         raise ValueError(f"total_frames: got {total_frames}, allowed 1 or more")
-    if joins == PING_PONG:
+    join = JOINS[joins]
+    if join.turns:
         return there_and_back(segment, total_frames, torch.zeros((1, *change.shape), dtype=torch.long))
-    overlap = int(OVERLAP[joins] * segment)
-    spread = int(SPREAD * segment) if joins == CROSSFADE else 0
-    if joins == RESTART:
+    overlap, spread = int(join.overlap * segment), int(join.max_time_offset * segment)
+    if not join.window_offset:
         total_frames = -(-total_frames // segment) * segment
     begins = [0]
     while begins[-1] + segment - overlap < total_frames:
@@ -134,7 +150,7 @@ def plan_joins(
         later=torch.stack(fields),
         segment=segment,
         kept=min(total_frames, segment - overlap if total_frames > segment else segment),
-        offset=0 if joins == RESTART else segment // 2,
+        offset=int(join.window_offset * segment),
     )
 
 

@@ -22,7 +22,7 @@ def share_noise(noise, *, copies, omega, generator):
 def second_phase_starts(denoise_conditional, trajectory, timeline, first, prior, *, omega, generator):
     """z = D(z1_M) + sigma_M n, [N - kept, c, h, w], of the frames that are not kept; M = first. One evaluation."""
     sigma = trajectory.sigmas[first]
-    noisy = (prior.float() + sigma * torch.randn(prior.shape, generator=generator).to(prior.device))[None]
+    noisy = (prior.float() + sigma * torch.randn(prior.shape, generator=generator).to(prior.device))[None]  # eq. 1
     noise = ((noisy - denoise_conditional(noisy, sigma)) / sigma)[0].cpu()  # eq. 10
     if not noise.isfinite().all():
         raise ValueError(f"shared noise before step {first + 1} (sigma {sigma:.4g}): NaN or infinity")

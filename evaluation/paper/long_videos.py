@@ -17,12 +17,12 @@ from ...flow_tools.convention import crop_padding
 from ...flow_tools.estimate import estimate_flow
 from ...model_loaders import locations, memory
 from ...pipeline.animate import Animation, animate
-from ...pipeline.baselines import evaluations, lengthen
+from ...pipeline.baselines import METHODS, evaluations, lengthen
 from ...pipeline.decode import decode
 from ...pipeline.extend import extend_animation
-from ...pipeline.settings import DIRECT, METHODS, BaselineSettings, ExtendSettings, Settings
+from ...pipeline.settings import DIRECT, BaselineSettings, ExtendSettings, Settings
 from ...sampling import phased
-from ...sampling.joins import JOINS, PING_PONG, Timeline
+from ...sampling.joins import JOINS, Timeline
 from ...sampling.windows import window_starts
 from ..animations import Models, Shot, flow_of, inputs_of, load_models, planned
 from ..inputs.arrow_sets import arrow_sets
@@ -193,7 +193,7 @@ def lengthened(animation: Animation, first_seconds: float, label: str, arguments
         longer, seconds = timed(lambda: extend_animation(animation, settings))
         timeline = longer.timeline
         joins = joins_of(timeline)[: total - 1]
-        if kind == PING_PONG:
+        if JOINS[kind].turns:
             pace = timeline.mean(torch.arange(float(segment))).diff()
         passes = phased.evaluations(timeline, steps=arguments.steps, gamma=gamma)
     begins = label not in METHODS or label == DIRECT

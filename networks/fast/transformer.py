@@ -50,7 +50,7 @@ def frame_attention(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor | N
     out, bias = linear(attend(x), attention.to_out[0])
     processor = attention.processor
     if isinstance(processor, MotionAttention) and (motion := processor.motion()) is not None:
-        out = out + processor.weigh(attend(motion.permute(0, 1, 3, 4, 2).flatten(2, 3)))
+        out = out + processor.weigh(attend(motion.permute(0, 1, 3, 4, 2).flatten(2, 3)))  # eq. 4
     return out, bias
 
 

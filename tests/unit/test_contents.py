@@ -12,20 +12,36 @@ ROOT = Path(__file__).absolute().parents[2]
 DOCUMENTS = [
     path for pattern in ("*.md", "docs/**/*.md", "weights/*.md", "web/docs/*.md") for path in ROOT.glob(pattern)
 ]
-NOT_INSTALLED = {".ci", ".github", "docs", "evaluation", "scripts", "tests", "training"}
+NOT_INSTALLED = {".ci", ".github", "evaluation", "scripts", "tests", "training"}
+NOT_INSTALLED |= {".pre-commit-config.yaml", "CONTRIBUTING.md", "RELEASE.md"}
+
+
+def listed(*options: str) -> set[str]:
+    """The files that git tracks, with options of ls-files."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no git, or not a checkout")
+    command = ["git", "-c", "safe.directory=*", "ls-files", *options]
+    return set(subprocess.check_output(command, cwd=ROOT, text=True).splitlines())
 
 
 def test_the_registry_gets_all_that_runs_and_no_more():
     """The registry's client leaves out what .comfyignore names in the way of .gitignore, at any depth."""
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
-        pytest.skip("no git, or not a checkout")
+    left_out = listed("-c", "-i", "-X", ".comfyignore")
+    assert left_out == {name for name in listed() if name.split("/")[0] in NOT_INSTALLED}
 
-    def listed(*options: str) -> set[str]:
-        command = ["git", "-c", "safe.directory=*", "ls-files", *options]
-        return set(subprocess.check_output(command, cwd=ROOT, text=True).splitlines())
 
-    tracked, left_out = listed(), listed("-c", "-i", "-X", ".comfyignore")
-    assert left_out == {name for name in tracked if name.split("/")[0] in NOT_INSTALLED}
+def test_every_guide_and_page_of_results_is_in_the_index():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in index} == set()
+
+
+def test_the_version_has_one_place_and_the_changelog_speaks_of_it():
+    (version,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert version == next(heading for heading in headings if heading != "Unreleased")
+    sources = [ROOT / name for name in listed() if Path(name).suffix in (".py", ".js", ".mjs", ".sh", ".yml")]
+    assert [path for path in sources if version in path.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -34,6 +50,9 @@ def test_links_lead_somewhere(document):
     local = [target.split("#")[0] for target in targets if not re.match(r"[a-z]+:", target)]
     missing = [target for target in local if target and not (document.parent / target).exists()]
     assert missing == []
+    if document.relative_to(ROOT).parts[0] not in NOT_INSTALLED:
+        inside = [(document.parent / target).resolve().relative_to(ROOT).parts for target in local if target]
+        assert [parts for parts in inside if parts and parts[0] in NOT_INSTALLED] == [], "not in the registry's package"
     if document.is_relative_to(ROOT / "web"):  # ComfyUI serves these alone
         assert [target for target in local if ".." in target] == []
 

@@ -52,7 +52,7 @@ class DenoisingLoss(nn.Module):
         still = latents[:, :1].expand_as(latents)
         reference = torch.where(per_clip(mode == FULL), warped, still) if self.warped else still
         latents = self.scaling_factor * latents
-        noisy = latents + sigma * noise
+        noisy = latents + sigma * noise  # eq. 1, in EDM's scale: x_t = z_t / sqrt(alpha_t)
         reference = (reference + per_clip(augmentation) * reference_noise) * per_clip(conditional)
         embedding = self.image_encoder(pixels.to(dtype)).image_embeds * conditional[:, None].to(dtype)
 
@@ -68,7 +68,7 @@ class DenoisingLoss(nn.Module):
         prediction = unet(sample, 0.25 * log_sigma, embedding[:, None], ids).sample
         # D = c_skip·x + c_out·v with c_out = −σ/√(σ²+1); the loss on v is the EDM-weighted loss on D.
         target = (noisy / (sigma**2 + 1) - latents) * (sigma**2 + 1).sqrt() / sigma
-        return (prediction.float() - target).square().mean(dim=(1, 2, 3, 4))
+        return (prediction.float() - target).square().mean(dim=(1, 2, 3, 4))  # eq. 2, on v
 
 
 def checkpoint_blocks(module: nn.Module) -> None:

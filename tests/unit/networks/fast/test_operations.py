@@ -1,5 +1,6 @@
 """An operation is a file, its kernels a file of the same name, and it has a test and a line in the benchmark."""
 
+import ast
 import importlib
 from pathlib import Path
 
@@ -21,3 +22,9 @@ def test_every_operation_has_its_files(name):
 
 def test_every_operation_has_a_line_in_the_benchmark():
     assert {line.operation for line in LINES} == set(OPERATIONS)
+
+
+def test_every_operation_is_imported_with_the_kernels():
+    tree = ast.parse((FOLDER / "kernels" / "__init__.py").read_text(encoding="utf-8"))
+    (imported,) = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert sorted(alias.name for alias in imported.names) == OPERATIONS
