@@ -44,7 +44,7 @@ class Shot:
     image: Tensor  # [1, 3, H, W] -1..1
     flow: Tensor | None  # [N, 2, H, W] px/frame; None: no guidance
     percent: float | None = None  # motion strength by hand; None: measured from the flow
-    tells_strength: bool = True  # False: the network is told none
+    strength_conditioned: bool = True  # False: the network gets none
 
 
 def load_models(model: str = locations.BUILTIN, adapter: str = locations.AUTO) -> Models:
@@ -84,7 +84,7 @@ def measured(
 ) -> Iterator[dict]:
     """measure(name, frames [arguments.frames, 3, H, W] -1..1) of every shot, in order; one by one on a CPU.
 
-    The shots of one call share a size, a number of flows, and what they are told.
+    The shots of one call share a size, a number of flows, and what they are conditioned on.
     """
     if not shots:
         return
@@ -112,7 +112,7 @@ def batch_size(models: Models, shots: dict[str, Shot], frames: int) -> int:
 def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
     motion = None if shot.flow is None else encode_motion(animator, Motion(shot.flow))
     made = plan(animator, shot.image, motion, replace(settings, motion_strength=shot.percent))
-    if shot.tells_strength:
+    if shot.strength_conditioned:
         return made
     return replace(made, conditioning=replace(made.conditioning, strength_percent=None))
 

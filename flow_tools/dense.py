@@ -68,7 +68,7 @@ def densify(
     return dense if region is None else dense * region
 
 
-def hold_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
+def restore_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
     """A dense flow [1, 2, H, W] px/frame that has the hints as they were given (ours).
 
     What it lacks at the hints is added around them as `densify` spreads it: of hints nearer to each other than sigma_px

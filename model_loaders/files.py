@@ -101,7 +101,7 @@ def weight_files(folder: Path) -> list[Path]:
 def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | str, *, ignore: str = "") -> nn.Module:
     """Puts tensors into a module built on the "meta" device. ValueError naming source and keys where they do not fit.
 
-    ignore: one key that old files carry although the module rebuilds it.
+    ignore: one key that old files have although the module rebuilds it.
     """
     tensors = {key: value for key, value in tensors.items() if key != ignore}
     wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}

@@ -88,7 +88,7 @@ def peft_config(path: Path) -> dict:
 
 
 def peft_scale(config: dict, rank: int) -> float:
-    """lora_alpha / r, or / sqrt(r) where use_rslora is set; else 1. kohya carries alpha as tensors, ComfyUI's own."""
+    """lora_alpha / r, or / sqrt(r) where use_rslora is set; else 1. kohya stores alpha as tensors, ComfyUI's own."""
     alpha = config.get("lora_alpha")
     if not alpha:
         return 1.0

@@ -96,10 +96,10 @@ def check_cancel() -> None:
 
 def fitting(count: int, bytes_each: int) -> int:
     """How many of `count` equal pieces to compute side by side: what the free memory holds, and one on a CPU."""
-    return 1 if management.is_device_cpu(device()) else held_by_free_memory(count, bytes_each)
+    return 1 if management.is_device_cpu(device()) else fitting_in_free_memory(count, bytes_each)
 
 
-def held_by_free_memory(count: int, bytes_each: int) -> int:
+def fitting_in_free_memory(count: int, bytes_each: int) -> int:
     """How many of `count` pieces, 1 or more, the device's free memory has room for."""
     return max(1, min(count, int(MEMORY_SHARE * free_bytes() // bytes_each)))
 

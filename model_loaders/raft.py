@@ -38,7 +38,7 @@ def load_raft() -> ModelPatcher:
 
 
 def load_core_model(model: ModelPatcher) -> nn.Module:
-    """The RAFT that ComfyUI's OPTICAL_FLOW socket carries, on the device. ValueError where it carries anything else."""
+    """The RAFT that ComfyUI's OPTICAL_FLOW socket gives, on the device. ValueError where it gives anything else."""
     from torchvision.models.optical_flow import RAFT
 
     network = getattr(model, "model", None)

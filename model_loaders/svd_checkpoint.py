@@ -151,7 +151,7 @@ def frames_of(stem: str) -> int:
 
 
 def unet_config(shapes: Shapes, stem: str) -> dict:
-    """UNetSpatioTemporalConditionModel's arguments; KeyError where the UNet lacks what tells them."""
+    """UNetSpatioTemporalConditionModel's arguments; KeyError where the UNet lacks what they follow from."""
     blocks = len({key.removeprefix(UNET).split(".")[1] for key in shapes if key.startswith(UNET + "input_blocks.")})
     levels = 1 + sum(f"{UNET}input_blocks.{i}.0.op.weight" in shapes for i in range(blocks))
     stride = blocks // levels  # input blocks a level: its layers, and one that makes it smaller

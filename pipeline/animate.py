@@ -36,7 +36,7 @@ class Animation:
 
     @property
     def fps(self) -> int:
-        """Frames per second that the model was told."""
+        """Frames per second that the model was conditioned on."""
         return self.plan.fps
 
     @property
@@ -52,12 +52,12 @@ class Animation:
 def animate(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_step: Callable | None = None) -> Animation:
     """Samples what `plan` says. on_step(i, T, denoised [L, c, h, w]) once a step; what it raises stops the run."""
     _, denoise = denoisers(animator, plan.conditioning, plan.guidance_scale)
-    place = memory.device()
+    device = memory.device()
     trajectory = sample(
         denoise,
-        plan.noise.to(place),
+        plan.noise.to(device),
         plan.sigmas,
-        start=None if plan.start is None else plan.start.to(place),
+        start=None if plan.start is None else plan.start.to(device),
         sampler=sampler,
         on_step=on_step,
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..flow_tools.convention import crop_padding
 from ..model_loaders import memory
-from ..sampling.animate import first_state, later_noise, seed_after
+from ..sampling.animate import extension_noise, first_state, seed_after
 from ..sampling.direct import direct
 from ..sampling.free_noise import free_noise, reschedule_noise
 from ..sampling.gen_l_video import gen_l_video
@@ -116,7 +116,7 @@ def windowed(
     overlap, total_frames = overlap_of(settings, animation), settings.total_frames
     longer = replace(first.settings, frames=total_frames)
     planned = plan(animation.animator, first.still.image, first.asked, longer, sigmas=sigmas)
-    generator = later_noise(settings.seed)
+    generator = extension_noise(settings.seed)
     if settings.method == FREE_NOISE:
         stride = segment - overlap
         noise = reschedule_noise(first.noise, total_frames=total_frames, stride=stride, generator=generator)

@@ -1,4 +1,4 @@
-"""What the network is told about a still and its motion."""
+"""What the network is conditioned on: a still, its motion, and the settings."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from ..flow_tools.strength import strength_percent
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
-from ..sampling.dual_clock import FREE, Hold
+from ..sampling.dual_clock import FREE, Anchor
 from .control import Control
 from .encode import embed_image, encode_image
 from .motion import EncodedMotion
@@ -61,7 +61,7 @@ def condition(
     fps: int,
     noise: Tensor,
 ) -> Conditioning:
-    """Everything the network is told, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
+    """All that the network is conditioned on, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
     pictures = draw_pictures(
         still,
         motion,
@@ -73,13 +73,13 @@ def condition(
     )
     embedding = embed_image(animator, still.image)
     reference = encode_image(animator, pictures.reference).expand(frames, -1, -1, -1)
-    hold = None
-    if control.holds:
+    anchor = None
+    if control.has_anchor:
         target = encode_image(animator, pictures.still) * animator.scaling_factor
         if pictures.warped is not None:
             warped = encode_image(animator, pictures.warped) * animator.scaling_factor
             target = torch.where(pictures.rests, target, warped)
-        hold = Hold(target.expand(frames, -1, -1, -1), levels(pictures, control))
+        anchor = Anchor(target.expand(frames, -1, -1, -1), levels(pictures, control))
     return Conditioning(
         image_embedding=embedding,
         reference=reference,
@@ -89,12 +89,12 @@ def condition(
         motion=motion and motion.maps,
         motion_scale=motion.strength if motion else 1.0,
         strength_percent=strength.percent,
-        hold=hold,
+        anchor=anchor,
     )
 
 
 def levels(pictures: Pictures, control: Control) -> Tensor:
-    """[L, 1, h, w]: down to which noise level the estimate keeps to what is held."""
+    """[L, 1, h, w]: down to which noise level the estimate keeps to its anchor."""
     level = torch.full(pictures.rests.shape, FREE)
     if control.still is not None:
         level = level.masked_fill(pictures.rests, control.still)

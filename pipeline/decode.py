@@ -30,7 +30,7 @@ def decode(
     def run(most: int) -> Tensor:
         (vae,) = memory.load(animator.vae, memory_required=most * each)
         vae.decoder = accelerate(vae.decoder)
-        size = memory.held_by_free_memory(most, each)
+        size = memory.fitting_in_free_memory(most, each)
         chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
 
         def computed() -> Iterator[Tensor]:

@@ -58,10 +58,10 @@ def denoiser_of_windows(
 
     @torch.no_grad()
     def evaluate(animator: Animator, windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
-        place = animator.unet.load_device
-        with torch.cuda.device(place) if place.type == "cuda" else contextlib.nullcontext():
+        device = animator.unet.load_device
+        with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
             _, denoise = denoisers(animator, *conditioning(starts), segments=len(starts))
-            return list(denoise(torch.stack(list(windows)).to(place), sigma.to(place)).cpu())
+            return list(denoise(torch.stack(list(windows)).to(device), sigma.to(device)).cpu())
 
     def denoise(windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
         call = next(calls)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..model_loaders import memory
-from ..sampling.animate import later_noise
+from ..sampling.animate import extension_noise
 from ..sampling.conditioning import Conditioning
 from ..sampling.joins import Timeline, plan_joins
 from ..sampling.phased import evaluations, extend
@@ -65,7 +65,7 @@ def extend_animation(
             (conditioning.reference * animator.scaling_factor).to(memory.device()),
             gamma=settings.gamma,
             omega=settings.omega,
-            generator=later_noise(seed),
+            generator=extension_noise(seed),
             sampler=animation.sampler,
         )
 

@@ -53,6 +53,6 @@ def warped_still(plan: Plan) -> Tensor | None:
     """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory; None without a flow."""
     if plan.motion is None:
         return None
-    place = memory.device()
-    image, field = plan.still.image.to(place), plan.motion.motion.field.to(place)
+    device = memory.device()
+    image, field = plan.still.image.to(device), plan.motion.motion.field.to(device)
     return reference_video(image, field, len(plan.noise), loop=plan.settings.loop).cpu()

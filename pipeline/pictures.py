@@ -1,4 +1,4 @@
-"""What the network will be shown of the still, and what it will be held to, as pictures: before anything is encoded."""
+"""What the network is conditioned on and anchored to, as pictures: before anything is encoded."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class Pictures:
 
     still: Tensor  # [1, 3, H', W']
     reference: Tensor  # [L, 3, H', W'] the still warped along the flow, or [1, 3, H', W'] to be repeated
-    warped: Tensor | None = None  # [L, 3, H', W'] what moves is held to; None: it is not
+    warped: Tensor | None = None  # [L, 3, H', W'] what moves is anchored to; None: it is not
     moves: Tensor | None = None  # bool [L, 1, h, w] of the latents' grid
-    rests: Tensor | None = None  # the same; None: nothing is held
+    rests: Tensor | None = None  # the same; None: nothing is anchored
 
 
 def draw_pictures(
@@ -37,12 +37,12 @@ def draw_pictures(
     image, reference = still.padded, still.padded
     if control.warped:
         reference = reference_video(image, motion.padded, frames, loop=loop)
-    if not control.holds:
+    if not control.has_anchor:
         return Pictures(image, reference + noise)
-    place = memory.device()
-    pushed = image if control.strong is not None else image[:, :0]  # without it only the regions matter
+    device = memory.device()
+    picture = image if control.strong is not None else image[:, :0]  # without it only the regions matter
     warped, moving, uncovered = (
-        part.cpu() for part in warped_still(pushed.to(place), motion.padded.to(place), frames, loop=loop)
+        part.cpu() for part in warped_still(picture.to(device), motion.padded.to(device), frames, loop=loop)
     )
     moves, rests = regions(moving, uncovered, latent_factor)
     return Pictures(image, reference + noise, None if control.strong is None else warped, moves, rests)

@@ -95,7 +95,7 @@ def plan(
         conditioning=conditioning,
         sigmas=sigmas,
         noise=noise,
-        start=None if control.weak is None else conditioning.hold.target,
+        start=None if control.weak is None else conditioning.anchor.target,
         guidance_scale=scale,
         report="\n".join((report, *(f"Warning: {warning}" for warning in warnings))),
         warnings=warnings,

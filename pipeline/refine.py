@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..flow_tools.dense import default_sigma_px, hold_hints
+from ..flow_tools.dense import default_sigma_px, restore_hints
 from ..flow_tools.smooth import smooth
 from ..model_loaders import memory
 from ..model_loaders.refiner import Refiner
@@ -40,7 +40,7 @@ def refine(
                 raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
             field = smooth(field)
         if hints is not None:
-            field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
+            field = restore_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
         refined.append(field if region is None else field * region)
         if on_step is not None:
             on_step(i, len(flow))

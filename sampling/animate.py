@@ -121,6 +121,6 @@ def seed_after(seed, k):
     return (seed + k) % 2**64
 
 
-def later_noise(seed):
+def extension_noise(seed):
     """A generator for what follows a segment: none of its numbers are those of the segment sampled with this seed."""
     return torch.Generator().manual_seed(seed ^ 0x9E3779B97F4A7C15)

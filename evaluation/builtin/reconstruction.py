@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
 
 def baseline_figures(animator: Animator, shot: Shot, clip: Tensor) -> dict[str, dict]:
-    """PSNR and SSIM of frame 0 copied and carried along the flow, as they are and through the autoencoder.
+    """PSNR and SSIM of frame 0 copied and warped along the flow, as they are and through the autoencoder.
 
     Frame 0 itself is left out, for there they are exact.
     """

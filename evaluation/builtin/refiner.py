@@ -16,7 +16,7 @@ from ..metrics.end_point_error import end_point_error
 from ..output.console import table
 from ..output.results import Bar, Results
 
-FIELDS = {"default": {}, "paper": {"mode": "sum"}}  # what `densify` is told
+FIELDS = {"default": {}, "paper": {"mode": "sum"}}  # options of `densify`
 MOST_OF_DENSE = 0.7
 NOTHING = "no motion"
 

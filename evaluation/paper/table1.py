@@ -80,7 +80,7 @@ def measure(models: Models, networks: learned.Learned, results: Results, argumen
         return row
 
     def compute(keys: list[str]) -> Iterator[dict]:
-        for variant in VARIANTS:  # one call each, for what its shots are told differs
+        for variant in VARIANTS:  # one call each, for its shots' conditioning differs
             names = [name for name in clips if f"{name}, {variant}" in keys]
             shots = {f"{name}, {variant}": shot(models, variant, name, clips[name], flows[name]) for name in names}
             yield from measured(models, shots, figures, arguments)
@@ -98,7 +98,7 @@ def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) ->
     refined = refine(models.refiner, dense, clip[:1], hints=hints)
     if variant == NO_FIELDS:
         return Shot(clip[:1], None, strength_percent(refined))
-    return Shot(clip[:1], refined, tells_strength=variant != NO_STRENGTH)
+    return Shot(clip[:1], refined, strength_conditioned=variant != NO_STRENGTH)
 
 
 def in_words(row: dict[str, float]) -> str:

@@ -19,7 +19,7 @@ def augment(images: Tensor, flow: Tensor, generator: torch.Generator) -> tuple[T
     """Another view of each picture [B, 3, H, W] −1..1, in other colours, with its flow [B, 2, H, W] px/frame.
 
     View: a part of it, enlarged, slightly turned, mirrored or not. Then some fields are turned and made faster or
-    slower as a whole, the picture left as it is: what moves together, moves together wherever it is told to go.
+    slower as a whole, the picture left as it is: what moves together, moves together wherever it goes.
     """
     count, _, height, width = flow.shape
     device = flow.device

@@ -92,9 +92,9 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     sparse, hints = arrows.ArrowsToSparseFlow.execute(parsed, 0, 0, 4).result
     (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded").result
     (refined,) = flow.RefineFlow.execute(refiner, dense, image, sparse, hints).result
-    (guidance,) = animate.EncodeMotion.execute(animator, refined, 1.0).result
+    (motion,) = animate.EncodeMotion.execute(animator, refined, 1.0).result
     animation, _ = animate.AnimateImage.execute(
-        animator, image, 5, 3, 1.0, 1.0, 0, "auto", 100.0, 4, 0.02, False, guidance=guidance
+        animator, image, 5, 3, 1.0, 1.0, 0, "auto", 100.0, 4, 0.02, False, guidance=motion
     ).result
     expected, _ = extend.DecodeAnimation.execute(animation, 8).result
 

@@ -48,8 +48,8 @@ def parts(comfy_base, monkeypatch, tmp_path):
 
     def run(part: str) -> dict:
         (tmp_path / "index.json").write_text("{}", encoding="utf-8")
-        told = {"data": tmp_path, "out": made.out, "frames": FRAMES, "steps": 1, "seed": 0, "clips": 2, "stills": 2}
-        bars = modules[part].run(Namespace(**told))
+        options = {"data": tmp_path, "out": made.out, "frames": FRAMES, "steps": 1, "seed": 0, "clips": 2, "stills": 2}
+        bars = modules[part].run(Namespace(**options))
         return {bar.what: bar for bar in bars}
 
     made.run = run
@@ -130,7 +130,7 @@ def test_ablations_are_held_in_the_papers_order(parts):
     def video(animator, shot):
         asked.append(shot)
         share = 0.0 if shot.flow is None else 0.9 if any(shot.flow is flow for flow in refined) else 0.6
-        share -= 0.2 * (not shot.tells_strength)
+        share -= 0.2 * (not shot.strength_conditioned)
         return share * truth(animator, shot) + (1 - share) * shot.image
 
     parts.monkeypatch.setattr(parts.modules["table1"], "refine", refine)
@@ -142,7 +142,7 @@ def test_ablations_are_held_in_the_papers_order(parts):
     torch.testing.assert_close(full.flow, 0.5 * without_refiner.flow)
     torch.testing.assert_close(full.flow, without_strength.flow)
     assert without_fields.percent == pytest.approx(100 * float(full.flow.abs().mean()) * 512 / SIZE)
-    assert full.percent is None and full.tells_strength and not without_strength.tells_strength
+    assert full.percent is None and full.strength_conditioned and not without_strength.strength_conditioned
 
 
 def test_refiner_is_held_against_its_input(parts):
