@@ -209,10 +209,10 @@ def _in_px(
 ) -> tuple[list[tuple[str, object, float]], tuple[str, ...]]:
     """Tracks in px, and a note where they were not.
 
-    Numbers that are not all whole and lie in 0..1 are shares of the width and the height. The `normalized_str` of
+    Numbers that are not all whole and lie in 0..1 are fractions of the width and the height. The `normalized_str` of
     KJNodes' Spline Editor is another thing, 1 - x / height and 1 - y / height of whole px: it is taken for that where
-    all numbers fit it on this image, and they are not whole px as shares. On a square image both always fit, and the
-    numbers count as shares.
+    all numbers fit it on this image, and they are not whole px as fractions. On a square image both always fit, and the
+    numbers count as fractions.
     """
     if not tracks or not all(isinstance(points, list) and points for _, points, _ in tracks):
         return tracks, ()  # build_arrows says what is wrong

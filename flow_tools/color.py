@@ -90,9 +90,9 @@ def draw_flow(image: Tensor, flow: Tensor, *, spacing: int) -> Tensor:
 
 def _wheel() -> Tensor:
     """[55, 3]: the hues, each run of them ending one step before the next colour."""
-    shares = [torch.arange(steps)[:, None] / steps for steps in HUE_STEPS]
+    fractions = [torch.arange(steps)[:, None] / steps for steps in HUE_STEPS]
     corners = torch.tensor(HUES, dtype=torch.float32)
-    return torch.cat([torch.lerp(corners[i], corners[i + 1], share) for i, share in enumerate(shares)])
+    return torch.cat([torch.lerp(corners[i], corners[i + 1], fraction) for i, fraction in enumerate(fractions)])
 
 
 def _to_canvas(image: Tensor) -> np.ndarray:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 SHOWN_KEYS = 5  # in an error message
 HEADER_LIMIT = 100_000_000  # bytes, of the format
-BEGINNING = 1024  # bytes that tell what a file is
+BEGINNING = 1024  # bytes that show what a file is
 
 
 def read_json(path: Path) -> dict:
@@ -68,7 +68,7 @@ def read_tensors(paths: list[Path], dtype_of: Callable[[str, Tensor], torch.dtyp
 
 
 def usable(tensor: Tensor, key: str, path: Path) -> Tensor:
-    """The tensor itself; ValueError where it holds NaN or infinity, which one pass without a copy tells."""
+    """The tensor itself; ValueError where it has NaN or infinity, found in one pass without a copy."""
     if tensor.is_floating_point() and tensor.numel():
         whole = tensor if tensor.dtype.itemsize > 1 else tensor.float()  # fp8 knows no minimum
         if not torch.stack(whole.aminmax()).isfinite().all():
@@ -120,7 +120,7 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | 
 
 
 def load_network(path: Path, format_tag: str, config_class: type, network_class: type) -> nn.Module:
-    """The network that one of the pack's own files holds: its config rebuilds it, fp32, in main memory, no gradients.
+    """The network that one of the pack's own files has: its config rebuilds it, fp32, in main memory, no gradients.
 
     Raises ValueError naming the file and what does not fit.
     """

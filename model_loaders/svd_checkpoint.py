@@ -207,11 +207,11 @@ def unet_names(unet: nn.Module) -> dict[str, str]:
     stride = unet.config.layers_per_block + 1
 
     def name(key: str) -> str:
-        place = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)", key)
-        if place is None:
+        found = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)", key)
+        if found is None:
             original = _rename(key, UNET_ENDS)
         else:
-            side, block, part, layer, rest = place.groups()
+            side, block, part, layer, rest = found.groups()
             index = int(block) * stride + int(layer)
             if part == "downsamplers":
                 return f"{UNET}input_blocks.{index + stride}.0.{rest.replace('conv.', 'op.', 1)}"
@@ -237,9 +237,9 @@ def vae_names(vae: nn.Module, shapes: Shapes) -> dict[str, str | None]:
             return quant and quant + rest
         if part == "encoder":
             return encoder + _rename(rest, (*VAE, (r"conv_shortcut\.", "nin_shortcut.")))
-        if place := re.match(r"up_blocks\.(\d+)\.(resnets|upsamplers\.0)\.(.*)", rest):
-            block = "block" if place[2] == "resnets" else "upsample"
-            rest = f"up.{levels - 1 - int(place[1])}.{block}.{place[3]}"
+        if found := re.match(r"up_blocks\.(\d+)\.(resnets|upsamplers\.0)\.(.*)", rest):
+            block = "block" if found[2] == "resnets" else "upsample"
+            rest = f"up.{levels - 1 - int(found[1])}.{block}.{found[3]}"
         if "temporal_res_block." in rest:
             rest = _rename(rest, RESNET_PARTS)
         return DECODER + _rename(rest, (*RESNET, *VAE, (r"conv_shortcut\.", "nin_shortcut.")))

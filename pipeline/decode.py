@@ -1,4 +1,4 @@
-"""Latents to frames: in chunks that the memory holds, long videos a segment at a time."""
+"""Latents to frames: in chunks that fit in memory, long videos a segment at a time."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""The animator's network on several devices of one host, and windows of a video spread over them."""
+"""The animator's network on several devices of one host, and windows of a video dealt out to them."""
 
 import contextlib
 import copy
@@ -69,7 +69,7 @@ def denoiser_of_windows(
         size = max(1, min(batch, -(-len(missing) // len(workers))))
         chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
         asked = [([windows[i] for i in chunk], sigma, [starts[i] for i in chunk]) for chunk in chunks]
-        for chunk, computed in zip(chunks, spread(workers, evaluate, asked), strict=True):
+        for chunk, computed in zip(chunks, in_turns(workers, evaluate, asked), strict=True):
             for i, estimate in zip(chunk, computed, strict=True):
                 estimates[call, starts[i]] = estimate
                 if on_window is not None:
@@ -79,7 +79,7 @@ def denoiser_of_windows(
     return denoise
 
 
-def spread(workers: Sequence[Worker], evaluate: Callable, asked: Sequence[tuple]) -> Iterator:
+def in_turns(workers: Sequence[Worker], evaluate: Callable, asked: Sequence[tuple]) -> Iterator:
     """evaluate(animator, *one) of each one asked, in order; the workers take turns, each in its thread."""
     if workers[0].thread is None:
         yield from (evaluate(workers[0].animator, *one) for one in asked)

@@ -85,7 +85,7 @@ def on_timeline(
     conditioning: Conditioning, scale: Tensor, timeline: Timeline, starts: Sequence[int]
 ) -> tuple[Conditioning, Tensor]:
     """Conditioning and guidance scale [L] of the first segment → of windows of the timeline, tensors [n, L, ...]."""
-    if not timeline.offset:
+    if not timeline.window_offset:
         return conditioning, scale  # every window is the first segment's again
 
     def of_window(blend: Callable) -> Callable:

@@ -33,9 +33,10 @@ def second_phase_starts(denoise_conditional, trajectory, timeline, first, prior,
 
 
 def over_windows(denoise_windows, trajectory, timeline):
-    """denoise(x [1, N - kept, c, h, w], sigma) -> x0, from denoise_windows; with `offset`, calls begin earlier in turn.
+    """denoise(x [1, N - kept, c, h, w], sigma) -> x0, from denoise_windows.
 
-    Windows that begin before the first frame of x see V1 as it was at that noise level.
+    Every other call's windows begin `window_offset` frames earlier. Those that begin before the first frame of x see V1
+    as it was at that noise level.
     """
     calls = itertools.count()
 
@@ -54,8 +55,8 @@ def over_windows(denoise_windows, trajectory, timeline):
 def state_at(trajectory, sigma):
     """V1 [L, c, h, w] at noise level sigma: a state of its run, or on Euler's line from the state before it."""
     i = max(0, int((trajectory.sigmas[:-1] >= sigma).sum()) - 1)
-    share = sigma / trajectory.sigmas[i]
-    return trajectory.denoised[i] * (1 - share) + trajectory.states[i] * share
+    weight = sigma / trajectory.sigmas[i]
+    return trajectory.denoised[i] * (1 - weight) + trajectory.states[i] * weight
 
 
 @torch.no_grad()
@@ -98,14 +99,14 @@ def extend(
     )
     denoise = over_windows(denoise_windows, trajectory, timeline)
     # A report for every step, so that latents that are not finite are found at once.
-    later = run(denoise, starts[None], sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
-    return torch.cat([kept, later])
+    extension = run(denoise, starts[None], sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
+    return torch.cat([kept, extension])
 
 
 def window_counts(timeline, *, steps, gamma):
     """How many windows of L frames each step of the second phase has with Euler."""
-    later = steps - phase_boundary(steps, gamma)
-    return [len(timeline.windows(shifted=call % 2 == 0)) for call in range(later)]
+    left = steps - phase_boundary(steps, gamma)
+    return [len(timeline.windows(shifted=call % 2 == 0)) for call in range(left)]
 
 
 def evaluations(timeline, *, steps, gamma):

@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
     def compute(keys: list[str]):
         regions = {key: painted(*asked[key]) for key in keys}
-        shots = {key: Shot(asked[key][0], spread_flow(*asked[key], regions[key], frames)) for key in keys}
+        shots = {key: Shot(asked[key][0], painted_flow(*asked[key], regions[key], frames)) for key in keys}
 
         def measure(key: str, video: Tensor) -> dict:
             row = control_figures(estimate_flow(video), asked[key][1], regions[key][0, 0] == 0, frames=frames)
@@ -71,7 +71,7 @@ def painted(image: Tensor, arrows: MotionArrows) -> Tensor:
     return torch.stack([region_around(arrow, height=height, width=width) for arrow in drawn]).amax(0)
 
 
-def spread_flow(image: Tensor, arrows: MotionArrows, region: Tensor, frames: int) -> Tensor:
+def painted_flow(image: Tensor, arrows: MotionArrows, region: Tensor, frames: int) -> Tensor:
     return motion_of_arrows(arrows, frames=frames, region=region).field
 
 

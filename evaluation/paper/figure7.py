@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> None:
         f"{arguments.model}, weights {digest_without_lora(locations.WEIGHTS)}, on {device_name()}.",
         *(line for line in missing if line.startswith("Tem-Cons")),
         f"Share of the stills that move more at 200 % than at 100 %, and at 400 % than at 200 %: "
-        f"{share_growing(rows, 'degree'):.2f}.",
+        f"{fraction_growing(rows, 'degree'):.2f}.",
         "Dynamic degree: mean length of the measured flow, at 512 px.",
     ]
     title = "More motion strength (the paper's figure 7)"
@@ -88,7 +88,7 @@ def key_of(still: str, percent: int) -> str:
     return f"{still}, {percent} %"
 
 
-def share_growing(rows: dict[int, dict[str, dict]], figure: str) -> float:
+def fraction_growing(rows: dict[int, dict[str, dict]], figure: str) -> float:
     """Of the stills whose figure grows with every step of GROWING."""
     series = zip(*([row[figure] for row in rows[percent].values()] for percent in GROWING), strict=True)
     return statistics.fmean(list(values) == sorted(set(values)) for values in series)

@@ -90,7 +90,7 @@ def measure(models: Models, networks: learned.Learned, results: Results, argumen
 
 
 def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) -> Shot:
-    """Frame 0, and the field that a few hints on the clip's mean flow give; the name seeds their places."""
+    """Frame 0, and the field that a few hints on the clip's mean flow give; the name seeds their positions."""
     hints = draw_hints(flow.mean(dim=0), torch.Generator().manual_seed(zlib.crc32(name.encode())))
     dense = densify(*hints)
     if variant == NO_REFINER:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..motion_encoder import ResidualBlock
 from .group_norm import group_norm, instance_norm_leaky_relu
-from .layers import convolve, convolve_frames, image, temporal_share, tokens, with_neighbors
+from .layers import convolve, convolve_frames, image, temporal_weight, tokens, with_neighbors
 from .mix import mix
 
 
@@ -54,7 +54,7 @@ class FastResBlock(nn.Module):
         clips = x.view(batch, frames, -1, x.shape[-1])
         h, bias = transform(clips, temporal, temb, convolve_frames)
         # alpha x + (1 − alpha)(x + h) = x + (1 − alpha) h
-        return image(mix(x, h.view_as(x), bias=bias, **temporal_share(self.time_mixer)))
+        return image(mix(x, h.view_as(x), bias=bias, **temporal_weight(self.time_mixer)))
 
 
 class FastUpsample(Upsample2D):

@@ -38,8 +38,8 @@ def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
     return layer(x), None
 
 
-def temporal_share(mixer: AlphaBlender) -> dict:
-    """Options of `mix` for the share of the temporal branch, 1 − alpha."""
+def temporal_weight(mixer: AlphaBlender) -> dict:
+    """Options of `mix` for the weight of the temporal branch, 1 − alpha."""
     return {"factor": mixer.mix_factor, "sign": 1 if mixer.switch_spatial_to_temporal_mix else -1}
 
 

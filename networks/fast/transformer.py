@@ -12,7 +12,7 @@ from .add_layer_norm import add_layer_norm
 from .attend_over_frames import attend_over_frames
 from .gated_gelu import gated_gelu
 from .group_norm import group_norm
-from .layers import image, linear, temporal_share, tokens
+from .layers import image, linear, temporal_weight, tokens
 from .mix import mix
 from .single_token import SingleTokenAttention, attend_to_token
 
@@ -99,7 +99,7 @@ class FastTransformer(nn.Module):
             seen = attend_to_token(temporal.attn2, token)[:, 0]
             t, n = add_layer_norm(t, temporal.norm3, add=out.view_as(t), before=plus(seen, left))
             out, left = feed_forward(temporal.ff, n)
-            h = mix(h, t, out, bias=left, blend=True, **temporal_share(self.time_mixer))
+            h = mix(h, t, out, bias=left, blend=True, **temporal_weight(self.time_mixer))
             left = None
         out, left = linear(h, self.proj_out)
         out = image(mix(x, out.view_as(x), bias=left))

@@ -17,15 +17,15 @@ def attend_over_frames(
     index, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     frame, channel = tl.arange(0, FRAMES), head * HEAD + tl.arange(0, HEAD)
     row = (index // positions * frames + frame) * positions + index % positions
-    place = row[:, None] * channels + channel[None, :]
+    element = row[:, None] * channels + channel[None, :]
     mask = (frame < frames)[:, None]
-    q = tl.load(query + place, mask=mask, other=0.0)
-    k = tl.load(key + place, mask=mask, other=0.0)
-    v = tl.load(value + place, mask=mask, other=0.0)
+    q = tl.load(query + element, mask=mask, other=0.0)
+    k = tl.load(key + element, mask=mask, other=0.0)
+    v = tl.load(value + element, mask=mask, other=0.0)
     logits = tl.where((frame < frames)[None, :], tl.dot(q, tl.trans(k)) * scale, float("-inf"))
     weights = tl.exp(logits - tl.max(logits, axis=1)[:, None])
     weights = weights / tl.sum(weights, axis=1)[:, None]
-    tl.store(out + place, tl.dot(weights.to(v.dtype), v).to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element, tl.dot(weights.to(v.dtype), v).to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit(do_not_specialize=["positions", "frames"])
@@ -37,21 +37,21 @@ def attend_over_frames_gradient(
     index, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     frame, channel = tl.arange(0, FRAMES), head * HEAD + tl.arange(0, HEAD)
     row = (index // positions * frames + frame) * positions + index % positions
-    place = row[:, None] * channels + channel[None, :]
+    element = row[:, None] * channels + channel[None, :]
     mask = (frame < frames)[:, None]
-    q = tl.load(query + place, mask=mask, other=0.0)
-    k = tl.load(key + place, mask=mask, other=0.0)
-    v = tl.load(value + place, mask=mask, other=0.0)
-    g = tl.load(gradient + place, mask=mask, other=0.0)
+    q = tl.load(query + element, mask=mask, other=0.0)
+    k = tl.load(key + element, mask=mask, other=0.0)
+    v = tl.load(value + element, mask=mask, other=0.0)
+    g = tl.load(gradient + element, mask=mask, other=0.0)
     logits = tl.where((frame < frames)[None, :], tl.dot(q, tl.trans(k)) * scale, float("-inf"))
     weights = tl.exp(logits - tl.max(logits, axis=1)[:, None])
     weights = weights / tl.sum(weights, axis=1)[:, None]
     of_weights = tl.dot(g, tl.trans(v))
     of_logits = weights * (of_weights - tl.sum(weights * of_weights, axis=1)[:, None]) * scale
     weights, of_logits = weights.to(v.dtype), of_logits.to(v.dtype)
-    tl.store(of_value + place, tl.dot(tl.trans(weights), g).to(of_value.dtype.element_ty), mask=mask)
-    tl.store(of_query + place, tl.dot(of_logits, k).to(of_query.dtype.element_ty), mask=mask)
-    tl.store(of_key + place, tl.dot(tl.trans(of_logits), q).to(of_key.dtype.element_ty), mask=mask)
+    tl.store(of_value + element, tl.dot(tl.trans(weights), g).to(of_value.dtype.element_ty), mask=mask)
+    tl.store(of_query + element, tl.dot(of_logits, k).to(of_query.dtype.element_ty), mask=mask)
+    tl.store(of_key + element, tl.dot(tl.trans(of_logits), q).to(of_key.dtype.element_ty), mask=mask)
 
 
 class AttendOverFrames(Function):

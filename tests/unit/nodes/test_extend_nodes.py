@@ -187,8 +187,8 @@ def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(
     times = torch.cat(list(pipeline.frames.frames_of(longer)))
 
     timeline, (top, _, left, _) = longer.timeline, longer.plan.still.padding
-    later = torch.nn.functional.interpolate(timeline.later[:, None].float(), size=(128, 128), mode="bilinear")
-    later = later[timeline.number[0], :, top : top + 72, left : left + 72].expand_as(times)
-    one = timeline.share == 0
-    assert later[one].unique().numel() > 2
-    torch.testing.assert_close(times[one], (timeline.frame[0].view(-1, 1, 1, 1) + later)[one])
+    offset = torch.nn.functional.interpolate(timeline.time_offset[:, None].float(), size=(128, 128), mode="bilinear")
+    offset = offset[timeline.number[0], :, top : top + 72, left : left + 72].expand_as(times)
+    one = timeline.weight == 0
+    assert offset[one].unique().numel() > 2
+    torch.testing.assert_close(times[one], (timeline.frame[0].view(-1, 1, 1, 1) + offset)[one])

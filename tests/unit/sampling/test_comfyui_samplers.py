@@ -33,7 +33,7 @@ def test_trajectory_is_right_with_any_sampler(comfy_sampling, gaussian, noise, n
     assert torch.equal(trajectory.denoised[25], trajectory.states[25])
     for sigma, state, denoised in zip(SIGMAS[:-1], trajectory.states[:-1], trajectory.denoised[:-1], strict=True):
         torch.testing.assert_close(denoised, gaussian()(state[None], sigma)[0], msg=f"{name} at sigma {sigma}")
-    # the probability flow of Gaussian data: x(sigma) grows as sqrt(spread^2 + sigma^2)
+    # the probability flow of Gaussian data: x(sigma) grows as sqrt(deviation^2 + sigma^2)
     for sigma, state in zip(SIGMAS, trajectory.states, strict=True):
         exact = trajectory.states[0] * ((0.25 + sigma**2) / (0.25 + SIGMAS[0] ** 2)) ** 0.5
         assert (state - exact).std() <= tolerance * exact.std()

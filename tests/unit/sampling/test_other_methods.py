@@ -95,8 +95,8 @@ def test_rescheduled_noise_shuffles_the_run_a_segment_earlier(noise, total, stri
     assert longer.shape == (total, *noise.shape[1:]) and torch.equal(longer[:SEGMENT], noise)
     for first in range(SEGMENT, total, stride):
         run, source = longer[first : first + stride], longer[first - SEGMENT :][:stride]
-        places = [next(i for i, frame in enumerate(source) if torch.equal(frame, new)) for new in run]
-        assert len(set(places)) == len(places)
+        positions = [next(i for i, frame in enumerate(source) if torch.equal(frame, new)) for new in run]
+        assert len(set(positions)) == len(positions)
 
 
 @pytest.mark.parametrize("overlap", [-1, 5])

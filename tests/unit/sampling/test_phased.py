@@ -43,13 +43,13 @@ def test_evaluations_of_an_extension(conditioning, noise, prior, segments, gamma
     frames = segments * FRAMES
     video = extended(conditional, denoise, trajectory, prior, frames=frames, gamma=gamma, joins=joins, batch=3)
     counted = evaluations(timeline_of(joins, frames), steps=steps, gamma=gamma)
-    later = steps - math.floor(Fraction(str(gamma)) * steps)
+    left = steps - math.floor(Fraction(str(gamma)) * steps)
     assert sum(seen) == steps + counted and sum(in_network) == 2 * (steps + counted) - 1
     assert video.shape == (frames, 4, 8, 8)
     if joins == RESTART:
-        assert counted == 1 + (segments - 1) * later
+        assert counted == 1 + (segments - 1) * left
     else:
-        assert 1 + (segments - 1) * later <= counted <= 1 + segments * later
+        assert 1 + (segments - 1) * left <= counted <= 1 + segments * left
 
 
 def test_evaluations_at_the_papers_settings():
@@ -95,7 +95,7 @@ def test_second_phase_visits_the_rest_of_the_schedule(gaussian, trajectory, prio
 
 
 def test_second_phase_starts_from_the_estimate_of_the_first_and_unit_noise(gaussian, trajectory, prior):
-    conditional, denoiser = gaussian(spread=0.01), gaussian()
+    conditional, denoiser = gaussian(deviation=0.01), gaussian()
     extended(conditional, denoiser, trajectory, prior, batch=3)
     [noisy], starts = conditional.inputs[0], denoiser.inputs[0]
     noise = (noisy - prior) / SIGMAS[6]

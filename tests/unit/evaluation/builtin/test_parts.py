@@ -129,9 +129,9 @@ def test_ablations_are_held_in_the_papers_order(parts):
 
     def video(animator, shot):
         asked.append(shot)
-        share = 0.0 if shot.flow is None else 0.9 if any(shot.flow is flow for flow in refined) else 0.6
-        share -= 0.2 * (not shot.strength_conditioned)
-        return share * truth(animator, shot) + (1 - share) * shot.image
+        weight = 0.0 if shot.flow is None else 0.9 if any(shot.flow is flow for flow in refined) else 0.6
+        weight -= 0.2 * (not shot.strength_conditioned)
+        return weight * truth(animator, shot) + (1 - weight) * shot.image
 
     parts.monkeypatch.setattr(parts.modules["table1"], "refine", refine)
     parts.video = video
