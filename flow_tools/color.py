@@ -112,7 +112,8 @@ def _strength_color(strength: float) -> tuple[int, int, int]:
     position = min(strength, 2.0)
     weak, one, strong = np.array([60, 130, 255]), np.array([60, 220, 90]), np.array([255, 70, 50])
     mixed = weak + (one - weak) * position if position <= 1 else one + (strong - one) * (position - 1)
-    return tuple(int(round(c)) for c in mixed)
+    red, green, blue = (int(round(c)) for c in mixed)
+    return red, green, blue
 
 
 SHIFT = 4  # OpenCV draws on a grid of 1/16 px

@@ -91,7 +91,7 @@ def _largest_weight(hinted: Tensor, sigma_px: float) -> Tensor:
     return torch.exp(-((distance / sigma_px) ** 2)).to(hinted.device)
 
 
-def _check(sparse, hints, sigma_px, threshold, mode, region) -> None:
+def _check(sparse: Tensor, hints: Tensor, sigma_px: float, threshold: float, mode: str, region: Tensor | None) -> None:
     check_flow(sparse, "sparse flow")
     if sparse.shape[0] != 1:
         raise ValueError(f"sparse flow: got {sparse.shape[0]} fields, allowed 1")

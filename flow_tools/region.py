@@ -1,5 +1,7 @@
 """The region that the arrow editor paints: where the picture may move."""
 
+from typing import TypeGuard
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -36,7 +38,7 @@ def parse_region(text: str) -> Tensor | None:
     return torch.from_numpy(pixels).float().view(1, 1, height, width)
 
 
-def _are_whole(values: object) -> bool:
+def _are_whole(values: object) -> TypeGuard[list[float]]:
     """As JSON has whole numbers, 2.0 among them."""
     return isinstance(values, list) and all(
         type(value) in (int, float) and 0 <= value < 1e16 and value == int(value) for value in values

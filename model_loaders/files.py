@@ -3,10 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+
+Network = Any  # a network of diffusers or transformers, which get config and layers at run time
+Module = TypeVar("Module", bound=nn.Module)
 
 SHOWN_KEYS = 5  # in an error message
 HEADER_LIMIT = 100_000_000  # bytes, of the format
@@ -98,7 +102,7 @@ def weight_files(folder: Path) -> list[Path]:
     raise ValueError(f"{folder}: no .safetensors weights" + (f" ({others} are never read)" if others else ""))
 
 
-def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | str, *, ignore: str = "") -> nn.Module:
+def load_strictly(module: Module, tensors: dict[str, Tensor], source: Path | str, *, ignore: str = "") -> Module:
     """Puts tensors into a module built on the "meta" device. ValueError naming source and keys where they do not fit.
 
     ignore: one key that old files have although the module rebuilds it.
@@ -119,7 +123,7 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | 
     return module
 
 
-def load_network(path: Path, format_tag: str, config_class: type, network_class: type) -> nn.Module:
+def load_network(path: Path, format_tag: str, config_class: Any, network_class: Callable[[Any], Module]) -> Module:
     """The network that one of the pack's own files has: its config rebuilds it, fp32, in main memory, no gradients.
 
     Raises ValueError naming the file and what does not fit.
@@ -139,7 +143,7 @@ def shorten(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN_KEYS]) + more
 
 
-def open_file(path: Path):
+def open_file(path: Path) -> safe_open:
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: only .safetensors files are read")
     try:

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import comfy.model_management as management
 import torch
@@ -35,11 +35,12 @@ def managed(module: nn.Module, on: torch.device | None = None) -> ModelPatcher:
     return ModelPatcher(resident, load_device=on or device(), offload_device=management.unet_offload_device())
 
 
-def unwrap(patcher: ModelPatcher) -> nn.Module:
+def unwrap(patcher: ModelPatcher) -> Any:
+    """The module of the class that `managed` was given."""
     return patcher.model.module
 
 
-def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[nn.Module]:
+def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[Any]:
     """Brings modules to the device, whole, making room for them and for memory_required bytes; returns them."""
     with LOADING:
         management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)

@@ -1,6 +1,7 @@
 """Flow refiner T: pix2pix from dense Gaussian flow to plausible flow (paper 3.2, after Isola et al. 2017)."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,8 +72,13 @@ class FlowRefiner(nn.Module):
             after = 2 + config.gates if i == 0 else widths[i - 1]
             self.up.append(nn.ConvTranspose2d(width if i == last else 2 * width, after, 4, stride=2, padding=1))
         self.up_norms = nn.ModuleList(nn.InstanceNorm2d(width, affine=True) for width in widths[:-1])
-        nn.init.normal_(self.up[0].weight, std=1e-3)
-        nn.init.zeros_(self.up[0].bias)
+        nn.init.normal_(self.outermost.weight, std=1e-3)
+        nn.init.zeros_(self.outermost.bias)
+
+    @property
+    def outermost(self) -> Any:
+        """The layer that gives the correction."""
+        return self.up[0]
 
     def forward(self, flow: Tensor, image: Tensor | None = None, hints: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """flow [B, 2, H, W] px/frame and image [B, 3, H, W] −1..1 → flow [B, 2, H, W] px/frame, of any size from 2×2.
@@ -97,7 +103,7 @@ class FlowRefiner(nn.Module):
         if hints is not None:
             features = hint_features(*hints, scale)
         x = torch.cat([seen, features] if image is None else [seen, image, features], dim=1)
-        x, padding = pad_to_multiple(x.to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect")
+        x, padding = pad_to_multiple(x.to(self.outermost.weight.dtype), 2**self.config.levels, mode="reflect")
         skips = []
         for i, down in enumerate(self.down):
             x = down(x if i == 0 else F.leaky_relu(x, 0.2))

@@ -12,7 +12,7 @@ from ..sampling.dual_clock import FREE, Anchor
 from .control import Control
 from .encode import embed_image, encode_image
 from .motion import EncodedMotion
-from .pictures import Pictures, draw_pictures
+from .pictures import draw_pictures
 from .settings import Settings
 from .still import Still
 
@@ -33,16 +33,17 @@ def choose_strength(
 ) -> MotionStrength:
     """manual: percent, or None for auto: eq. 8 of the field [N, 2, H, W], but a low motion_bucket_id where a dual clock
     moves things."""
-    if manual is None and field is None:
+    if manual is not None:
+        percent, source = manual, "set by hand"
+    elif field is None:
         report = f"no flow to measure, so the default motion_bucket_id = {MOTION_BUCKET_ID}"
         return MotionStrength(None, MOTION_BUCKET_ID, report)
-    if manual is None and dual_clock and not animator.has_adapter:
+    elif dual_clock and not animator.has_adapter:
         report = f"motion_bucket_id = {DUAL_CLOCK_BUCKET_ID}, the dual clock's own"
         return MotionStrength(None, DUAL_CLOCK_BUCKET_ID, report)
-    percent = strength_percent(field) if manual is None else manual
-    report = (
-        f"motion strength {percent:.0f} % ({'measured from the flow' if manual is None else 'set by hand'}) drives "
-    )
+    else:
+        percent, source = strength_percent(field), "measured from the flow"
+    report = f"motion strength {percent:.0f} % ({source}) drives "
     if animator.has_adapter:
         return MotionStrength(percent, MOTION_BUCKET_ID, report + f"the adapter {animator.adapter}")
     bucket = max(0, min(LARGEST_BUCKET_ID, round(percent)))
@@ -74,12 +75,13 @@ def condition(
     embedding = embed_image(animator, still.image)
     reference = encode_image(animator, pictures.reference).expand(frames, -1, -1, -1)
     anchor = None
-    if control.has_anchor:
+    if pictures.regions is not None:
+        moves, rests = pictures.regions
         target = encode_image(animator, pictures.still) * animator.scaling_factor
         if pictures.warped is not None:
             warped = encode_image(animator, pictures.warped) * animator.scaling_factor
-            target = torch.where(pictures.rests, target, warped)
-        anchor = Anchor(target.expand(frames, -1, -1, -1), levels(pictures, control))
+            target = torch.where(rests, target, warped)
+        anchor = Anchor(target.expand(frames, -1, -1, -1), levels(moves, rests, control))
     return Conditioning(
         image_embedding=embedding,
         reference=reference,
@@ -93,11 +95,11 @@ def condition(
     )
 
 
-def levels(pictures: Pictures, control: Control) -> Tensor:
+def levels(moves: Tensor, rests: Tensor, control: Control) -> Tensor:
     """[L, 1, h, w]: down to which noise level the estimate keeps to its anchor."""
-    level = torch.full(pictures.rests.shape, FREE)
+    level = torch.full(rests.shape, FREE)
     if control.still is not None:
-        level = level.masked_fill(pictures.rests, control.still)
+        level = level.masked_fill(rests, control.still)
     if control.strong is not None:
-        level = level.masked_fill(pictures.moves, control.strong)
+        level = level.masked_fill(moves, control.strong)
     return level

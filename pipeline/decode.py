@@ -57,7 +57,7 @@ def decode(
 
 
 def decoded(
-    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None
+    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step: Callable | None = None
 ) -> Iterator[Tensor]:
     """Scaled latents [N, c, h, w] → frames [n, 3, H, W], about −1..1, a segment at a time; see `decode`.
 

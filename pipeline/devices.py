@@ -81,11 +81,14 @@ def denoiser_of_windows(
 
 def in_turns(workers: Sequence[Worker], evaluate: Callable, asked: Sequence[tuple]) -> Iterator:
     """evaluate(animator, *one) of each one asked, in order; the workers take turns, each in its thread."""
-    if workers[0].thread is None:
+    threads = [worker.thread for worker in workers if worker.thread is not None]
+    if not threads:
         yield from (evaluate(workers[0].animator, *one) for one in asked)
         return
-    turns = [workers[i % len(workers)] for i in range(len(asked))]
-    futures = [turn.thread.submit(evaluate, turn.animator, *one) for turn, one in zip(turns, asked, strict=True)]
+    turns = itertools.cycle(zip(threads, workers, strict=True))
+    futures = [
+        thread.submit(evaluate, worker.animator, *one) for one, (thread, worker) in zip(asked, turns, strict=False)
+    ]
     try:
         yield from (future.result() for future in futures)
     finally:

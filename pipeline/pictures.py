@@ -19,8 +19,7 @@ class Pictures:
     still: Tensor  # [1, 3, H', W']
     reference: Tensor  # [L, 3, H', W'] the still warped along the flow, or [1, 3, H', W'] to be repeated
     warped: Tensor | None = None  # [L, 3, H', W'] what moves is anchored to; None: it is not
-    moves: Tensor | None = None  # bool [L, 1, h, w] of the latents' grid
-    rests: Tensor | None = None  # the same; None: nothing is anchored
+    regions: tuple[Tensor, Tensor] | None = None  # what moves, what rests: bool [L, 1, h, w]; None: nothing is anchored
 
 
 def draw_pictures(
@@ -35,14 +34,14 @@ def draw_pictures(
 ) -> Pictures:
     """noise [1, 3, H', W'], already scaled, is added to every picture of the reference, as diffusers does."""
     image, reference = still.padded, still.padded
-    if control.warped:
+    if control.warped and motion is not None:
         reference = reference_video(image, motion.padded, frames, loop=loop)
-    if not control.has_anchor:
+    if not control.has_anchor or motion is None:
         return Pictures(image, reference + noise)
     device = memory.device()
     picture = image if control.strong is not None else image[:, :0]  # without it only the regions matter
     warped, moving, uncovered = (
         part.cpu() for part in warped_still(picture.to(device), motion.padded.to(device), frames, loop=loop)
     )
-    moves, rests = regions(moving, uncovered, latent_factor)
-    return Pictures(image, reference + noise, None if control.strong is None else warped, moves, rests)
+    anchored = regions(moving, uncovered, latent_factor)
+    return Pictures(image, reference + noise, None if control.strong is None else warped, anchored)

@@ -15,7 +15,7 @@ from ..model_loaders.refiner import Refiner
 def refine(
     refiner: Refiner,
     flow: Tensor,
-    image: Tensor,
+    image: Tensor | None,
     *,
     hints: tuple[Tensor, Tensor] | None = None,
     region: Tensor | None = None,
@@ -30,7 +30,7 @@ def refine(
     """
     (network,) = memory.load(refiner.network)
     device = memory.device()
-    picture = image.to(device) if network.config.image_conditioned else None
+    picture = None if image is None or not network.config.image_conditioned else image.to(device)
     shown = tuple(part.to(device) for part in hints) if hints is not None and network.config.hints else None
     refined = []
     for i, field in enumerate(flow.split(1)):

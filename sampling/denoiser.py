@@ -5,10 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .animate import Denoise
 from .conditioning import Conditioning
 
 
-def make_denoiser(network: nn.Module, conditioning: Conditioning, *, count: Callable | None = None) -> Callable:
+def make_denoiser(
+    network: nn.Module, conditioning: Conditioning, *, count: Callable[[int], None] | None = None
+) -> Denoise:
     """denoise(x [K, L, c, h, w] float32, sigma [] or [K]) -> x0 like x.
 
     `network` has MotionUNet.forward's signature and predicts v; the conditioning lies on its device. `count(K)` is

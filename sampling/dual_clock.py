@@ -9,7 +9,6 @@ exact for a constant estimate (Euler, Heun, DPM++ and others, their history incl
 paper puts there after each step.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.warp import accumulate_forward, forward_splat, reference_video
+from .animate import Denoise
 
 MOVING_PX = 2.0  # what travels less in the whole segment, a quarter of SVD's latent, stands still
 COVERED = 0.5  # fraction of a latent's pixels that must move for the latent to move
@@ -36,7 +36,7 @@ class Anchor:
         return Anchor(self.target.to(device), self.level.to(device))
 
 
-def anchored(denoise: Callable, anchor: Anchor | None) -> Callable:
+def anchored(denoise: Denoise, anchor: Anchor | None) -> Denoise:
     """denoise(x [K, L, c, h, w], sigma [] or [K]) -> x0, the anchor's target where sigma is above its level."""
     if anchor is None:
         return denoise
@@ -74,7 +74,8 @@ def fill_nearest(frame: Tensor, hole: Tensor) -> Tensor:
     empty = (hole > 0).numpy(force=True).astype(np.uint8)
     if not empty.any() or empty.all():
         return frame
-    _, labels = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, found = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    labels = np.asarray(found, dtype=np.int64)
     nearest = np.zeros(labels.max() + 1, dtype=np.int64)  # label -> index of its pixel
     nearest[labels[empty == 0]] = np.flatnonzero(empty == 0)
     index = torch.from_numpy(nearest[labels].ravel()).to(frame.device)

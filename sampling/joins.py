@@ -57,7 +57,7 @@ class Timeline:
         if fading.any():
             grid = min(values.shape[-2:], self.time_offset.shape[-2:])
             two = (older[fading], newer[fading])
-            mixed[fading] = keep_contrast(mixed[fading], *two, weight[fading], grid=grid)
+            mixed[fading] = keep_contrast(mixed[fading], *two, weight[fading], grid=(grid[0], grid[1]))
         return mixed
 
     def mean(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
@@ -77,8 +77,8 @@ class Timeline:
                 found.append(values[frame])
                 continue
             finer = values.shape[-1] > self.time_offset.shape[-1]  # pictures: no edges where the time offset changes
-            mode = {"mode": "bilinear", "align_corners": False} if finer else {"mode": "nearest"}
-            time_offset = F.interpolate(self.time_offset[number].float()[:, None], size=values.shape[-2:], **mode)
+            time_offset = self.time_offset[number].float()[:, None]
+            time_offset = F.interpolate(time_offset, size=values.shape[-2:], mode="bilinear" if finer else "nearest")
             index = (frame.view(-1, 1, 1, 1) + time_offset).expand(-1, *values.shape[1:])
             below = values.gather(0, index.long())
             found.append(torch.lerp(below, values.gather(0, index.ceil().long()), index.frac()) if finer else below)
@@ -194,7 +194,7 @@ def local_moments(values: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor
     return mean, (around(values.square().mean(1, keepdim=True)) - mean.square().mean(1, keepdim=True)).clamp_min(0)
 
 
-def random_time_offsets(change: Tensor, max_time_offset: int, generator: torch.Generator) -> Tensor:
+def random_time_offsets(change: Tensor, max_time_offset: int, generator: torch.Generator | None) -> Tensor:
     """A smooth random field [h, w] of 0..max_time_offset frames, an equal part of the sum of `change` each."""
     noise = torch.randn((1, 1, GRID, GRID), generator=generator)
     smooth = F.interpolate(noise, size=change.shape, mode="bicubic", align_corners=True).flatten()

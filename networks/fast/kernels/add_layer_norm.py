@@ -1,5 +1,7 @@
 """Sums and the layer norm of them in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -82,7 +84,10 @@ class AddLayerNorm(Function):
     """(x + add + before, LayerNorm(that + after))."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps, add, before, after):
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, add: Tensor | None, before: Tensor | None,
+        after: Tensor | None,
+    ) -> tuple[Tensor | None, Tensor]:  # fmt: skip
         x = x.contiguous()
         channels = x.shape[-1]
         rows = x.numel() // channels
@@ -104,7 +109,7 @@ class AddLayerNorm(Function):
         return (total if changed else None), out
 
     @staticmethod
-    def backward(ctx, of_total, of_out):
+    def backward(ctx: Any, of_total: Tensor | None, of_out: Tensor | None) -> tuple[Tensor | None, ...]:
         total, weight, after = ctx.saved_tensors
         samples, channels = len(total), total.shape[-1]
         run = total.numel() // samples // channels

@@ -1,5 +1,7 @@
 """Attention over frames in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -56,7 +58,7 @@ def attend_over_frames_gradient(
 
 class AttendOverFrames(Function):
     @staticmethod
-    def forward(ctx, query, key, value, heads):
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
         query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         batch, frames, positions, channels = query.shape
         head, size = channels // heads, max(16, power_of_two(frames))
@@ -70,7 +72,7 @@ class AttendOverFrames(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value = ctx.saved_tensors
         gradients = [torch.empty_like(query) for _ in range(3)]
         attend_over_frames_gradient[ctx.grid](

@@ -1,5 +1,7 @@
 """Gated GELU in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -56,7 +58,7 @@ class GatedGelu(Function):
     """First half · GELU(second half) of x + bias."""
 
     @staticmethod
-    def forward(ctx, x, bias):
+    def forward(ctx: Any, x: Tensor, bias: Tensor | None) -> Tensor:
         x = x.contiguous()
         channels = x.shape[-1] // 2
         rows = x.numel() // x.shape[-1]
@@ -71,7 +73,7 @@ class GatedGelu(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, bias = ctx.saved_tensors
         channels = x.shape[-1] // 2
         rows = x.numel() // x.shape[-1]

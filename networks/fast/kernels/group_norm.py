@@ -1,5 +1,7 @@
 """Group norm with an activation in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -158,7 +160,10 @@ class GroupNorm(Function):
     """activation(GroupNorm(x + shift)), x [N, …, C], shift [M, C]."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, shift, groups, eps, activation, slope):
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, eps: float,
+        activation: str, slope: float,
+    ) -> Tensor:  # fmt: skip
         x = x.contiguous()
         samples, channels = len(x), x.shape[-1]
         rows, group = x.numel() // samples // channels, channels // groups
@@ -186,7 +191,7 @@ class GroupNorm(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, scale, offset = ctx.saved_tensors
         gradient = gradient.contiguous()
         samples, channels = scale.shape

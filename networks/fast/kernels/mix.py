@@ -1,5 +1,7 @@
 """A weighted sum in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -71,7 +73,16 @@ class Mix(Function):
     """x + s (y + z + bias), or with blend (1 − s) x + s (y + z + bias); s = sigmoid(sign · factor), or 1."""
 
     @staticmethod
-    def forward(ctx, x, y, z, bias, factor, sign, blend):
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        z: Tensor | None,
+        bias: Tensor | None,
+        factor: Tensor | None,
+        sign: int,
+        blend: bool,
+    ) -> Tensor:
         x, y = x.contiguous(), y.contiguous()
         z = z if z is None else z.contiguous()
         channels = x.shape[-1]
@@ -91,7 +102,7 @@ class Mix(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         gradient = gradient.contiguous()
         channels, blend = gradient.shape[-1], ctx.options["BLEND"]
         rows = gradient.numel() // channels
