@@ -88,7 +88,7 @@ def graph(still: str, **changes) -> dict:
 
 def changed(prompt: dict, **changes) -> dict:
     prompt = copy.deepcopy(prompt)
-    for place, value in changes.items():
-        node, name = place.split("__")
+    for field, value in changes.items():
+        node, name = field.split("__")
         prompt[node]["inputs"][name] = value
     return prompt
