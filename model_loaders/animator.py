@@ -18,7 +18,7 @@ from .files import Network, load_strictly, read_json, read_tensors, weight_files
 from .svd_checkpoint import SCHEDULE, load_checkpoint
 
 if TYPE_CHECKING:
-    from ..networks.animator import MotionUNet
+    from ..networks.motion_unet import MotionUNet
 
 SVD_FPS = 7  # diffusers' default for SVD
 RHO = 7.0  # Karras et al.; diffusers has no key for it
@@ -174,7 +174,7 @@ def load_clip(folder: Path, dtype: torch.dtype) -> Network:
 
 
 def join(unet: Network, adapter: Path | None, dtype: torch.dtype) -> MotionUNet:
-    from ..networks.animator import MotionUNet
+    from ..networks.motion_unet import MotionUNet
 
     if adapter is None:
         return MotionUNet(unet)

@@ -8,7 +8,7 @@ import torch
 from comfy.model_sampling import V_PREDICTION, ModelSamplingContinuousEDM
 from torch import Tensor
 
-from ..sampling.animate import euler
+from ..sampling.trajectory import euler
 from .types import LARGEST_SEED
 
 POST_CFG = "sampler_post_cfg_function"

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..flow_tools.convention import crop_padding
 from ..model_loaders import memory
-from ..sampling.animate import extension_noise, first_state, seed_after
 from ..sampling.direct import direct
 from ..sampling.free_noise import free_noise, reschedule_noise
 from ..sampling.gen_l_video import gen_l_video
+from ..sampling.trajectory import extension_noise, first_state, seed_after
 from ..sampling.windows import window_starts
 from .animate import Animation
 from .decode import decode

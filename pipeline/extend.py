@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from ..model_loaders import memory
-from ..sampling.animate import extension_noise
 from ..sampling.conditioning import Conditioning
 from ..sampling.joins import Timeline, plan_joins
 from ..sampling.phased import evaluations, extend
 from ..sampling.schedule import phase_boundary
+from ..sampling.trajectory import extension_noise
 from .animate import Animation
 from .denoise import activation_bytes, denoisers
 from .devices import Worker, denoiser_of_windows

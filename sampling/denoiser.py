@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .animate import Denoise
 from .conditioning import Conditioning
+from .trajectory import Denoise
 
 
 def make_denoiser(

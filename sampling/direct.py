@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .animate import Denoise, Sampler, euler, run
+from .trajectory import Denoise, Sampler, euler, run
 
 
 @torch.no_grad()

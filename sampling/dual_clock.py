@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.warp import accumulate_forward, forward_splat, reference_video
-from .animate import Denoise
+from .trajectory import Denoise
 
 MOVING_PX = 2.0  # what travels less in the whole segment, a quarter of SVD's latent, stands still
 COVERED = 0.5  # fraction of a latent's pixels that must move for the latent to move

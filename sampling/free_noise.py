@@ -8,7 +8,7 @@ fused with the same weights. It costs more evaluations than the paper's: every w
 import torch
 from torch import Tensor
 
-from .animate import Sampler, euler, run
+from .trajectory import Sampler, euler, run
 from .windows import DenoiseWindows, averaged
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .animate import Sampler, euler, run
+from .trajectory import Sampler, euler, run
 from .windows import DenoiseWindows, averaged
 
 

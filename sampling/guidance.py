@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .animate import Denoise
 from .conditioning import Conditioning
 from .denoiser import make_denoiser
+from .trajectory import Denoise
 
 
 def guidance_scales(minimum: float, maximum: float, frames: int) -> Tensor:

@@ -5,9 +5,9 @@ import itertools
 import torch
 from torch import Tensor
 
-from .animate import Denoise, Sampler, Trajectory, euler, run
 from .joins import Timeline
 from .schedule import phase_boundary
+from .trajectory import Denoise, Sampler, Trajectory, euler, run
 from .windows import DenoiseWindows
 
 

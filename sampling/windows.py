@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .animate import Denoise
+from .trajectory import Denoise
 
 # (windows, sigma [], starts) -> estimates x0, windows and estimates [L, c, h, w] on the CPU
 DenoiseWindows = Callable[[Sequence[Tensor], Tensor, Sequence[int]], Sequence[Tensor]]

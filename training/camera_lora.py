@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
 from ..model_loaders.files import shorten
-from ..networks.animator import MotionUNet
+from ..networks.motion_unet import MotionUNet
 from .data.batches import FULL, draw_batch
 from .data.clip_filters import border_motion, static_camera
 from .data.latent_files import StoredClips

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from ..networks.animator import MotionUNet
+from ..networks.motion_unet import MotionUNet
 from .data.batches import draw_batch
 from .data.latents import FLOW_FACTOR, FLOW_SIZE, LatentClips
 from .loop.arguments import parse_arguments

@@ -7,12 +7,12 @@ from pathlib import Path
 from torch import Tensor
 
 from ...model_loaders import memory
-from ..animations import load_models, settings_of
 from ..metrics.learned import Learned
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_sheet, write_strip
 from ..output.results import Bar, Results
 from ..paper.figure7 import GROWING, fraction_growing, in_words, key_of, measure
+from ..shots import load_models, settings_of
 
 
 def run(arguments: Namespace) -> list[Bar]:

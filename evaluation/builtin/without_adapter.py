@@ -14,13 +14,13 @@ from ...flow_tools.arrows import MotionArrows
 from ...flow_tools.estimate import estimate_flow
 from ...model_loaders import locations
 from ...pipeline.animate_still import motion_of_arrows
-from ..animations import Shot, load_models, measured, settings_of
 from ..inputs.arrow_sets import arrow_sets, region_around
 from ..inputs.held_out import held_out_stills
 from ..metrics.arrow_obedience import control_figures
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_sheet, write_strip
 from ..output.results import Bar, Results
+from ..shots import Shot, load_models, measured, settings_of
 
 LEAST_COSINE = 0.8
 MOST_MOTION_PX = 0.25  # px/frame, outside of the painted region

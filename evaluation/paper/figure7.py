@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ...flow_tools.estimate import estimate_flow
 from ...model_loaders import locations, memory
-from ..animations import Models, Shot, load_models, measured, settings_of
 from ..inputs.held_out import held_out_stills
 from ..metrics import learned
 from ..metrics.dynamic_degree import dynamic_degree
@@ -18,6 +17,7 @@ from ..metrics.mean_length import mean_length
 from ..options import add_paper, at_least
 from ..output.publish import device_name, publish
 from ..output.results import Results, digest_without_lora
+from ..shots import Models, Shot, load_models, measured, settings_of
 from .means import mean
 
 PERCENTS = (0, 50, 100, 200, 300, 400)

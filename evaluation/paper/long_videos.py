@@ -24,7 +24,6 @@ from ...pipeline.settings import DIRECT, METHODS, BaselineSettings, ExtendSettin
 from ...sampling import phased
 from ...sampling.joins import JOINS, PING_PONG, Timeline
 from ...sampling.windows import window_starts
-from ..animations import Models, Shot, flow_of, inputs_of, load_models, planned
 from ..inputs.arrow_sets import arrow_sets
 from ..inputs.held_out import chosen, held_out_stills, resized
 from ..metrics import learned
@@ -39,6 +38,7 @@ from ..metrics.sharpness_in_joins import sharpness_in_joins
 from ..options import add_clips, add_paper, at_least
 from ..output.publish import device_name
 from ..output.results import Results, digest_without_lora
+from ..shots import Models, Shot, flow_of, inputs_of, load_models, planned
 from .means import fvd, mean
 
 OURS = "ours, "

@@ -13,7 +13,6 @@ from ...flow_tools.strength import strength_percent
 from ...model_loaders import locations, memory
 from ...pipeline.refine import refine
 from ...training.data.hints import draw_hints
-from ..animations import Models, Shot, load_models, measured, settings_of
 from ..inputs.held_out import flows_of, held_out_clips
 from ..metrics import learned
 from ..metrics.dynamic_degree import dynamic_degree
@@ -23,6 +22,7 @@ from ..metrics.likeness import likeness
 from ..options import add_clips, add_paper
 from ..output.publish import device_name, publish
 from ..output.results import Results, digest_without_lora
+from ..shots import Models, Shot, load_models, measured, settings_of
 from .means import fvd, mean
 
 FULL, NO_REFINER, NO_FIELDS, NO_STRENGTH = "full", "without refiner", "without motion fields", "without strength"

@@ -13,22 +13,22 @@ from torch import Tensor, nn
 
 from ...model_loaders import memory
 from ...model_loaders.animator import Animator
-from ...networks.animator import MotionUNet
 from ...networks.fast import accelerate
 from ...networks.fast.single_token import SingleTokenAttention
 from ...networks.fast.transfer import one_behind
+from ...networks.motion_unet import MotionUNet
 from ...pipeline.animate_still import animate_still
 from ...pipeline.extend import extend_animation
 from ...pipeline.frames import frames_of
 from ...pipeline.plan import plan
 from ...pipeline.settings import ExtendSettings, Settings
-from ...sampling.animate import animate, extension_noise
 from ...sampling.conditioning import Conditioning
 from ...sampling.denoiser import make_denoiser
 from ...sampling.guidance import guidance_scales, guided, guided_in_one_pass
 from ...sampling.joins import RESTART, plan_joins
 from ...sampling.phased import extend
 from ...sampling.schedule import karras_sigmas
+from ...sampling.trajectory import extension_noise, sample_trajectory
 from .compiled import CompiledNetwork
 from .models import SIGMAS, Models, as_animator
 from .plain_loop import plain_loop
@@ -209,7 +209,7 @@ class Bench:
         if way.plain:
             latents = plain_loop(conditional, denoise, start.noise, start.sigmas, prior, segments=segments, **common)
         else:
-            trajectory = animate(denoise, start.noise, start.sigmas)
+            trajectory = sample_trajectory(denoise, start.noise, start.sigmas)
             stages.end("first segment")
 
             def denoise_windows(windows, sigma, starts):

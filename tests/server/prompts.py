@@ -20,7 +20,7 @@ def write_tiny_models(models):
     from safetensors.torch import save_file
     from tiny import seeded, tiny_pipeline_folder, tiny_unet
 
-    from driftfield.networks.animator import AdapterConfig, MotionAdapter
+    from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter
     from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 
     tiny_pipeline_folder(models / "diffusers" / "tiny")

@@ -15,7 +15,7 @@ TOLERANCE = 1e-4  # largest error ÷ largest value
 
 @torch.no_grad()
 def ours(unet, vae, clip, inputs):
-    from driftfield.networks.animator import MotionUNet
+    from driftfield.networks.motion_unet import MotionUNet
     from driftfield.sampling.conditioning import Conditioning
     from driftfield.sampling.denoiser import make_denoiser
 

@@ -51,7 +51,7 @@ def test_more_devices_than_there_are_fail_before_anything_runs(nodes):
 
 
 def test_an_extension_draws_other_numbers_than_its_segment(nodes):
-    from driftfield.sampling.animate import extension_noise
+    from driftfield.sampling.trajectory import extension_noise
 
     for seed in (0, 7, 2**64 - 1):
         own = torch.randn(200_000, generator=torch.Generator().manual_seed(seed))

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from driftfield.flow_tools.warp import reference_video
-from driftfield.sampling.animate import animate
 from driftfield.sampling.dual_clock import FREE, Anchor, anchored, fill_nearest, regions, warped_still
 from driftfield.sampling.schedule import karras_sigmas
+from driftfield.sampling.trajectory import sample_trajectory
 
 SHAPE = (5, 4, 8, 8)
 SIGMAS = karras_sigmas(20, sigma_min=0.002, sigma_max=75)
@@ -36,7 +36,7 @@ def time_to_move(denoise, x, sigmas, noise, anchor):
 
 
 def test_anchoring_the_estimate_is_putting_back_the_state(gaussian, noise, target, anchor):
-    got = animate(anchored(gaussian(), anchor), noise, SIGMAS, start=target)
+    got = sample_trajectory(anchored(gaussian(), anchor), noise, SIGMAS, start=target)
     expected = time_to_move(gaussian(), (target + SIGMAS[0] * noise)[None], SIGMAS, noise, anchor)[0]
     torch.testing.assert_close(got.latents, expected, atol=1e-4, rtol=1e-4)
     for sigma, state in zip(SIGMAS, got.states, strict=True):
@@ -51,7 +51,7 @@ def test_anchoring_the_estimate_is_putting_back_the_state(gaussian, noise, targe
 def test_other_samplers_stay_on_the_anchored_line_history_included(
     comfy_sampling, gaussian, noise, target, anchor, name
 ):
-    trajectory = animate(
+    trajectory = sample_trajectory(
         anchored(gaussian(), anchor), noise, SIGMAS, start=target, sampler=getattr(comfy_sampling, name)
     )
     for sigma, state in zip(SIGMAS, trajectory.states, strict=True):
@@ -63,7 +63,7 @@ def test_other_samplers_stay_on_the_anchored_line_history_included(
 
 def test_nothing_anchored_changes_nothing(gaussian, noise, target):
     free = Anchor(target, torch.full((5, 1, 8, 8), FREE))
-    a, b = animate(gaussian(), noise, SIGMAS), animate(anchored(gaussian(), free), noise, SIGMAS)
+    a, b = sample_trajectory(gaussian(), noise, SIGMAS), sample_trajectory(anchored(gaussian(), free), noise, SIGMAS)
     assert torch.equal(a.latents, b.latents)
     denoise = gaussian()
     assert anchored(denoise, None) is denoise

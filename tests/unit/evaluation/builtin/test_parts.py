@@ -25,13 +25,13 @@ def parts(comfy_base, monkeypatch, tmp_path):
     """The parts without networks: run(part) gives its bars by name, and `video` makes an animation of a shot."""
     import importlib
 
-    from driftfield.evaluation import animations
+    from driftfield.evaluation import shots
 
     names = ("autoencoder", "reconstruction", "ablations", "refiner", "strength_response", "camera")
     modules = {name: importlib.import_module(f"driftfield.evaluation.builtin.{name}") for name in names}
     for name in ("table1", "figure7"):  # what ablations and strength_response measure with
         modules[name] = importlib.import_module(f"driftfield.evaluation.paper.{name}")
-    models = animations.Models(Named("plain"), SimpleNamespace())
+    models = shots.Models(Named("plain"), SimpleNamespace())
     made = SimpleNamespace(modules=modules, shots={}, video=None, out=tmp_path)
     for module in modules.values():
         for name, value in (
@@ -42,9 +42,9 @@ def parts(comfy_base, monkeypatch, tmp_path):
         ):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(animations, "batch_size", lambda *_: 1)
-    monkeypatch.setattr(animations, "planned", lambda animator, shot, settings: (animator, shot))
-    monkeypatch.setattr(animations, "animate_together", lambda animator, plans: [made.video(*plan) for plan in plans])
+    monkeypatch.setattr(shots, "batch_size", lambda *_: 1)
+    monkeypatch.setattr(shots, "planned", lambda animator, shot, settings: (animator, shot))
+    monkeypatch.setattr(shots, "animate_together", lambda animator, plans: [made.video(*plan) for plan in plans])
 
     def run(part: str) -> dict:
         (tmp_path / "index.json").write_text("{}", encoding="utf-8")

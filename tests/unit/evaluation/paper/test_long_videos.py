@@ -19,7 +19,7 @@ def methods(comfy_base):
 
 @pytest.fixture(scope="module")
 def models(comfy_base, loaders, tiny_folder, tiny_adapters):
-    from driftfield.evaluation.animations import Models
+    from driftfield.evaluation.shots import Models
 
     return Models(loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto"), None)
 

@@ -88,7 +88,7 @@ def first_state(noise: Tensor, sigma: Tensor, start: Tensor | None = None) -> Te
 
 
 @torch.no_grad()
-def animate(
+def sample_trajectory(
     denoise: Denoise,
     noise: Tensor,
     sigmas: Tensor,

@@ -1,4 +1,4 @@
-"""The animator: SVD's UNet joined with motion attention (eq. 4) and motion strength (eq. 8)."""
+"""SVD's UNet joined with motion attention (eq. 4) and motion strength (eq. 8)."""
 
 import re
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The animator: an untrained adapter changes nothing, motion, frames, gradients, configs."""
+"""MotionUNet: an untrained adapter changes nothing, motion, frames, gradients, configs."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 
-from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet, fit_frames
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet, fit_frames
 
 SIZE = 64  # px; latents are an eighth
 

@@ -24,8 +24,8 @@ from ..pipeline.motion import encode_motion
 from ..pipeline.plan import Plan, plan
 from ..pipeline.settings import Settings
 from ..pipeline.still import prepare_still
-from ..sampling.animate import euler, first_state, run
 from ..sampling.conditioning import stacked
+from ..sampling.trajectory import euler, first_state, run
 from .output.results import digest, digest_without_lora
 
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
