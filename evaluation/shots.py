@@ -19,7 +19,7 @@ from ..model_loaders.refiner import Refiner, manage_refiner
 from ..pipeline.animate_still import motion_of_arrows
 from ..pipeline.decode import decode
 from ..pipeline.denoise import activation_bytes, denoisers
-from ..pipeline.frames import warped_still
+from ..pipeline.frames import backward_warped_still
 from ..pipeline.motion import encode_motion
 from ..pipeline.plan import Plan, plan
 from ..pipeline.settings import Settings
@@ -129,7 +129,7 @@ def animate_together(animator: Animator, plans: Sequence[Plan]) -> list[Tensor]:
     frames = latents.shape[1]
     videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
     videos = [crop_padding(video, first.still.padding) for video in videos]
-    stills = map(warped_still, plans)
+    stills = map(backward_warped_still, plans)
     return [
         (video if still is None else restore_detail(video, still)).clamp(-1, 1)
         for video, still in zip(videos, stills, strict=True)

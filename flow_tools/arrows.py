@@ -98,7 +98,7 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
         return MotionArrows((), width, height)
     if text[0] not in "{[":
         return _from_tracks(_tracks_from_csv(text), width, height)
-    data = read_json(text)
+    data = parse_json(text)
     if isinstance(data, dict):
         return _from_editor(data, width, height)
     return _from_tracks(_tracks_from_list(data), width, height)
@@ -176,7 +176,7 @@ def within_limits(text: str) -> str:
     return text
 
 
-def read_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """What the JSON says; single quotes count as double. ValueError where it is none, or says NaN or Infinity."""
     try:
         return _loads(text)

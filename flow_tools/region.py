@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrows import SPACE, read_json, short, within_limits
+from .arrows import SPACE, parse_json, short, within_limits
 
 MAX_SIDE = 4096
 
@@ -19,7 +19,7 @@ def parse_region(text: str) -> Tensor | None:
     not two whole numbers 1..4096, runs that are not whole numbers of 0 or more, or that do not make w * h pixels.
     """
     text = within_limits(text).strip(SPACE)
-    data = read_json(text) if text.startswith("{") else {}
+    data = parse_json(text) if text.startswith("{") else {}
     region = data.get("region")
     if region is None:
         return None

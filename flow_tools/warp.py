@@ -127,7 +127,7 @@ def _displacement_to_end(flow: Tensor) -> Tensor:
 
 
 def _step_back(step: Tensor, displacement: Tensor) -> Tensor:
-    """Displacement to the place q one step earlier of what is now at p + displacement: q + F(q) = p + displacement."""
+    """Displacement to the point q one step earlier of what is now at p + displacement: q + F(q) = p + displacement."""
     earlier = displacement - backward_warp(step, displacement)
     for _ in range(INVERSION_STEPS - 1):
         earlier = displacement - backward_warp(step, earlier)

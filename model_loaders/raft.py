@@ -54,7 +54,7 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
     """Through ComfyUI's loader, which takes tensors alone: nothing in the file is run."""
     try:
         tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
-    except Exception as error:  # PyTorch raises what the broken place happens to raise
+    except Exception as error:  # PyTorch raises whatever the broken part makes it raise
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
             f"{path}: not readable as weights ({said}): it is damaged, a web page, or holds more than tensors; "

@@ -146,7 +146,7 @@ def check_kind(path: Path, shapes: Shapes) -> None:
         raise ValueError(f"{path}: this is {found}; {NEEDED}")
 
 
-def frames_of(stem: str) -> int:
+def trained_frames(stem: str) -> int:
     """14 or 25 frames have the same tensors: 25 where the file's name has "xt" in it (svd_xt, img2vidXt), else 14."""
     return FRAMES_XT if "xt" in stem.lower() else FRAMES
 
@@ -172,7 +172,7 @@ def unet_config(shapes: Shapes, stem: str) -> dict:
         "layers_per_block": stride - 1,
         "cross_attention_dim": shapes[f"{UNET}middle_block.1.transformer_blocks.0.attn2.to_k.weight"][1],
         "num_attention_heads": [width // HEAD for width in widths],
-        "num_frames": frames_of(stem),
+        "num_frames": trained_frames(stem),
     }
 
 

@@ -219,5 +219,5 @@ def echo(images: Tensor, text: str = "") -> dict:
 
 
 def saved(images: Tensor) -> list:
-    """Where in ComfyUI's temporary folder pictures [B, H, W, 3] 0..1 lie now, as the front end wants to be told."""
+    """Where in ComfyUI's temporary folder pictures [B, H, W, 3] 0..1 lie now, as the front end expects it."""
     return ui.ImageSaveHelper.save_images(images, "driftfield", io.FolderType.temp, cls=None, compress_level=1)

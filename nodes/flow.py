@@ -29,7 +29,7 @@ from .types import (
 
 CATEGORY = "Driftfield/flow"
 FLOW = "Optical flow in pixels per frame."
-METHODS = ["dis", "raft"]
+ESTIMATORS = ["dis", "raft"]
 FlowModelSocket = io.Custom("OPTICAL_FLOW")  # ComfyUI's own: a ModelPatcher around torchvision's RAFT
 PREVIEWS = ["color", "arrows"]
 
@@ -183,7 +183,7 @@ class EstimateFlow(io.ComfyNode):
                 io.Image.Input("images", tooltip="Frames of the driving video, 2 or more, in order."),
                 io.Combo.Input(
                     "method",
-                    options=METHODS,
+                    options=ESTIMATORS,
                     default="dis",
                     tooltip="dis: OpenCV's DIS, quick, needs nothing. raft: torchvision's RAFT (large), finer, needs "
                     "its weights: models/driftfield/raft_large.safetensors, or raft_large*.safetensors or "
@@ -211,7 +211,7 @@ class EstimateFlow(io.ComfyNode):
 
         if optical_flow_model is not None:
             raft = load_core_model(optical_flow_model)
-        elif choice(method, METHODS, "method") == "dis":
+        elif choice(method, ESTIMATORS, "method") == "dis":
             return io.NodeOutput(Motion(estimate_flow(frames, on_step=on_step)))
         else:
             (raft,) = memory.load(load_raft())

@@ -22,7 +22,7 @@ DUAL_CLOCK_BUCKET_ID = 17  # Time-to-Move's: the motion comes from the warped st
 
 
 @dataclass(frozen=True)
-class MotionStrength:
+class ChosenStrength:
     percent: float | None  # for the adapter; None: there is none
     motion_bucket_id: int
     report: str  # what was done, in words
@@ -30,24 +30,24 @@ class MotionStrength:
 
 def choose_strength(
     animator: Animator, field: Tensor | None, manual: float | None, *, dual_clock: bool = False
-) -> MotionStrength:
+) -> ChosenStrength:
     """manual: percent, or None for auto: eq. 8 of the field [N, 2, H, W], but a low motion_bucket_id where a dual clock
     moves things."""
     if manual is not None:
         percent, source = manual, "set by hand"
     elif field is None:
         report = f"no flow to measure, so the default motion_bucket_id = {MOTION_BUCKET_ID}"
-        return MotionStrength(None, MOTION_BUCKET_ID, report)
+        return ChosenStrength(None, MOTION_BUCKET_ID, report)
     elif dual_clock and not animator.has_adapter:
         report = f"motion_bucket_id = {DUAL_CLOCK_BUCKET_ID}, the dual clock's own"
-        return MotionStrength(None, DUAL_CLOCK_BUCKET_ID, report)
+        return ChosenStrength(None, DUAL_CLOCK_BUCKET_ID, report)
     else:
         percent, source = strength_percent(field), "measured from the flow"
     report = f"motion strength {percent:.0f} % ({source}) drives "
     if animator.has_adapter:
-        return MotionStrength(percent, MOTION_BUCKET_ID, report + f"the adapter {animator.adapter}")
+        return ChosenStrength(percent, MOTION_BUCKET_ID, report + f"the adapter {animator.adapter}")
     bucket = max(0, min(LARGEST_BUCKET_ID, round(percent)))
-    return MotionStrength(None, bucket, report + f"motion_bucket_id = {bucket}: no adapter is loaded")
+    return ChosenStrength(None, bucket, report + f"motion_bucket_id = {bucket}: no adapter is loaded")
 
 
 def condition(
@@ -55,7 +55,7 @@ def condition(
     still: Still,
     motion: EncodedMotion | None,
     control: Control,
-    strength: MotionStrength,
+    strength: ChosenStrength,
     settings: Settings,
     *,
     frames: int,

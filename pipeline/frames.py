@@ -27,7 +27,7 @@ def frames_of(
     timeline, padding = animation.timeline, animation.plan.still.padding
     warped = None
     if detail > 0 and (timeline is not None or len(animation.latents) <= animation.segment_frames):
-        warped = warped_still(animation.plan)
+        warped = backward_warped_still(animation.plan)
         if warped is not None:  # a timeline's time offsets lie on the latents' grid
             warped = pad_to_multiple(warped, PAD)[0]
     first = 0
@@ -49,7 +49,7 @@ def frames_of(
 
 
 @torch.no_grad()
-def warped_still(plan: Plan) -> Tensor | None:
+def backward_warped_still(plan: Plan) -> Tensor | None:
     """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory; None without a flow."""
     if plan.motion is None:
         return None

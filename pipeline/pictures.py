@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
-from ..sampling.dual_clock import regions, warped_still
+from ..sampling.dual_clock import forward_warped_still, regions
 from .control import Control
 from .motion import EncodedMotion
 from .still import Still
@@ -41,7 +41,7 @@ def draw_pictures(
     device = memory.device()
     picture = image if control.strong is not None else image[:, :0]  # without it only the regions matter
     warped, moving, uncovered = (
-        part.cpu() for part in warped_still(picture.to(device), motion.padded.to(device), frames, loop=loop)
+        part.cpu() for part in forward_warped_still(picture.to(device), motion.padded.to(device), frames, loop=loop)
     )
     anchored = regions(moving, uncovered, latent_factor)
     return Pictures(image, reference + noise, None if control.strong is None else warped, anchored)

@@ -21,7 +21,7 @@ from ..flow_tools.warp import accumulate_forward, forward_splat, reference_video
 from .trajectory import Denoise
 
 MOVING_PX = 2.0  # what travels less in the whole segment, a quarter of SVD's latent, stands still
-COVERED = 0.5  # fraction of a latent's pixels that must move for the latent to move
+MOVING_FRACTION = 0.5  # fraction of a latent's pixels that must move for the latent to move
 FREE = float("inf")  # a level: never anchored
 
 
@@ -48,7 +48,9 @@ def anchored(denoise: Denoise, anchor: Anchor | None) -> Denoise:
     return run
 
 
-def warped_still(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+def forward_warped_still(
+    image: Tensor, flow: Tensor, frames: int, *, loop: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
     """`image` [1, C, H, W] forward-warped along `flow` [N, 2, H, W] px/frame ->
     (video [frames, C, H, W], moving, uncovered).
 
@@ -83,10 +85,10 @@ def fill_nearest(frame: Tensor, hole: Tensor) -> Tensor:
 
 
 def regions(moving: Tensor, uncovered: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """`warped_still`'s [L, 1, H, W] -> (moves, rests), bool [L, 1, H / factor, W / factor], disjoint.
+    """`forward_warped_still`'s [L, 1, H, W] -> (moves, rests), bool [L, 1, H / factor, W / factor], disjoint.
 
     A latent moves where most of its pixels have moved along, and rests where nothing came and nothing went.
     """
-    moves = F.avg_pool2d(moving, factor) > COVERED
+    moves = F.avg_pool2d(moving, factor) > MOVING_FRACTION
     rests = F.max_pool2d(torch.maximum(moving, uncovered), factor) == 0
     return moves, rests

@@ -182,7 +182,7 @@ def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(
     animation = AnimateImage.execute(animator, image, **(SETTINGS | {"frames": 12}), guidance=motion).result[0]
     longer = extended(nodes, animation, frames=40, joins="crossfade")[0]
     numbers = torch.arange(12.0).view(-1, 1, 1, 1).expand(-1, 3, 72, 72)
-    monkeypatch.setattr(pipeline.frames, "warped_still", lambda plan: numbers)
+    monkeypatch.setattr(pipeline.frames, "backward_warped_still", lambda plan: numbers)
     monkeypatch.setattr(pipeline.frames, "restore_detail", lambda frames, own, amount: own)
     times = torch.cat(list(pipeline.frames.frames_of(longer)))
 

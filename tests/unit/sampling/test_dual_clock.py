@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from driftfield.flow_tools.warp import reference_video
-from driftfield.sampling.dual_clock import FREE, Anchor, anchored, fill_nearest, regions, warped_still
+from driftfield.sampling.dual_clock import FREE, Anchor, anchored, fill_nearest, forward_warped_still, regions
 from driftfield.sampling.schedule import karras_sigmas
 from driftfield.sampling.trajectory import sample_trajectory
 
@@ -81,7 +81,7 @@ def test_a_band_slides_and_what_it_uncovers_is_known():
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     flow = torch.zeros(1, 2, 64, 64)
     flow[:, 0, 16:32] = 4.0
-    video, moving, uncovered = warped_still(image, flow, 5)
+    video, moving, uncovered = forward_warped_still(image, flow, 5)
     band = slice(16, 32)
     for t in range(5):
         came = torch.zeros(64, 64)
@@ -103,7 +103,7 @@ def test_a_band_slides_and_what_it_uncovers_is_known():
 def test_a_still_flow_rests_everywhere_and_a_tiny_one_too():
     image = torch.rand(1, 3, 32, 32)
     for flow in (torch.zeros(1, 2, 32, 32), torch.full((1, 2, 32, 32), 0.05)):
-        video, moving, uncovered = warped_still(image, flow, 9)
+        video, moving, uncovered = forward_warped_still(image, flow, 9)
         assert not moving.any() and not uncovered.any()
         assert regions(moving, uncovered, 8)[1].all()
     torch.testing.assert_close(video[0], image[0])
@@ -112,7 +112,7 @@ def test_a_still_flow_rests_everywhere_and_a_tiny_one_too():
 def test_a_loop_is_warped_as_the_looping_reference():
     image = torch.rand(1, 3, 32, 32)
     flow = torch.full((1, 2, 32, 32), 1.0)
-    video, moving, uncovered = warped_still(image, flow, 6, loop=True)
+    video, moving, uncovered = forward_warped_still(image, flow, 6, loop=True)
     torch.testing.assert_close(video, reference_video(image, flow, 6, loop=True))
     assert moving.all() and not uncovered.any()
 
