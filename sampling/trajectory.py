@@ -14,7 +14,7 @@ from torch import Tensor
 from .schedule import check_sigmas, init_noise_scale
 
 Denoise = Callable[[Tensor, Tensor], Tensor]  # (x [K, L, c, h, w], sigma [] or [K]) -> x0 like x
-Sampler = Callable[..., Tensor]
+Sampler = Callable[..., Tensor]  # (denoise, x, sigmas [T + 1], callback=...) -> x
 
 SAME_LEVEL = 1e-4  # of sigma: what samplers that compute it from its logarithm may be off
 
@@ -83,7 +83,7 @@ def run(
 
 
 def first_state(noise: Tensor, sigma: Tensor, start: Tensor | None = None) -> Tensor:
-    """Unit noise at the level sigma, with variance for the data to come; or around the latents `start` instead."""
+    """[.., L, c, h, w]: unit noise at level sigma [], with variance for the data to come; or around latents `start`."""
     return noise * init_noise_scale(sigma) if start is None else start + sigma * noise
 
 
