@@ -3,7 +3,7 @@
 WEB_DIRECTORY = "./web"
 
 
-async def comfy_entrypoint():
+async def comfy_entrypoint() -> object:
     from .nodes import DriftfieldExtension  # here, so that importing the package never needs ComfyUI
 
     return DriftfieldExtension()

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
         return MotionArrows((), width, height)
     if text[0] not in "{[":
         return _from_tracks(_tracks_from_csv(text), width, height)
-    data = read_json(text)
+    data = parse_json(text)
     if isinstance(data, dict):
         return _from_editor(data, width, height)
     return _from_tracks(_tracks_from_list(data), width, height)
@@ -110,7 +111,7 @@ def arrows_to_json(arrows: MotionArrows) -> str:
 
 
 def build_arrows(
-    entries: Iterable[tuple[str, object, object]], *, width: int, height: int, in_px: bool, notes: tuple[str, ...] = ()
+    entries: Iterable[tuple[str, Any, Any]], *, width: int, height: int, in_px: bool, notes: tuple[str, ...] = ()
 ) -> MotionArrows:
     """Checks and clips (id, points, strength) entries; points as pairs in 0..1, or in px where `in_px`.
 
@@ -119,7 +120,7 @@ def build_arrows(
     entries = list(entries)
     if len(entries) > MAX_ARROWS:
         raise ValueError(f"arrows: got {len(entries)}, allowed at most {MAX_ARROWS}")
-    arrows, notes = [], list(notes)
+    arrows, found = [], list(notes)
     for name, points, strength in entries:
         strength = _number(strength, f"arrow {name}: strength")
         if strength < 0:
@@ -130,13 +131,13 @@ def build_arrows(
         if in_px:
             path = [(x / width, y / height) for x, y in _simplified(path)]
         clipped = [(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)) for x, y in path]
-        notes += [
+        found += [
             f"arrow {name}: point {i} at ({before[0]:g}, {before[1]:g}) clipped to the border"
             for i, (before, after) in enumerate(zip(path, clipped, strict=True))
             if before != after
         ]
         arrows.append(Arrow(name, tuple(clipped), strength))
-    return MotionArrows(tuple(arrows), width, height, tuple(notes))
+    return MotionArrows(tuple(arrows), width, height, tuple(found))
 
 
 def join_arrows(parts: Sequence[MotionArrows]) -> MotionArrows:
@@ -175,7 +176,7 @@ def within_limits(text: str) -> str:
     return text
 
 
-def read_json(text: str) -> object:
+def parse_json(text: str) -> Any:
     """What the JSON says; single quotes count as double. ValueError where it is none, or says NaN or Infinity."""
     try:
         return _loads(text)
@@ -187,7 +188,7 @@ def read_json(text: str) -> object:
             raise ValueError(f"arrows: not JSON: {error}") from None
 
 
-def _loads(text: str) -> object:
+def _loads(text: str) -> Any:
     return json.loads(text.strip(SPACE), parse_constant=_no_number, parse_int=_whole)
 
 
@@ -205,14 +206,14 @@ def _from_tracks(tracks: list[tuple[str, object, float]], width: int, height: in
 
 
 def _in_px(
-    tracks: list[tuple[str, object, float]], width: int, height: int
-) -> tuple[list[tuple[str, object, float]], tuple[str, ...]]:
+    tracks: list[tuple[str, Any, float]], width: int, height: int
+) -> tuple[list[tuple[str, Any, float]], tuple[str, ...]]:
     """Tracks in px, and a note where they were not.
 
-    Numbers that are not all whole and lie in 0..1 are shares of the width and the height. The `normalized_str` of
+    Numbers that are not all whole and lie in 0..1 are fractions of the width and the height. The `normalized_str` of
     KJNodes' Spline Editor is another thing, 1 - x / height and 1 - y / height of whole px: it is taken for that where
-    all numbers fit it on this image, and they are not whole px as shares. On a square image both always fit, and the
-    numbers count as shares.
+    all numbers fit it on this image, and they are not whole px as fractions. On a square image both always fit, and the
+    numbers count as fractions.
     """
     if not tracks or not all(isinstance(points, list) and points for _, points, _ in tracks):
         return tracks, ()  # build_arrows says what is wrong

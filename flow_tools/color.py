@@ -90,9 +90,9 @@ def draw_flow(image: Tensor, flow: Tensor, *, spacing: int) -> Tensor:
 
 def _wheel() -> Tensor:
     """[55, 3]: the hues, each run of them ending one step before the next colour."""
-    shares = [torch.arange(steps)[:, None] / steps for steps in HUE_STEPS]
+    fractions = [torch.arange(steps)[:, None] / steps for steps in HUE_STEPS]
     corners = torch.tensor(HUES, dtype=torch.float32)
-    return torch.cat([torch.lerp(corners[i], corners[i + 1], share) for i, share in enumerate(shares)])
+    return torch.cat([torch.lerp(corners[i], corners[i + 1], fraction) for i, fraction in enumerate(fractions)])
 
 
 def _to_canvas(image: Tensor) -> np.ndarray:
@@ -112,7 +112,8 @@ def _strength_color(strength: float) -> tuple[int, int, int]:
     position = min(strength, 2.0)
     weak, one, strong = np.array([60, 130, 255]), np.array([60, 220, 90]), np.array([255, 70, 50])
     mixed = weak + (one - weak) * position if position <= 1 else one + (strong - one) * (position - 1)
-    return tuple(int(round(c)) for c in mixed)
+    red, green, blue = (int(round(c)) for c in mixed)
+    return red, green, blue
 
 
 SHIFT = 4  # OpenCV draws on a grid of 1/16 px

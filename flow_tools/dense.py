@@ -68,7 +68,7 @@ def densify(
     return dense if region is None else dense * region
 
 
-def hold_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
+def restore_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
     """A dense flow [1, 2, H, W] px/frame that has the hints as they were given (ours).
 
     What it lacks at the hints is added around them as `densify` spreads it: of hints nearer to each other than sigma_px
@@ -91,7 +91,7 @@ def _largest_weight(hinted: Tensor, sigma_px: float) -> Tensor:
     return torch.exp(-((distance / sigma_px) ** 2)).to(hinted.device)
 
 
-def _check(sparse, hints, sigma_px, threshold, mode, region) -> None:
+def _check(sparse: Tensor, hints: Tensor, sigma_px: float, threshold: float, mode: str, region: Tensor | None) -> None:
     check_flow(sparse, "sparse flow")
     if sparse.shape[0] != 1:
         raise ValueError(f"sparse flow: got {sparse.shape[0]} fields, allowed 1")

@@ -4,16 +4,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-AGREEMENT = 0.2  # mean difference, of the range −1..1, at which a frame hardly counts as the still carried along
-WINDOW = 9 / 256  # side of the square over which the difference is averaged, in shares of the frame
+AGREEMENT = 0.2  # mean difference, of the range −1..1, at which a frame hardly counts as the warped still
+WINDOW = 9 / 256  # side of the square over which the difference is averaged, in fractions of the frame's longer side
 
 
-def restore_detail(frames: Tensor, carried: Tensor, amount: float = 1.0) -> Tensor:
-    """Frames [n, 3, H, W] −1..1 that become `carried` [n, 3, H, W], the still carried along the flow, where they agree.
+def restore_detail(frames: Tensor, warped: Tensor, amount: float = 1.0) -> Tensor:
+    """Frames [n, 3, H, W] −1..1 that become `warped` [n, 3, H, W], the still warped along the flow, where they agree.
 
-    Each pixel does so by the share amount · exp(−(d/AGREEMENT)²), d being the local difference of the two.
+    Each pixel does so with the weight amount · exp(−(d/AGREEMENT)²), d being the local difference of the two.
     """
     size = int(max(frames.shape[-2:]) * WINDOW) // 2 * 2 + 1
-    difference = (frames - carried).abs().mean(dim=1, keepdim=True)
+    difference = (frames - warped).abs().mean(dim=1, keepdim=True)
     difference = F.avg_pool2d(difference, size, stride=1, padding=size // 2, count_include_pad=False)
-    return torch.lerp(frames, carried, amount * torch.exp(-((difference / AGREEMENT) ** 2)))
+    return torch.lerp(frames, warped, amount * torch.exp(-((difference / AGREEMENT) ** 2)))

@@ -1,6 +1,7 @@
 """Optical flow of a video: OpenCV's DIS, or torchvision's RAFT on a module that the caller loads."""
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ def estimate_flow(frames: Tensor, *, on_step: OnStep | None = None) -> Tensor:
     padded, padding = pad_to_multiple(frames, DIS_LEAST) if min(frames.shape[-2:]) < DIS_LEAST else (frames, None)
     luma = padded.detach().float().cpu() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     gray = ((luma.sum(1) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     total = len(gray) - 1
     flow = np.empty((total, *gray.shape[1:], 2), dtype=np.float32)
     for i in range(total):

@@ -1,6 +1,7 @@
 """What travels from node to node as a flow: the field, and what is known of the arrows behind it."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -19,7 +20,7 @@ class Motion:
         return replace(self, field=field, notes=self.notes + notes)
 
 
-def as_motion(value: object, name: str = "flow") -> Motion:
+def as_motion(value: Any, name: str = "flow") -> Motion:
     """The motion itself, or one of a bare tensor [N, 2, H, W]; ValueError, with the input's name, for anything else."""
     motion = value if isinstance(value, Motion) else Motion(value)
     check_flow(motion.field, name)

@@ -1,10 +1,12 @@
 """The region that the arrow editor paints: where the picture may move."""
 
+from typing import TypeGuard
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from .arrows import SPACE, read_json, short, within_limits
+from .arrows import SPACE, parse_json, short, within_limits
 
 MAX_SIDE = 4096
 
@@ -17,7 +19,7 @@ def parse_region(text: str) -> Tensor | None:
     not two whole numbers 1..4096, runs that are not whole numbers of 0 or more, or that do not make w * h pixels.
     """
     text = within_limits(text).strip(SPACE)
-    data = read_json(text) if text.startswith("{") else {}
+    data = parse_json(text) if text.startswith("{") else {}
     region = data.get("region")
     if region is None:
         return None
@@ -36,7 +38,7 @@ def parse_region(text: str) -> Tensor | None:
     return torch.from_numpy(pixels).float().view(1, 1, height, width)
 
 
-def _are_whole(values: object) -> bool:
+def _are_whole(values: object) -> TypeGuard[list[float]]:
     """As JSON has whole numbers, 2.0 among them."""
     return isinstance(values, list) and all(
         type(value) in (int, float) and 0 <= value < 1e16 and value == int(value) for value in values

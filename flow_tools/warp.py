@@ -60,7 +60,7 @@ def accumulate_backward(flow: Tensor, frames: int) -> Tensor:
 
 
 def forward_splat(image: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
-    """Pushes each pixel of `image` [1, C, H, W] by displacement [T, 2, H, W] px -> (warped [T, C, H, W], holes).
+    """Forward-warps `image` [1, C, H, W] by displacement [T, 2, H, W] px -> (warped [T, C, H, W], holes).
 
     Bilinear splatting; where several pixels land, the ones that moved farther cover the others, softly (softmax
     splatting, Niklaus & Liu, CVPR 2020, with the distance moved as importance). holes [T, 1, H, W] is 1 where nothing
@@ -99,21 +99,21 @@ def outside(displacement: Tensor) -> Tensor:
 
 
 def reference_video(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> Tensor:
-    """`image` [1, 3, H, W] carried along `flow` [N, 2, H, W] px/frame -> [frames, 3, H, W]; frame 0 is the image.
+    """`image` [1, 3, H, W] backward-warped along `flow` [N, 2, H, W] px/frame -> [frames, 3, H, W]; frame 0 is it.
 
     With `loop` frame t is (1 - t/L) * warp(t steps forward) + (t/L) * warp(L - t steps backward), L = frames, the
     symmetric blend of Holynski et al. (CVPR 2021): frame L would be frame 0 again. A flow of N = L - 1 repeats its last
     step for the way from the last frame back to the first.
     """
-    carried = backward_warp(image, accumulate_backward(flow, frames))
+    warped = backward_warp(image, accumulate_backward(flow, frames))
     if not loop:
-        return carried
+        return warped
     if flow.shape[0] == 1:
         remaining = accumulate_forward(flow, frames + 1)[1:].flip(0)
     else:
         remaining = _displacement_to_end(torch.cat([flow, flow[-1:]]))
-    share = torch.arange(frames, device=image.device, dtype=torch.float32).view(-1, 1, 1, 1) / frames
-    return ((1 - share) * carried + share * backward_warp(image, remaining)).to(image.dtype)
+    weight = torch.arange(frames, device=image.device, dtype=torch.float32).view(-1, 1, 1, 1) / frames
+    return ((1 - weight) * warped + weight * backward_warp(image, remaining)).to(image.dtype)
 
 
 def _displacement_to_end(flow: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def _displacement_to_end(flow: Tensor) -> Tensor:
 
 
 def _step_back(step: Tensor, displacement: Tensor) -> Tensor:
-    """Displacement to the place q one step earlier of what is now at p + displacement: q + F(q) = p + displacement."""
+    """Displacement to the point q one step earlier of what is now at p + displacement: q + F(q) = p + displacement."""
     earlier = displacement - backward_warp(step, displacement)
     for _ in range(INVERSION_STEPS - 1):
         earlier = displacement - backward_warp(step, earlier)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from .files import load_network
 
 if TYPE_CHECKING:
-    from ..networks.animator import MotionAdapter
+    from ..networks.motion_unet import MotionAdapter
 
 FORMAT = "driftfield.adapter.v1"
 
 
 def load_adapter(path: Path) -> MotionAdapter:
     """fp32, in main memory. Raises ValueError naming the file and what does not fit."""
-    from ..networks.animator import AdapterConfig, MotionAdapter  # here: diffusers takes seconds to import
+    from ..networks.motion_unet import AdapterConfig, MotionAdapter  # here: diffusers takes seconds to import
 
     return load_network(path, FORMAT, AdapterConfig, MotionAdapter)

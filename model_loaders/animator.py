@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from comfy.latent_formats import SD15
 from comfy.model_patcher import ModelPatcher
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import locations, memory
 from .adapter import load_adapter
-from .files import load_strictly, read_json, read_tensors, weight_files
+from .files import Network, load_strictly, read_json, read_tensors, weight_files
 from .svd_checkpoint import SCHEDULE, load_checkpoint
 
 if TYPE_CHECKING:
-    from ..networks.animator import MotionUNet
+    from ..networks.motion_unet import MotionUNet
 
 SVD_FPS = 7  # diffusers' default for SVD
 RHO = 7.0  # Karras et al.; diffusers has no key for it
@@ -76,9 +76,9 @@ def load_animator(model: str, adapter: str, dtype: str) -> Animator:
 
 
 def put_together(
-    unet: nn.Module,
-    vae: nn.Module,
-    image_encoder: nn.Module,
+    unet: Network,
+    vae: Network,
+    image_encoder: Network,
     scheduler: dict[str, float],
     *,
     source: Path,
@@ -119,7 +119,7 @@ def put_together(
         frames=facts.get("frames", unet.config.num_frames),
         size=facts.get("size", unet.config.sample_size * latent_factor),
         fps=facts.get("fps", SVD_FPS),
-        reference=network.adapter.config.reference if adapter else "repeated",
+        reference=network.adapter.config.reference if network.adapter is not None else "repeated",
         adapter=adapter.name if adapter else None,
         preview_factors=factors,
         preview_bias=bias,
@@ -140,13 +140,13 @@ def read_scheduler(path: Path) -> dict[str, float]:
     return {"sigma_min": float(low), "sigma_max": float(high), "rho": RHO}
 
 
-def load_unet(folder: Path, dtype: torch.dtype) -> nn.Module:
+def load_unet(folder: Path, dtype: torch.dtype) -> Network:
     from diffusers import UNetSpatioTemporalConditionModel  # here: diffusers takes seconds to import
 
     return _load(UNetSpatioTemporalConditionModel.from_config, folder, lambda key, tensor: dtype)
 
 
-def load_vae(folder: Path, dtype: torch.dtype) -> nn.Module:
+def load_vae(folder: Path, dtype: torch.dtype) -> Network:
     """The encoder stays fp32 whatever dtype is: in fp16 it can overflow."""
     from diffusers import AutoencoderKLTemporalDecoder
 
@@ -156,7 +156,7 @@ def load_vae(folder: Path, dtype: torch.dtype) -> nn.Module:
     return _load(AutoencoderKLTemporalDecoder.from_config, folder, dtype_of)
 
 
-def load_clip(folder: Path, dtype: torch.dtype) -> nn.Module:
+def load_clip(folder: Path, dtype: torch.dtype) -> Network:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     folder = folder / "image_encoder"
@@ -173,8 +173,8 @@ def load_clip(folder: Path, dtype: torch.dtype) -> nn.Module:
     return model
 
 
-def join(unet: nn.Module, adapter: Path | None, dtype: torch.dtype) -> MotionUNet:
-    from ..networks.animator import MotionUNet
+def join(unet: Network, adapter: Path | None, dtype: torch.dtype) -> MotionUNet:
+    from ..networks.motion_unet import MotionUNet
 
     if adapter is None:
         return MotionUNet(unet)
@@ -196,7 +196,13 @@ def preview_colors(facts: dict, channels: int, source: Path) -> tuple[tuple, tup
     return tuple(map(tuple, factors)), tuple(bias)
 
 
-def _load(build: Callable[[dict], nn.Module], folder: Path, dtype_of, *, ignore: str = "") -> nn.Module:
+def _load(
+    build: Callable[[dict], Network],
+    folder: Path,
+    dtype_of: Callable[[str, Tensor], torch.dtype],
+    *,
+    ignore: str = "",
+) -> Network:
     config = read_json(folder / "config.json")
     with torch.device("meta"):
         module = build(config).requires_grad_(False)

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+Network = Any  # a network of diffusers or transformers, which get config and layers at run time
+Module = TypeVar("Module", bound=nn.Module)
+
 SHOWN_KEYS = 5  # in an error message
 HEADER_LIMIT = 100_000_000  # bytes, of the format
-BEGINNING = 1024  # bytes that tell what a file is
+BEGINNING = 1024  # bytes that show what a file is
 
 
 def read_json(path: Path) -> dict:
@@ -68,7 +72,7 @@ def read_tensors(paths: list[Path], dtype_of: Callable[[str, Tensor], torch.dtyp
 
 
 def usable(tensor: Tensor, key: str, path: Path) -> Tensor:
-    """The tensor itself; ValueError where it holds NaN or infinity, which one pass without a copy tells."""
+    """The tensor itself; ValueError where it has NaN or infinity, found in one pass without a copy."""
     if tensor.is_floating_point() and tensor.numel():
         whole = tensor if tensor.dtype.itemsize > 1 else tensor.float()  # fp8 knows no minimum
         if not torch.stack(whole.aminmax()).isfinite().all():
@@ -98,10 +102,10 @@ def weight_files(folder: Path) -> list[Path]:
     raise ValueError(f"{folder}: no .safetensors weights" + (f" ({others} are never read)" if others else ""))
 
 
-def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | str, *, ignore: str = "") -> nn.Module:
+def load_strictly(module: Module, tensors: dict[str, Tensor], source: Path | str, *, ignore: str = "") -> Module:
     """Puts tensors into a module built on the "meta" device. ValueError naming source and keys where they do not fit.
 
-    ignore: one key that old files carry although the module rebuilds it.
+    ignore: one key that old files have although the module rebuilds it.
     """
     tensors = {key: value for key, value in tensors.items() if key != ignore}
     wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
@@ -119,8 +123,8 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path | 
     return module
 
 
-def load_network(path: Path, format_tag: str, config_class: type, network_class: type) -> nn.Module:
-    """The network that one of the pack's own files holds: its config rebuilds it, fp32, in main memory, no gradients.
+def load_network(path: Path, format_tag: str, config_class: Any, network_class: Callable[[Any], Module]) -> Module:
+    """The network that one of the pack's own files has: its config rebuilds it, fp32, in main memory, no gradients.
 
     Raises ValueError naming the file and what does not fit.
     """
@@ -139,7 +143,7 @@ def shorten(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN_KEYS]) + more
 
 
-def open_file(path: Path):
+def open_file(path: Path) -> safe_open:
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: only .safetensors files are read")
     try:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import folder_paths
@@ -157,7 +157,7 @@ def _walk(roots: list[Path]) -> Iterator[tuple[Path, list[str], list[str]]]:
             yield Path(folder).relative_to(root), subfolders, files
 
 
-def _first_existing(kind: str, name: str, roots: list[Path], exists) -> Path:
+def _first_existing(kind: str, name: str, roots: list[Path], exists: Callable[[Path], bool]) -> Path:
     for root in roots:
         if exists(root / name):
             return root / name

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import comfy.lora
 from comfy.weight_adapter import LoRAAdapter
-from torch import nn
 
 from ..flow_tools.convention import check_finite
 from .animator import Animator
-from .files import read_json, read_metadata, read_tensors, shorten
+from .files import Network, read_json, read_metadata, read_tensors, shorten
 from .memory import unwrap
 from .svd_checkpoint import UNET, unet_names
 
@@ -45,7 +44,7 @@ def apply_lora(animator: Animator, path: Path, weight: float) -> Animator:
     return replace(animator, unet=patched, name=f"{animator.name} + {path.stem} × {weight:g}")
 
 
-def key_map(unet: nn.Module) -> dict[str, str]:
+def key_map(unet: Network) -> dict[str, str]:
     """LoRA names of a UNet's layers → its parameters' names in the animator's ModelPatcher.
 
     A layer as diffusers calls it with the prefixes of peft and diffusers, and in diffusers' older form; as the original
@@ -88,7 +87,7 @@ def peft_config(path: Path) -> dict:
 
 
 def peft_scale(config: dict, rank: int) -> float:
-    """lora_alpha / r, or / sqrt(r) where use_rslora is set; else 1. kohya carries alpha as tensors, ComfyUI's own."""
+    """lora_alpha / r, or / sqrt(r) where use_rslora is set; else 1. kohya stores alpha as tensors, ComfyUI's own."""
     alpha = config.get("lora_alpha")
     if not alpha:
         return 1.0

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import comfy.model_management as management
 import torch
@@ -13,13 +13,13 @@ from torch import nn
 OutOfMemory = management.OOM_EXCEPTION
 FP8 = "fp8"
 DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, FP8: torch.bfloat16}
-MEMORY_SHARE = 0.8  # of the free memory that one batch may fill
+MEMORY_FRACTION = 0.8  # of the free memory that one batch may fill
 LOADING = threading.Lock()  # ComfyUI's list of loaded models is not made for threads
 Result = TypeVar("Result")
 
 
 class Resident(nn.Module):
-    """Holds one module for a ModelPatcher, which writes attributes such as `device` that diffusers' classes forbid."""
+    """Wraps one module for a ModelPatcher, which writes attributes such as `device` that diffusers' classes forbid."""
 
     def __init__(self, module: nn.Module):
         super().__init__()
@@ -35,11 +35,12 @@ def managed(module: nn.Module, on: torch.device | None = None) -> ModelPatcher:
     return ModelPatcher(resident, load_device=on or device(), offload_device=management.unet_offload_device())
 
 
-def unwrap(patcher: ModelPatcher) -> nn.Module:
+def unwrap(patcher: ModelPatcher) -> Any:
+    """The module of the class that `managed` was given."""
     return patcher.model.module
 
 
-def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[nn.Module]:
+def load(*patchers: ModelPatcher, memory_required: int = 0) -> list[Any]:
     """Brings modules to the device, whole, making room for them and for memory_required bytes; returns them."""
     with LOADING:
         management.load_models_gpu(list(patchers), memory_required=memory_required, force_full_load=True)
@@ -95,13 +96,13 @@ def check_cancel() -> None:
 
 
 def fitting(count: int, bytes_each: int) -> int:
-    """How many of `count` equal pieces to compute side by side: what the free memory holds, and one on a CPU."""
-    return 1 if management.is_device_cpu(device()) else held_by_free_memory(count, bytes_each)
+    """How many of `count` equal pieces to compute side by side: what fits in the free memory, and one on a CPU."""
+    return 1 if management.is_device_cpu(device()) else fitting_in_free_memory(count, bytes_each)
 
 
-def held_by_free_memory(count: int, bytes_each: int) -> int:
+def fitting_in_free_memory(count: int, bytes_each: int) -> int:
     """How many of `count` pieces, 1 or more, the device's free memory has room for."""
-    return max(1, min(count, int(MEMORY_SHARE * free_bytes() // bytes_each)))
+    return max(1, min(count, int(MEMORY_FRACTION * free_bytes() // bytes_each)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

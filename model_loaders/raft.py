@@ -38,7 +38,7 @@ def load_raft() -> ModelPatcher:
 
 
 def load_core_model(model: ModelPatcher) -> nn.Module:
-    """The RAFT that ComfyUI's OPTICAL_FLOW socket carries, on the device. ValueError where it carries anything else."""
+    """The RAFT that ComfyUI's OPTICAL_FLOW socket gives, on the device. ValueError where it gives anything else."""
     from torchvision.models.optical_flow import RAFT
 
     network = getattr(model, "model", None)
@@ -54,7 +54,7 @@ def _read_pth(path: Path) -> dict[str, Tensor]:
     """Through ComfyUI's loader, which takes tensors alone: nothing in the file is run."""
     try:
         tensors = comfy.utils.load_torch_file(str(path), safe_load=True)
-    except Exception as error:  # PyTorch raises what the broken place happens to raise
+    except Exception as error:  # PyTorch raises whatever the broken part makes it raise
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
             f"{path}: not readable as weights ({said}): it is damaged, a web page, or holds more than tensors; "

@@ -5,13 +5,14 @@ wide and deep, is read from its header alone; only then are tensors read, one at
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .files import load_strictly, open_file, read_metadata, read_shapes, shorten, usable
+from .files import Network, load_strictly, open_file, read_metadata, read_shapes, shorten, usable
 
 NEEDED = (
     "needed: Stable Video Diffusion's original file, svd.safetensors (14 frames) or svd_xt.safetensors (25), "
@@ -111,7 +112,7 @@ CLIP_NAMES = (
 Shapes = dict[str, tuple[int, ...]]
 
 
-def load_checkpoint(path: Path, dtype: torch.dtype) -> tuple[nn.Module, nn.Module, nn.Module]:
+def load_checkpoint(path: Path, dtype: torch.dtype) -> tuple[Network, Network, Network]:
     """UNet, VAE and image encoder, in dtype but for the VAE's encoder, which stays fp32 (in fp16 it can overflow).
 
     Raises ValueError naming what the file is and what is needed (from the header alone), or the keys that do not fit.
@@ -134,7 +135,7 @@ def load_checkpoint(path: Path, dtype: torch.dtype) -> tuple[nn.Module, nn.Modul
     _fill(unet, unet_names(unet), path, shapes, lambda key: dtype)
     _fill(vae, vae_names(vae, shapes), path, shapes, lambda key: dtype if key.startswith("decoder.") else torch.float32)
     _fill(clip, clip_names(clip), path, shapes, lambda key: dtype)
-    embeddings = clip.vision_model.embeddings  # its positions are in no file
+    embeddings: Network = clip.vision_model.embeddings  # its positions are in no file
     embeddings.position_ids = torch.arange(embeddings.num_positions)[None]
     return unet, vae, clip
 
@@ -145,13 +146,13 @@ def check_kind(path: Path, shapes: Shapes) -> None:
         raise ValueError(f"{path}: this is {found}; {NEEDED}")
 
 
-def frames_of(stem: str) -> int:
+def trained_frames(stem: str) -> int:
     """14 or 25 frames have the same tensors: 25 where the file's name has "xt" in it (svd_xt, img2vidXt), else 14."""
     return FRAMES_XT if "xt" in stem.lower() else FRAMES
 
 
 def unet_config(shapes: Shapes, stem: str) -> dict:
-    """UNetSpatioTemporalConditionModel's arguments; KeyError where the UNet lacks what tells them."""
+    """UNetSpatioTemporalConditionModel's arguments; KeyError where the UNet lacks what they follow from."""
     blocks = len({key.removeprefix(UNET).split(".")[1] for key in shapes if key.startswith(UNET + "input_blocks.")})
     levels = 1 + sum(f"{UNET}input_blocks.{i}.0.op.weight" in shapes for i in range(blocks))
     stride = blocks // levels  # input blocks a level: its layers, and one that makes it smaller
@@ -171,7 +172,7 @@ def unet_config(shapes: Shapes, stem: str) -> dict:
         "layers_per_block": stride - 1,
         "cross_attention_dim": shapes[f"{UNET}middle_block.1.transformer_blocks.0.attn2.to_k.weight"][1],
         "num_attention_heads": [width // HEAD for width in widths],
-        "num_frames": frames_of(stem),
+        "num_frames": trained_frames(stem),
     }
 
 
@@ -202,16 +203,16 @@ def clip_config(shapes: Shapes) -> dict:
     }
 
 
-def unet_names(unet: nn.Module) -> dict[str, str]:
+def unet_names(unet: Network) -> dict[str, str]:
     """{diffusers' key: original key}, one to one."""
     stride = unet.config.layers_per_block + 1
 
     def name(key: str) -> str:
-        place = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)", key)
-        if place is None:
+        found = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)", key)
+        if found is None:
             original = _rename(key, UNET_ENDS)
         else:
-            side, block, part, layer, rest = place.groups()
+            side, block, part, layer, rest = found.groups()
             index = int(block) * stride + int(layer)
             if part == "downsamplers":
                 return f"{UNET}input_blocks.{index + stride}.0.{rest.replace('conv.', 'op.', 1)}"
@@ -226,7 +227,7 @@ def unet_names(unet: nn.Module) -> dict[str, str]:
     return {key: name(key) for key in unet.state_dict()}
 
 
-def vae_names(vae: nn.Module, shapes: Shapes) -> dict[str, str | None]:
+def vae_names(vae: Network, shapes: Shapes) -> dict[str, str | None]:
     """{diffusers' key: original key}; quant_conv has None where the file's encoder has it merged."""
     encoder, quant = _encoder_prefixes(shapes)
     levels = len(vae.config.block_out_channels)
@@ -236,10 +237,10 @@ def vae_names(vae: nn.Module, shapes: Shapes) -> dict[str, str | None]:
         if part == "quant_conv":
             return quant and quant + rest
         if part == "encoder":
-            return encoder + _rename(rest, (*VAE, (r"conv_shortcut\.", "nin_shortcut.")))
-        if place := re.match(r"up_blocks\.(\d+)\.(resnets|upsamplers\.0)\.(.*)", rest):
-            block = "block" if place[2] == "resnets" else "upsample"
-            rest = f"up.{levels - 1 - int(place[1])}.{block}.{place[3]}"
+            return f"{encoder}" + _rename(rest, (*VAE, (r"conv_shortcut\.", "nin_shortcut.")))
+        if found := re.match(r"up_blocks\.(\d+)\.(resnets|upsamplers\.0)\.(.*)", rest):
+            block = "block" if found[2] == "resnets" else "upsample"
+            rest = f"up.{levels - 1 - int(found[1])}.{block}.{found[3]}"
         if "temporal_res_block." in rest:
             rest = _rename(rest, RESNET_PARTS)
         return DECODER + _rename(rest, (*RESNET, *VAE, (r"conv_shortcut\.", "nin_shortcut.")))
@@ -299,7 +300,11 @@ def _rename(key: str, table: tuple[tuple[str, str], ...]) -> str:
 
 
 def _fill(
-    module: nn.Module, names: dict[str, str | None], path: Path, shapes: Shapes, dtype_of: Callable[[str], torch.dtype]
+    module: nn.Module,
+    names: Mapping[str, str | None],
+    path: Path,
+    shapes: Shapes,
+    dtype_of: Callable[[str], torch.dtype],
 ) -> None:
     used = set(filter(None, names.values()))
     if missing := sorted(used - shapes.keys()):
@@ -316,7 +321,7 @@ def _fill(
     load_strictly(module.requires_grad_(False), tensors, path)
 
 
-def _tensor(file, key: str, name: str | None, shape: torch.Size) -> Tensor:
+def _tensor(file: Any, key: str, name: str | None, shape: torch.Size) -> Tensor:
     """The tensor `name` as the module's `key` has it: q, k, v apart, the projection transposed, 1×1 kernels flat."""
     if name is None:  # a quant_conv that is merged: identity
         return torch.eye(shape[0]).reshape(shape) if len(shape) > 1 else torch.zeros(shape)

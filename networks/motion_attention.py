@@ -22,12 +22,12 @@ class MotionAttention:
     Q, K and W_V are the layer's own. With W_o = 0 or g = 0 the layer's own output comes back unchanged, bit for bit.
     """
 
-    def __init__(self, output: nn.Linear, level: int, context: MotionContext):
+    def __init__(self, output: nn.Module, level: int, context: MotionContext):
         self.output = output
         self.level = level
         self.context = context
 
-    def __call__(self, attention: Attention, hidden_states: Tensor, **_) -> Tensor:
+    def __call__(self, attention: Attention, hidden_states: Tensor, **_: object) -> Tensor:
         """hidden_states: tokens [B·h·w, L, C]."""
 
         def heads(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from ..flow_tools.convention import REFERENCE_SIZE
 class ResidualBlock(nn.Module):
     """Pre-activation residual block that halves the resolution.
 
-    The shortcut carries no normalisation: instance norm alone would make a uniform flow and a still one look the same.
+    The shortcut has no normalisation: instance norm alone would make a uniform flow and a still one look the same.
     """
 
     def __init__(self, channels_in: int, channels_out: int):

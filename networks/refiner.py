@@ -1,6 +1,7 @@
 """Flow refiner T: pix2pix from dense Gaussian flow to plausible flow (paper 3.2, after Isola et al. 2017)."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from ..flow_tools.convention import REFERENCE_SIZE, crop_padding, pad_to_multiple
 from ..flow_tools.dense import default_sigma_px
 
-HINT_REACHES = (1 / 3, 1 / 12)  # of the default sigma: how far hints are spread for the network to see them
+HINT_REACHES = (1 / 3, 1 / 12)  # of the default sigma: how far what the network sees of a hint reaches
 FAINT = 0.05  # a Gaussian weight, at which what a hint says has faded to a half
 
 
@@ -23,7 +24,7 @@ class RefinerConfig:
     levels: int = 8
     flow_scale_px: float = 8.0  # px/frame at a 512-px reference that the network sees as 1
     hints: bool = False  # ours: whether it sees the hints, too
-    gated: bool = False  # ours: it multiplies the dense field and the spread hints besides adding to them
+    gated: bool = False  # ours: it multiplies the dense field and the hints' features besides adding to them
     relative: bool = False  # ours: the longest vector, of the field and the hints, is what the network sees as 1
 
     @classmethod
@@ -71,8 +72,13 @@ class FlowRefiner(nn.Module):
             after = 2 + config.gates if i == 0 else widths[i - 1]
             self.up.append(nn.ConvTranspose2d(width if i == last else 2 * width, after, 4, stride=2, padding=1))
         self.up_norms = nn.ModuleList(nn.InstanceNorm2d(width, affine=True) for width in widths[:-1])
-        nn.init.normal_(self.up[0].weight, std=1e-3)
-        nn.init.zeros_(self.up[0].bias)
+        nn.init.normal_(self.outermost.weight, std=1e-3)
+        nn.init.zeros_(self.outermost.bias)
+
+    @property
+    def outermost(self) -> Any:
+        """The layer that gives the correction."""
+        return self.up[0]
 
     def forward(self, flow: Tensor, image: Tensor | None = None, hints: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """flow [B, 2, H, W] px/frame and image [B, 3, H, W] −1..1 → flow [B, 2, H, W] px/frame, of any size from 2×2.
@@ -93,11 +99,11 @@ class FlowRefiner(nn.Module):
             given = flow if hints is None else torch.cat([flow, hints[0]], dim=-1)
             scale = given.norm(dim=1, keepdim=True).amax((2, 3), keepdim=True).clamp_min(scale / 1000)
         seen = flow / scale
-        spread = flow.new_zeros(len(flow), self.config.hint_channels, height, width)
+        features = flow.new_zeros(len(flow), self.config.hint_channels, height, width)
         if hints is not None:
-            spread = spread_hints(*hints, scale)
-        x = torch.cat([seen, spread] if image is None else [seen, image, spread], dim=1)
-        x, padding = pad_to_multiple(x.to(self.up[0].weight.dtype), 2**self.config.levels, mode="reflect")
+            features = hint_features(*hints, scale)
+        x = torch.cat([seen, features] if image is None else [seen, image, features], dim=1)
+        x, padding = pad_to_multiple(x.to(self.outermost.weight.dtype), 2**self.config.levels, mode="reflect")
         skips = []
         for i, down in enumerate(self.down):
             x = down(x if i == 0 else F.leaky_relu(x, 0.2))
@@ -109,13 +115,13 @@ class FlowRefiner(nn.Module):
                 x = torch.cat([self.up_norms[i - 1](x), skips.pop()], dim=1)
         correction, gates = crop_padding(x, padding).to(flow.dtype).split([2, self.config.gates], dim=1)
         if self.config.gated:
-            given = torch.cat([seen, *spread.split([2, 1] * (self.config.gates - 1), dim=1)[::2]], dim=1)
+            given = torch.cat([seen, *features.split([2, 1] * (self.config.gates - 1), dim=1)[::2]], dim=1)
             given = given.unflatten(1, (-1, 2)) * gates.unflatten(1, (-1, 1))
             correction = correction + given.sum(1)
         return flow + scale * correction
 
 
-def spread_hints(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor:
+def hint_features(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor:
     """Hints as convolutions see them: for each of HINT_REACHES their flow / scale, fading out, and how near they are.
 
     sparse [B, 2, H, W] px/frame and mask [B, 1, H, W] → [B, 6, H, W].
@@ -133,8 +139,8 @@ def spread_hints(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor
 
 def gaussian(size: int, sigma: float, like: Tensor) -> Tensor:
     """[size, size]: exp(−(i − j)² / sigma²)."""
-    place = torch.arange(size, device=like.device, dtype=torch.float32)
-    return torch.exp(-(((place - place[:, None]) / sigma) ** 2)).to(like.dtype)
+    position = torch.arange(size, device=like.device, dtype=torch.float32)
+    return torch.exp(-(((position - position[:, None]) / sigma) ** 2)).to(like.dtype)
 
 
 class PatchDiscriminator(nn.Module):

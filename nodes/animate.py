@@ -1,12 +1,15 @@
 """The animation itself: motion encoded, image animated."""
 
 import logging
+from typing import Any
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
-from ..flow_tools.motion import as_motion
+from ..flow_tools.motion import Motion, as_motion
+from ..model_loaders.animator import Animator
 from ..pipeline.animate import animate
-from ..pipeline.motion import encode_motion
+from ..pipeline.motion import EncodedMotion, encode_motion
 from ..pipeline.plan import plan
 from ..pipeline.settings import AUTOMATIC, CONTROLS, Settings
 from .progress import latent_progress, progress
@@ -31,7 +34,7 @@ ANIMATOR = "From Load Animation Model or Apply Camera LoRA."
 
 class EncodeMotion(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldEncodeMotion",
             display_name="Encode Motion",
@@ -64,13 +67,13 @@ class EncodeMotion(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animator, flow, guidance_strength) -> io.NodeOutput:
+    def execute(cls, animator: Animator, flow: Motion | Tensor, guidance_strength: float) -> io.NodeOutput:
         return io.NodeOutput(encode_motion(animator, as_motion(flow), guidance_strength, on_step=progress()))
 
 
 class AnimateImage(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldAnimateImage",
             display_name="Animate Image (SVD)",
@@ -228,25 +231,25 @@ class AnimateImage(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        animator,
-        image,
-        seed,
-        steps,
-        cfg_min,
-        cfg_max,
-        fps,
-        strength_mode,
-        motion_strength,
-        frames,
-        noise_aug_strength,
-        loop,
-        control=Settings.control,
-        weak_noise=Settings.weak_noise,
-        strong_noise=Settings.strong_noise,
-        still_noise=Settings.still_noise,
-        guidance=None,
-        sampler=None,
-        sigmas=None,
+        animator: Animator,
+        image: Tensor,
+        seed: int,
+        steps: int,
+        cfg_min: float,
+        cfg_max: float,
+        fps: int,
+        strength_mode: str,
+        motion_strength: float,
+        frames: int,
+        noise_aug_strength: float,
+        loop: bool,
+        control: str = Settings.control,
+        weak_noise: float = Settings.weak_noise,
+        strong_noise: float = Settings.strong_noise,
+        still_noise: float = Settings.still_noise,
+        guidance: EncodedMotion | None = None,
+        sampler: Any = None,
+        sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
         manual = choice(strength_mode, STRENGTH_MODES, "strength_mode") == "manual"
         settings = Settings(
@@ -272,8 +275,8 @@ class AnimateImage(io.ComfyNode):
         return io.NodeOutput(animation, animation.report, ui=ui.PreviewText(animation.report))
 
 
-def checked_sigmas(sigmas):
-    """ValueError unless they end in 0, where a video is free of noise; the sampling loop checks the rest."""
+def checked_sigmas(sigmas: Tensor) -> Tensor:
+    """[T + 1]; ValueError unless they end in 0, where a video is free of noise; the sampling loop checks the rest."""
     if sigmas.ndim != 1 or len(sigmas) < 2 or sigmas[-1] != 0:
         raise ValueError(f"sigmas: got {sigmas.tolist()}, allowed 2 or more decreasing noise levels ending in 0")
     return sigmas

@@ -3,8 +3,9 @@
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import io, ui
+from torch import Tensor
 
-from ..flow_tools.arrows import join_arrows, parse_arrows
+from ..flow_tools.arrows import MotionArrows, join_arrows, parse_arrows
 from ..flow_tools.color import draw_arrows
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
 from ..flow_tools.motion import Motion
@@ -24,7 +25,7 @@ EXAMPLE = '{"version":1,"ref":[256,256],"arrows":[{"id":"a1","points":[[0.3,0.6]
 
 class DrawMotionArrows(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldDrawMotionArrows",
             display_name="Draw Motion Arrows",
@@ -76,7 +77,13 @@ class DrawMotionArrows(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, arrows, coordinates=None, tracks=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        image: Tensor,
+        arrows: str,
+        coordinates: str | list[str] | None = None,
+        tracks: dict[str, Tensor] | None = None,
+    ) -> io.NodeOutput:
         picture = (single(image) + 1) / 2
         height, width = picture.shape[-2:]
         found = [parse_arrows(arrows, width=width, height=height)]
@@ -96,7 +103,7 @@ class DrawMotionArrows(io.ComfyNode):
 
 class ArrowsToSparseFlow(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldArrowsToSparseFlow",
             display_name="Arrows to Sparse Flow",
@@ -144,7 +151,7 @@ class ArrowsToSparseFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, motion_arrows, width, height, frames) -> io.NodeOutput:
+    def execute(cls, motion_arrows: MotionArrows, width: int, height: int, frames: int) -> io.NodeOutput:
         flow, hints = sparse_flow(
             motion_arrows, height=height or motion_arrows.height, width=width or motion_arrows.width, frames=frames
         )
@@ -153,7 +160,7 @@ class ArrowsToSparseFlow(io.ComfyNode):
 
 class ArrowsToTracks(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldArrowsToTracks",
             display_name="Arrows to Tracks",
@@ -203,15 +210,15 @@ class ArrowsToTracks(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, motion_arrows, frames, width=0, height=0) -> io.NodeOutput:
+    def execute(cls, motion_arrows: MotionArrows, frames: int, width: int = 0, height: int = 0) -> io.NodeOutput:
         return io.NodeOutput(*arrows_to_tracks(motion_arrows, frames=frames, width=width, height=height))
 
 
-def echo(images, text: str = "") -> dict:
+def echo(images: Tensor, text: str = "") -> dict:
     """Pictures [B, H, W, 3] 0..1 shown on the node itself, with text under them where there is any."""
     return {"images": saved(images), "animated": (False,)} | ({"text": (text,)} if text else {})
 
 
-def saved(images) -> list:
-    """Where in ComfyUI's temporary folder pictures [B, H, W, 3] 0..1 lie now, as the front end wants to be told."""
+def saved(images: Tensor) -> list:
+    """Where in ComfyUI's temporary folder pictures [B, H, W, 3] 0..1 lie now, as the front end expects it."""
     return ui.ImageSaveHelper.save_images(images, "driftfield", io.FolderType.temp, cls=None, compress_level=1)

@@ -1,12 +1,15 @@
 """An animation made longer, and its frames."""
 
 import logging
+from collections.abc import Callable, Iterator
 
 import torch
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..flow_tools.convention import tensor_to_image
 from ..model_loaders import memory
+from ..pipeline.animate import Animation
 from ..pipeline.devices import replicas
 from ..pipeline.extend import extend_animation
 from ..pipeline.frames import frames_of
@@ -46,7 +49,7 @@ DETAIL = io.Float.Input(
 
 class ExtendAnimation(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldExtendAnimation",
             display_name="Extend Animation (Phased Shared Noise)",
@@ -122,7 +125,7 @@ class ExtendAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, devices=1):
+    def validate_inputs(cls, devices: int | None = 1) -> bool | str:
         try:
             memory.devices(1 if devices is None else devices)  # None: linked
         except ValueError as error:
@@ -131,7 +134,14 @@ class ExtendAnimation(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, animation, total_frames, gamma, omega, seed, joins=ExtendSettings.joins, devices=1
+        cls,
+        animation: Animation,
+        total_frames: int,
+        gamma: float,
+        omega: float,
+        seed: int,
+        joins: str = ExtendSettings.joins,
+        devices: int = 1,
     ) -> io.NodeOutput:
         longer = extend_animation(
             animation,
@@ -145,7 +155,7 @@ class ExtendAnimation(io.ComfyNode):
 
 class DecodeAnimation(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldDecodeAnimation",
             display_name="Decode Animation",
@@ -165,7 +175,7 @@ class DecodeAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animation, chunk_frames, detail=1.0) -> io.NodeOutput:
+    def execute(cls, animation: Animation, chunk_frames: int, detail: float = 1.0) -> io.NodeOutput:
         images, first = None, 0
         for part in pictures(animation, chunk_frames, detail, progress()):
             if images is None:
@@ -175,7 +185,9 @@ class DecodeAnimation(io.ComfyNode):
         return io.NodeOutput(images, {"samples": animation.latents / animation.animator.scaling_factor})
 
 
-def pictures(animation, chunk_frames: int, detail: float, on_step):
+def pictures(
+    animation: Animation, chunk_frames: int, detail: float, on_step: Callable[[int, int], None]
+) -> Iterator[Tensor]:
     """IMAGE batches [n, H, W, 3] of the animation, one after the other."""
     for part in frames_of(animation, chunk_frames=chunk_frames, detail=detail, on_step=on_step):
         yield tensor_to_image(part)

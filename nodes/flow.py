@@ -2,7 +2,9 @@
 
 import torch
 import torch.nn.functional as F
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..flow_tools.color import draw_flow, flow_to_color
 from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow
@@ -12,6 +14,7 @@ from ..flow_tools.motion import Motion, as_motion
 from ..flow_tools.strength import strength_percent
 from ..model_loaders import memory
 from ..model_loaders.raft import load_core_model, load_raft
+from ..model_loaders.refiner import Refiner
 from ..pipeline.refine import refine
 from .arrows import echo
 from .progress import progress
@@ -26,14 +29,14 @@ from .types import (
 
 CATEGORY = "Driftfield/flow"
 FLOW = "Optical flow in pixels per frame."
-METHODS = ["dis", "raft"]
+ESTIMATORS = ["dis", "raft"]
 FlowModelSocket = io.Custom("OPTICAL_FLOW")  # ComfyUI's own: a ModelPatcher around torchvision's RAFT
 PREVIEWS = ["color", "arrows"]
 
 
 class DensifyFlow(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldDensifyFlow",
             display_name="Densify Flow (Gaussian)",
@@ -85,7 +88,15 @@ class DensifyFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, sparse_flow, hints, sigma, threshold, mode, region=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        sparse_flow: Motion | Tensor,
+        hints: Tensor,
+        sigma: float,
+        threshold: float,
+        mode: str,
+        region: Tensor | None = None,
+    ) -> io.NodeOutput:
         sparse = as_motion(sparse_flow, "sparse_flow")
         height, width = sparse.field.shape[-2:]
         allowed = fitted(region, height, width)
@@ -102,7 +113,7 @@ class DensifyFlow(io.ComfyNode):
 
 class RefineFlow(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldRefineFlow",
             display_name="Refine Flow (pix2pix)",
@@ -139,14 +150,22 @@ class RefineFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, refiner, flow, image, sparse_flow=None, hints=None, region=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        refiner: Refiner,
+        flow: Motion | Tensor,
+        image: Tensor,
+        sparse_flow: Motion | Tensor | None = None,
+        hints: Tensor | None = None,
+        region: Tensor | None = None,
+    ) -> io.NodeOutput:
         if (sparse_flow is None) != (hints is None):
             missing = "hints" if hints is None else "sparse_flow"
             raise ValueError(f"{missing}: not connected; allowed: sparse_flow and hints together, or neither")
         picture = single(image)
         size = picture.shape[-2:]
         dense, known, allowed = as_motion(flow), None, fitted(region, *size)
-        if sparse_flow is not None:
+        if sparse_flow is not None and hints is not None:
             sparse = as_motion(sparse_flow, "sparse_flow").field
             if sparse.shape[-2:] != size:
                 got = "×".join(map(str, reversed(sparse.shape[-2:])))
@@ -158,14 +177,14 @@ class RefineFlow(io.ComfyNode):
         return io.NodeOutput(dense.with_field(refined, *emptiness(allowed)))
 
 
-def fitted(region: torch.Tensor | None, height: int, width: int) -> torch.Tensor | None:
+def fitted(region: Tensor | None, height: int, width: int) -> Tensor | None:
     """A MASK of any size as [1, 1, height, width]."""
     if region is None:
         return None
     return F.interpolate(mask_to_tensor(region, "region"), size=(height, width), mode="bilinear")
 
 
-def emptiness(region: torch.Tensor | None) -> tuple[str, ...]:
+def emptiness(region: Tensor | None) -> tuple[str, ...]:
     """A note where the region [1, 1, H, W] lets nothing move."""
     if region is None or region.any():
         return ()
@@ -174,7 +193,7 @@ def emptiness(region: torch.Tensor | None) -> tuple[str, ...]:
 
 class EstimateFlow(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldEstimateFlow",
             display_name="Estimate Flow from Video",
@@ -185,7 +204,7 @@ class EstimateFlow(io.ComfyNode):
                 io.Image.Input("images", tooltip="Frames of the video, in order. At least 2."),
                 io.Combo.Input(
                     "method",
-                    options=METHODS,
+                    options=ESTIMATORS,
                     default="dis",
                     tooltip="dis: fast, needs no file (OpenCV). raft: more exact, slower, needs a file: "
                     "models/driftfield/raft_large.safetensors, or raft_large*.safetensors or raft_large*.pth in "
@@ -208,7 +227,7 @@ class EstimateFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, method, optical_flow_model=None) -> io.NodeOutput:
+    def execute(cls, images: Tensor, method: str, optical_flow_model: ModelPatcher | None = None) -> io.NodeOutput:
         frames = image_to_tensor(images, "images")
         report = progress()
 
@@ -217,7 +236,7 @@ class EstimateFlow(io.ComfyNode):
 
         if optical_flow_model is not None:
             raft = load_core_model(optical_flow_model)
-        elif choice(method, METHODS, "method") == "dis":
+        elif choice(method, ESTIMATORS, "method") == "dis":
             return io.NodeOutput(Motion(estimate_flow(frames, on_step=on_step)))
         else:
             (raft,) = memory.load(load_raft())
@@ -226,7 +245,7 @@ class EstimateFlow(io.ComfyNode):
 
 class MotionStrength(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldMotionStrength",
             display_name="Measure Motion Strength",
@@ -245,14 +264,14 @@ class MotionStrength(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, flow) -> io.NodeOutput:
+    def execute(cls, flow: Motion | Tensor) -> io.NodeOutput:
         percent = strength_percent(as_motion(flow).field)
         return io.NodeOutput(percent, ui=ui.PreviewText(f"{percent:.0f} %"))
 
 
 class PreviewFlow(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldPreviewFlow",
             display_name="Preview Flow",
@@ -296,7 +315,9 @@ class PreviewFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, flow, mode, max_px, spacing, image=None) -> io.NodeOutput:
+    def execute(
+        cls, flow: Motion | Tensor, mode: str, max_px: float, spacing: int, image: Tensor | None = None
+    ) -> io.NodeOutput:
         fields = as_motion(flow).field
         if choice(mode, PREVIEWS, "mode") == "color":
             pictures = flow_to_color(fields, max_px=max_px or None)

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..model_loaders import locations
-from ..model_loaders.animator import load_animator
+from ..model_loaders.animator import Animator, load_animator
 from ..model_loaders.lora import apply_lora
 from ..model_loaders.memory import DTYPES
 from ..model_loaders.refiner import manage_refiner
@@ -19,7 +19,7 @@ CATEGORY = "Driftfield/models"
 
 class LoadAnimationModel(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldLoadAnimationModel",
             display_name="Load Animation Model",
@@ -56,18 +56,18 @@ class LoadAnimationModel(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model, adapter, dtype):
+    def fingerprint_inputs(cls, model: str | None, adapter: str | None, dtype: str | None) -> tuple[str, str]:
         adapter = locations.BUILTIN if adapter == locations.AUTO else adapter
         return locations.fingerprint("animator", model), locations.fingerprint("adapter", adapter)
 
     @classmethod
-    def execute(cls, model, adapter, dtype) -> io.NodeOutput:
+    def execute(cls, model: str, adapter: str, dtype: str) -> io.NodeOutput:
         return io.NodeOutput(load_animator(model, adapter, dtype))
 
 
 class ApplyCameraLoRA(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldApplyCameraLoRA",
             display_name="Apply Camera LoRA",
@@ -97,17 +97,17 @@ class ApplyCameraLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, lora, weight, animator=None):
+    def fingerprint_inputs(cls, lora: str | None, weight: float | None, animator: Animator | None = None) -> str:
         return locations.fingerprint("lora", lora)
 
     @classmethod
-    def execute(cls, animator, lora, weight) -> io.NodeOutput:
+    def execute(cls, animator: Animator, lora: str, weight: float) -> io.NodeOutput:
         return io.NodeOutput(apply_lora(animator, locations.resolve("lora", lora), weight))
 
 
 class LoadFlowRefiner(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldLoadFlowRefiner",
             display_name="Load Flow Refiner",
@@ -127,9 +127,9 @@ class LoadFlowRefiner(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, refiner_name):
+    def fingerprint_inputs(cls, refiner_name: str | None) -> str:
         return locations.fingerprint("refiner", refiner_name)
 
     @classmethod
-    def execute(cls, refiner_name) -> io.NodeOutput:
+    def execute(cls, refiner_name: str) -> io.NodeOutput:
         return io.NodeOutput(manage_refiner(locations.resolve("refiner", refiner_name)))

@@ -4,6 +4,7 @@ import logging
 
 from comfy_api.latest import io, ui
 
+from ..pipeline.animate import Animation
 from ..pipeline.baselines import METHODS, lengthen
 from ..pipeline.settings import BaselineSettings
 from .progress import latent_progress
@@ -18,7 +19,7 @@ from .types import (
 
 class ExtendAnimationOtherMethods(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldExtendAnimationOtherMethods",
             display_name="Extend Animation (Other Methods)",
@@ -67,7 +68,7 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, animation, total_frames, method, overlap, seed) -> io.NodeOutput:
+    def execute(cls, animation: Animation, total_frames: int, method: str, overlap: int, seed: int) -> io.NodeOutput:
         settings = BaselineSettings(total_frames=total_frames, method=method, overlap=overlap, seed=seed)
         longer = lengthen(animation, settings, on_window=latent_progress(animation.animator))
         logging.info("Driftfield: %s", longer.report)

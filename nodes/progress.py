@@ -1,5 +1,7 @@
 """Progress bars that stop at Cancel and show what the latents look like so far."""
 
+from collections.abc import Callable
+
 import torch
 from comfy.cli_args import LatentPreviewMethod, args
 from comfy.utils import ProgressBar
@@ -12,7 +14,7 @@ from ..model_loaders.animator import Animator
 PREVIEW_SIZE = 512  # px of the longer side
 
 
-def progress():
+def progress() -> Callable[[int, int], None]:
     """on_step(i, total) for loops without latents. Raises ComfyUI's InterruptProcessingException after a Cancel."""
     bar = ProgressBar(1)
 
@@ -23,7 +25,7 @@ def progress():
     return on_step
 
 
-def latent_progress(animator: Animator):
+def latent_progress(animator: Animator) -> Callable[[int, int, Tensor], None]:
     """on_step(i, total, denoised [N, c, h, w]): as above, with a picture of the middle frame of the first segment.
 
     Without a picture where ComfyUI's preview method, which a prompt may set, is none.

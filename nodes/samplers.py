@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from comfy.model_sampling import V_PREDICTION, ModelSamplingContinuousEDM
 from torch import Tensor
 
-from ..sampling.animate import euler
+from ..sampling.trajectory import euler
 from .types import LARGEST_SEED
 
 POST_CFG = "sampler_post_cfg_function"
@@ -27,13 +28,13 @@ class DenoiseModel:
         model = SimpleNamespace(model_sampling=schedule)
         self.inner_model = SimpleNamespace(inner_model=model, model_patcher=patcher)
 
-    def __call__(self, x: Tensor, sigma: Tensor, model_options: dict | None = None, **_) -> Tensor:
+    def __call__(self, x: Tensor, sigma: Tensor, model_options: dict | None = None, **_: object) -> Tensor:
         if model_options and POST_CFG in model_options:
             raise ValueError("sampler: got one of the CFG++ family, allowed: samplers without CFG++")
         return self.denoise(x, sigma)
 
 
-def wrap_sampler(sampler, *, sigma_min: float, sigma_max: float, seed: int) -> Callable:
+def wrap_sampler(sampler: Any, *, sigma_min: float, sigma_max: float, seed: int) -> Callable:
     """A SAMPLER, or None for Euler → sampler(denoise, x, sigmas, callback). The global random state stays untouched.
 
     Raises ValueError for a SAMPLER that is not a function over sigmas, or that chooses levels of its own.
@@ -41,9 +42,10 @@ def wrap_sampler(sampler, *, sigma_min: float, sigma_max: float, seed: int) -> C
     if sampler is None:
         return euler
     function, options = getattr(sampler, "sampler_function", None), getattr(sampler, "extra_options", {})
-    if getattr(function, "__name__", "") in OWN_LEVELS:
-        name = function.__name__.removesuffix("_function")
-        raise ValueError(f"sampler: got {name}, which chooses noise levels of its own, allowed: others")
+    name = getattr(function, "__name__", "")
+    if name in OWN_LEVELS:
+        got = name.removesuffix("_function")
+        raise ValueError(f"sampler: got {got}, which chooses noise levels of its own, allowed: others")
     if function is None:
         raise ValueError(f"sampler: got {type(sampler).__name__}, allowed: one from KSamplerSelect")
     schedule = VideoSampling()

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
+from ..pipeline.animate import Animation
 from ..pipeline.file_names import check_prefix, fill_in
 from ..pipeline.video_file import COMPATIBLE, CRF, ENCODINGS, video_file
 from .extend import ANIMATION, CHUNK, DETAIL, pictures
@@ -22,7 +24,7 @@ from .types import (
 
 class SaveAnimation(io.ComfyNode):
     @classmethod
-    def define_schema(cls):
+    def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DriftfieldSaveAnimation",
             display_name="Save Animation",
@@ -74,7 +76,7 @@ class SaveAnimation(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, filename_prefix=None):
+    def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
         try:
             check_prefix(filename_prefix or "linked")
         except ValueError as error:
@@ -83,7 +85,14 @@ class SaveAnimation(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, animation, filename_prefix, fps, crf, chunk_frames, detail=1.0, encoding=COMPATIBLE
+        cls,
+        animation: Animation,
+        filename_prefix: str,
+        fps: float,
+        crf: int,
+        chunk_frames: int,
+        detail: float = 1.0,
+        encoding: str = COMPATIBLE,
     ) -> io.NodeOutput:
         choice(encoding, ENCODINGS, "encoding")
         check_prefix(filename_prefix)
@@ -108,7 +117,7 @@ class SaveAnimation(io.ComfyNode):
         return io.NodeOutput(ui=ui.PreviewVideo([ui.SavedResult(file.name, subfolder, io.FolderType.output)]))
 
 
-def workflow_of(hidden) -> dict:
+def workflow_of(hidden: Any) -> dict[str, Any]:
     """What ComfyUI's own Save Video writes into a file, so that it can be dropped into the editor."""
     if args.disable_metadata or hidden is None:
         return {}

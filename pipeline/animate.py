@@ -9,9 +9,8 @@ from torch import Tensor
 
 from ..model_loaders import memory
 from ..model_loaders.animator import Animator
-from ..sampling.animate import Trajectory, euler
-from ..sampling.animate import animate as sample
 from ..sampling.joins import Timeline
+from ..sampling.trajectory import Trajectory, euler, sample_trajectory
 from .denoise import denoisers
 from .plan import Plan
 from .unfinished import Unfinished
@@ -25,7 +24,7 @@ class Animation:
     trajectory: Trajectory  # of the first segment, L frames
     plan: Plan  # of the first segment
     animator: Animator
-    sampler: Callable  # of sampling.animate's kind
+    sampler: Callable  # of sampling.trajectory's kind
     report: str  # what was done, in words
     timeline: Timeline | None = None  # of frames beyond the first segment; None: there are none, or they know none
     unfinished: Unfinished = field(default_factory=Unfinished)  # of the first segment's extensions
@@ -36,7 +35,7 @@ class Animation:
 
     @property
     def fps(self) -> int:
-        """Frames per second that the model was told."""
+        """Frames per second that the model was conditioned on."""
         return self.plan.fps
 
     @property
@@ -52,12 +51,12 @@ class Animation:
 def animate(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_step: Callable | None = None) -> Animation:
     """Samples what `plan` says. on_step(i, T, denoised [L, c, h, w]) once a step; what it raises stops the run."""
     _, denoise = denoisers(animator, plan.conditioning, plan.guidance_scale)
-    place = memory.device()
-    trajectory = sample(
+    device = memory.device()
+    trajectory = sample_trajectory(
         denoise,
-        plan.noise.to(place),
+        plan.noise.to(device),
         plan.sigmas,
-        start=None if plan.start is None else plan.start.to(place),
+        start=None if plan.start is None else plan.start.to(device),
         sampler=sampler,
         on_step=on_step,
     )

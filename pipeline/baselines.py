@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ..flow_tools.convention import crop_padding
 from ..model_loaders import memory
-from ..sampling.animate import first_state, later_noise, seed_after
 from ..sampling.direct import direct
 from ..sampling.free_noise import free_noise, reschedule_noise
 from ..sampling.gen_l_video import fresh_noise, gen_l_video
+from ..sampling.trajectory import extension_noise, first_state, seed_after
 from ..sampling.windows import window_starts
 from .animate import Animation
 from .decode import decode
@@ -120,7 +120,7 @@ def windowed(
     planned = plan(animation.animator, first.still.image, first.asked, longer, sigmas=sigmas)
     sample, noise_of = WINDOWED[settings.method]
     noise = noise_of(
-        first.noise, total_frames=total_frames, stride=segment - overlap, generator=later_noise(settings.seed)
+        first.noise, total_frames=total_frames, stride=segment - overlap, generator=extension_noise(settings.seed)
     )
 
     def cut(values: Tensor, start: int) -> Tensor:

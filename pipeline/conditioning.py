@@ -1,4 +1,4 @@
-"""What the network is told about a still and its motion."""
+"""What the network is conditioned on: a still, its motion, and the settings."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from ..flow_tools.strength import strength_percent
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
-from ..sampling.dual_clock import FREE, Hold
+from ..sampling.dual_clock import FREE, Anchor
 from .control import Control
 from .encode import embed_image, encode_image
 from .motion import EncodedMotion
-from .pictures import Pictures, draw_pictures
+from .pictures import draw_pictures
 from .settings import Settings
 from .still import Still
 
@@ -22,7 +22,7 @@ DUAL_CLOCK_BUCKET_ID = 17  # Time-to-Move's: the motion comes from the warped st
 
 
 @dataclass(frozen=True)
-class MotionStrength:
+class ChosenStrength:
     percent: float | None  # for the adapter; None: there is none
     motion_bucket_id: int
     report: str  # what was done, in words
@@ -30,23 +30,24 @@ class MotionStrength:
 
 def choose_strength(
     animator: Animator, field: Tensor | None, manual: float | None, *, dual_clock: bool = False
-) -> MotionStrength:
+) -> ChosenStrength:
     """manual: percent, or None for auto: eq. 8 of the field [N, 2, H, W], but a low motion_bucket_id where a dual clock
     moves things."""
-    if manual is None and field is None:
+    if manual is not None:
+        percent, source = manual, "set by hand"
+    elif field is None:
         report = f"no flow to measure, so the default motion_bucket_id = {MOTION_BUCKET_ID}"
-        return MotionStrength(None, MOTION_BUCKET_ID, report)
-    if manual is None and dual_clock and not animator.has_adapter:
+        return ChosenStrength(None, MOTION_BUCKET_ID, report)
+    elif dual_clock and not animator.has_adapter:
         report = f"motion_bucket_id = {DUAL_CLOCK_BUCKET_ID}, the default of dual clock"
-        return MotionStrength(None, DUAL_CLOCK_BUCKET_ID, report)
-    percent = strength_percent(field) if manual is None else manual
-    report = (
-        f"motion strength {percent:.0f} % ({'measured from the flow' if manual is None else 'set by hand'}) drives "
-    )
+        return ChosenStrength(None, DUAL_CLOCK_BUCKET_ID, report)
+    else:
+        percent, source = strength_percent(field), "measured from the flow"
+    report = f"motion strength {percent:.0f} % ({source}) drives "
     if animator.has_adapter:
-        return MotionStrength(percent, MOTION_BUCKET_ID, report + f"the adapter {animator.adapter}")
+        return ChosenStrength(percent, MOTION_BUCKET_ID, report + f"the adapter {animator.adapter}")
     bucket = max(0, min(LARGEST_BUCKET_ID, round(percent)))
-    return MotionStrength(None, bucket, report + f"motion_bucket_id = {bucket}: no adapter is loaded")
+    return ChosenStrength(None, bucket, report + f"motion_bucket_id = {bucket}: no adapter is loaded")
 
 
 def condition(
@@ -54,14 +55,14 @@ def condition(
     still: Still,
     motion: EncodedMotion | None,
     control: Control,
-    strength: MotionStrength,
+    strength: ChosenStrength,
     settings: Settings,
     *,
     frames: int,
     fps: int,
     noise: Tensor,
 ) -> Conditioning:
-    """Everything the network is told, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
+    """All that the network is conditioned on, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
     pictures = draw_pictures(
         still,
         motion,
@@ -73,13 +74,14 @@ def condition(
     )
     embedding = embed_image(animator, still.image)
     reference = encode_image(animator, pictures.reference).expand(frames, -1, -1, -1)
-    hold = None
-    if control.holds:
+    anchor = None
+    if pictures.regions is not None:
+        moves, rests = pictures.regions
         target = encode_image(animator, pictures.still) * animator.scaling_factor
         if pictures.warped is not None:
             warped = encode_image(animator, pictures.warped) * animator.scaling_factor
-            target = torch.where(pictures.rests, target, warped)
-        hold = Hold(target.expand(frames, -1, -1, -1), levels(pictures, control))
+            target = torch.where(rests, target, warped)
+        anchor = Anchor(target.expand(frames, -1, -1, -1), levels(moves, rests, control))
     return Conditioning(
         image_embedding=embedding,
         reference=reference,
@@ -89,15 +91,15 @@ def condition(
         motion=motion and motion.maps,
         motion_scale=motion.strength if motion else 1.0,
         strength_percent=strength.percent,
-        hold=hold,
+        anchor=anchor,
     )
 
 
-def levels(pictures: Pictures, control: Control) -> Tensor:
-    """[L, 1, h, w]: down to which noise level the estimate keeps to what is held."""
-    level = torch.full(pictures.rests.shape, FREE)
+def levels(moves: Tensor, rests: Tensor, control: Control) -> Tensor:
+    """[L, 1, h, w]: down to which noise level the estimate keeps to its anchor."""
+    level = torch.full(rests.shape, FREE)
     if control.still is not None:
-        level = level.masked_fill(pictures.rests, control.still)
+        level = level.masked_fill(rests, control.still)
     if control.strong is not None:
-        level = level.masked_fill(pictures.moves, control.strong)
+        level = level.masked_fill(moves, control.strong)
     return level

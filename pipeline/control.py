@@ -19,11 +19,11 @@ class Control:
     report: str  # the choice in words
     warped: bool = False  # the reference
     weak: float | None = None  # where sampling starts, from the warped still; None: from noise alone
-    strong: float | None = None  # down to here what moves is held to the warped still; None: it is not
-    still: float | None = None  # down to here what stands still is held to the still; None: it is not
+    strong: float | None = None  # down to here what moves is anchored to the warped still; None: it is not
+    still: float | None = None  # down to here what stands still is anchored to the still; None: it is not
 
     @property
-    def holds(self) -> bool:
+    def has_anchor(self) -> bool:
         return self.strong is not None or self.still is not None
 
 

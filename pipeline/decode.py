@@ -1,4 +1,4 @@
-"""Latents to frames: in chunks that the memory holds, long videos a segment at a time."""
+"""Latents to frames: in chunks that fit in memory, long videos a segment at a time."""
 
 from collections.abc import Callable, Iterator
 
@@ -30,7 +30,7 @@ def decode(
     def run(most: int) -> Tensor:
         (vae,) = memory.load(animator.vae, memory_required=most * each)
         vae.decoder = accelerate(vae.decoder)
-        size = memory.held_by_free_memory(most, each)
+        size = memory.fitting_in_free_memory(most, each)
         chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
 
         def computed() -> Iterator[Tensor]:
@@ -58,7 +58,7 @@ def decode(
 
 
 def decoded(
-    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step=None
+    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step: Callable | None = None
 ) -> Iterator[Tensor]:
     """Scaled latents [N, c, h, w] → frames [n, 3, H, W], about −1..1, a segment at a time; see `decode`.
 

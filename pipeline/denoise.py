@@ -8,7 +8,7 @@ from ..model_loaders import memory
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
 from ..sampling.denoiser import make_denoiser
-from ..sampling.dual_clock import held
+from ..sampling.dual_clock import anchored
 from ..sampling.guidance import guided, guided_in_one_pass
 
 BYTES_PER_LATENT = 30_000  # of activations per latent pixel and frame, in half precision; a generous estimate
@@ -23,25 +23,25 @@ def activation_bytes(animator: Animator, reference: Tensor) -> int:
 def denoisers(
     animator: Animator, conditioning: Conditioning, guidance_scale: Tensor, *, segments: int = 1
 ) -> tuple[Callable, Callable]:
-    """(conditional, guided and held) over the animator's UNet, loaded onto the device. Each pass looks for Cancel."""
+    """(conditional, guided and anchored) over the animator's UNet, loaded onto the device. A pass looks for Cancel."""
     from ..networks.fast import accelerate  # here: diffusers takes seconds to import
 
     bytes_each = activation_bytes(animator, conditioning.reference)
     (network,) = memory.load(animator.unet, memory_required=segments * bytes_each)
     accelerate(network)
     device = animator.unet.load_device
-    placed = conditioning.to(device, animator.dtype)
+    conditioning = conditioning.to(device, animator.dtype)
 
     def check(_: int) -> None:
         memory.check_cancel()
 
-    conditional = make_denoiser(network, placed, count=check)
+    conditional = make_denoiser(network, conditioning, count=check)
     scale = guidance_scale.to(device)
-    steered = guided(conditional, make_denoiser(network, placed.unconditional(), count=check), scale)
+    steered = guided(conditional, make_denoiser(network, conditioning.unconditional(), count=check), scale)
     if device.type == "cuda":
-        together = guided_in_one_pass(network, placed, scale, count=check)
+        together = guided_in_one_pass(network, conditioning, scale, count=check)
         steered = where_it_fits(together, steered, bytes_each)
-    return conditional, held(steered, placed.hold)
+    return conditional, anchored(steered, conditioning.anchor)
 
 
 def where_it_fits(together: Callable, apart: Callable, bytes_each: int) -> Callable:

@@ -1,4 +1,4 @@
-"""The animator's network on several devices of one host, and windows of a video spread over them."""
+"""The animator's network on several devices of one host, and windows of a video dealt out to them."""
 
 import contextlib
 import copy
@@ -58,10 +58,10 @@ def denoiser_of_windows(
 
     @torch.no_grad()
     def evaluate(animator: Animator, windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
-        place = animator.unet.load_device
-        with torch.cuda.device(place) if place.type == "cuda" else contextlib.nullcontext():
+        device = animator.unet.load_device
+        with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
             _, denoise = denoisers(animator, *conditioning(starts), segments=len(starts))
-            return list(denoise(torch.stack(list(windows)).to(place), sigma.to(place)).cpu())
+            return list(denoise(torch.stack(list(windows)).to(device), sigma.to(device)).cpu())
 
     def denoise(windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
         call = next(calls)
@@ -69,7 +69,7 @@ def denoiser_of_windows(
         size = max(1, min(batch, -(-len(missing) // len(workers))))
         chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
         asked = [([windows[i] for i in chunk], sigma, [starts[i] for i in chunk]) for chunk in chunks]
-        for chunk, computed in zip(chunks, spread(workers, evaluate, asked), strict=True):
+        for chunk, computed in zip(chunks, in_turns(workers, evaluate, asked), strict=True):
             for i, estimate in zip(chunk, computed, strict=True):
                 estimates[call, starts[i]] = estimate
                 if on_window is not None:
@@ -79,13 +79,16 @@ def denoiser_of_windows(
     return denoise
 
 
-def spread(workers: Sequence[Worker], evaluate: Callable, asked: Sequence[tuple]) -> Iterator:
+def in_turns(workers: Sequence[Worker], evaluate: Callable, asked: Sequence[tuple]) -> Iterator:
     """evaluate(animator, *one) of each one asked, in order; the workers take turns, each in its thread."""
-    if workers[0].thread is None:
+    threads = [worker.thread for worker in workers if worker.thread is not None]
+    if not threads:
         yield from (evaluate(workers[0].animator, *one) for one in asked)
         return
-    turns = [workers[i % len(workers)] for i in range(len(asked))]
-    futures = [turn.thread.submit(evaluate, turn.animator, *one) for turn, one in zip(turns, asked, strict=True)]
+    turns = itertools.cycle(zip(threads, workers, strict=True))
+    futures = [
+        thread.submit(evaluate, worker.animator, *one) for one, (thread, worker) in zip(asked, turns, strict=False)
+    ]
     try:
         yield from (future.result() for future in futures)
     finally:

@@ -26,7 +26,7 @@ def encode_image(animator: Animator, image: Tensor, *, on_step: Callable | None 
 
     def run(chunk_frames: int) -> Tensor:
         (vae,) = memory.load(animator.vae, memory_required=chunk_frames * each)
-        chunks = image.split(memory.held_by_free_memory(chunk_frames, each))
+        chunks = image.split(memory.fitting_in_free_memory(chunk_frames, each))
         latents = []
         for i, chunk in enumerate(chunks):
             memory.check_cancel()

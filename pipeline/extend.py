@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from ..model_loaders import memory
-from ..sampling.animate import later_noise
 from ..sampling.conditioning import Conditioning
 from ..sampling.joins import Timeline, plan_joins
 from ..sampling.phased import evaluations, extend
 from ..sampling.schedule import phase_boundary
+from ..sampling.trajectory import extension_noise
 from .animate import Animation
 from .denoise import activation_bytes, denoisers
 from .devices import Worker, denoiser_of_windows
@@ -65,7 +65,7 @@ def extend_animation(
             (conditioning.reference * animator.scaling_factor).to(memory.device()),
             gamma=settings.gamma,
             omega=settings.omega,
-            generator=later_noise(seed),
+            generator=extension_noise(seed),
             sampler=animation.sampler,
         )
 
@@ -85,7 +85,7 @@ def on_timeline(
     conditioning: Conditioning, scale: Tensor, timeline: Timeline, starts: Sequence[int]
 ) -> tuple[Conditioning, Tensor]:
     """Conditioning and guidance scale [L] of the first segment → of windows of the timeline, tensors [n, L, ...]."""
-    if not timeline.offset:
+    if not timeline.window_offset:
         return conditioning, scale  # every window is the first segment's again
 
     def of_window(blend: Callable) -> Callable:

@@ -20,15 +20,15 @@ AT_ONCE = 8  # frames that get their detail together
 def frames_of(
     animation: Animation, *, chunk_frames: int = 8, detail: float = 1.0, on_step: Callable | None = None
 ) -> Iterator[Tensor]:
-    """[n, 3, H, W], about −1..1, a segment at a time; see `decoded`. detail: the share of it that frames get back.
+    """[n, 3, H, W], about −1..1, a segment at a time; see `decoded`. detail: how much of it frames get back.
 
     An animation without a flow, or of one of the other methods for long videos, gets none.
     """
     timeline, padding = animation.timeline, animation.plan.still.padding
     warped = None
     if detail > 0 and (timeline is not None or len(animation.latents) <= animation.segment_frames):
-        warped = warped_still(animation.plan)
-        if warped is not None:  # a timeline's times of places lie on the latents' grid
+        warped = backward_warped_still(animation.plan)
+        if warped is not None:  # a timeline's time offsets lie on the latents' grid
             warped = pad_to_multiple(warped, PAD)[0]
     first = 0
     for part in decoded(
@@ -49,10 +49,10 @@ def frames_of(
 
 
 @torch.no_grad()
-def warped_still(plan: Plan) -> Tensor | None:
+def backward_warped_still(plan: Plan) -> Tensor | None:
     """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory; None without a flow."""
     if plan.motion is None:
         return None
-    place = memory.device()
-    image, field = plan.still.image.to(place), plan.motion.motion.field.to(place)
+    device = memory.device()
+    image, field = plan.still.image.to(device), plan.motion.motion.field.to(device)
     return reference_video(image, field, len(plan.noise), loop=plan.settings.loop).cpu()

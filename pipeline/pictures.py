@@ -1,4 +1,4 @@
-"""What the network will be shown of the still, and what it will be held to, as pictures: before anything is encoded."""
+"""What the network is conditioned on and anchored to, as pictures: before anything is encoded."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
-from ..sampling.dual_clock import regions, warped_still
+from ..sampling.dual_clock import forward_warped_still, regions
 from .control import Control
 from .motion import EncodedMotion
 from .still import Still
@@ -18,9 +18,8 @@ class Pictures:
 
     still: Tensor  # [1, 3, H', W']
     reference: Tensor  # [L, 3, H', W'] the still warped along the flow, or [1, 3, H', W'] to be repeated
-    warped: Tensor | None = None  # [L, 3, H', W'] what moves is held to; None: it is not
-    moves: Tensor | None = None  # bool [L, 1, h, w] of the latents' grid
-    rests: Tensor | None = None  # the same; None: nothing is held
+    warped: Tensor | None = None  # [L, 3, H', W'] what moves is anchored to; None: it is not
+    regions: tuple[Tensor, Tensor] | None = None  # what moves, what rests: bool [L, 1, h, w]; None: nothing is anchored
 
 
 def draw_pictures(
@@ -35,14 +34,14 @@ def draw_pictures(
 ) -> Pictures:
     """noise [1, 3, H', W'], already scaled, is added to every picture of the reference, as diffusers does."""
     image, reference = still.padded, still.padded
-    if control.warped:
+    if control.warped and motion is not None:
         reference = reference_video(image, motion.padded, frames, loop=loop)
-    if not control.holds:
+    if not control.has_anchor or motion is None:
         return Pictures(image, reference + noise)
-    place = memory.device()
-    pushed = image if control.strong is not None else image[:, :0]  # without it only the regions matter
+    device = memory.device()
+    picture = image if control.strong is not None else image[:, :0]  # without it only the regions matter
     warped, moving, uncovered = (
-        part.cpu() for part in warped_still(pushed.to(place), motion.padded.to(place), frames, loop=loop)
+        part.cpu() for part in forward_warped_still(picture.to(device), motion.padded.to(device), frames, loop=loop)
     )
-    moves, rests = regions(moving, uncovered, latent_factor)
-    return Pictures(image, reference + noise, None if control.strong is None else warped, moves, rests)
+    anchored = regions(moving, uncovered, latent_factor)
+    return Pictures(image, reference + noise, None if control.strong is None else warped, anchored)

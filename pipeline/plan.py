@@ -68,6 +68,7 @@ def plan(
     conditioning = condition(
         animator, still, fitted, control, strength, settings, frames=frames, fps=fps, noise=augmentation
     )
+    anchor = conditioning.anchor
     noise = torch.randn(conditioning.reference.shape, generator=generator)
     if sigmas is None:
         sigmas = karras_sigmas(
@@ -95,7 +96,7 @@ def plan(
         conditioning=conditioning,
         sigmas=sigmas,
         noise=noise,
-        start=None if control.weak is None else conditioning.hold.target,
+        start=None if control.weak is None or anchor is None else anchor.target,
         guidance_scale=scale,
         report="\n".join((report, *(f"Warning: {warning}" for warning in warnings))),
         warnings=warnings,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..flow_tools.dense import default_sigma_px, hold_hints
+from ..flow_tools.dense import default_sigma_px, restore_hints
 from ..flow_tools.smooth import smooth
 from ..model_loaders import memory
 from ..model_loaders.refiner import Refiner
@@ -15,7 +15,7 @@ from ..model_loaders.refiner import Refiner
 def refine(
     refiner: Refiner,
     flow: Tensor,
-    image: Tensor,
+    image: Tensor | None,
     *,
     hints: tuple[Tensor, Tensor] | None = None,
     region: Tensor | None = None,
@@ -30,7 +30,7 @@ def refine(
     """
     (network,) = memory.load(refiner.network)
     device = memory.device()
-    picture = image.to(device) if network.config.image_conditioned else None
+    picture = None if image is None or not network.config.image_conditioned else image.to(device)
     shown = tuple(part.to(device) for part in hints) if hints is not None and network.config.hints else None
     refined = []
     for i, field in enumerate(flow.split(1)):
@@ -40,7 +40,7 @@ def refine(
                 raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
             field = smooth(field)
         if hints is not None:
-            field = hold_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
+            field = restore_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
         refined.append(field if region is None else field * region)
         if on_step is not None:
             on_step(i, len(flow))

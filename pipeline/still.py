@@ -18,7 +18,8 @@ class Still:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in px, without the padding."""
-        return tuple(self.image.shape[-2:])
+        height, width = self.image.shape[-2:]
+        return height, width
 
 
 def prepare_still(image: Tensor) -> Still:

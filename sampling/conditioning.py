@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .dual_clock import Hold
+from .dual_clock import Anchor
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Conditioning:
     motion: tuple[Tensor, ...] | None = None  # [1, N, C_i, h_i, w_i], what MotionUNet.encode_motion gives; or [K, ...]
     motion_scale: float = 1.0
     strength_percent: float | Tensor | None = None  # eq. 8, px/frame at 512 px, times 100; one number, or [K]
-    hold: Hold | None = None  # what the estimate keeps to; `held` applies it
+    anchor: Anchor | None = None  # what the estimate keeps to, see `dual_clock.anchored`
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Conditioning:
-        """On the network's device, what it sees as features in its dtype; latents to hold stay float32."""
+        """On the network's device, what it sees as features in its dtype; the anchor's latents stay float32."""
         strength = self.strength_percent
         return replace(
             self,
@@ -36,7 +36,7 @@ class Conditioning:
             added_time_ids=self.added_time_ids.to(device),
             motion=self.motion and tuple(level.to(device, dtype) for level in self.motion),
             strength_percent=strength.to(device) if isinstance(strength, Tensor) else strength,
-            hold=self.hold and self.hold.to(device),
+            anchor=self.anchor and self.anchor.to(device),
         )
 
     def unconditional(self) -> Conditioning:
@@ -74,7 +74,7 @@ class Conditioning:
         """Of windows that begin at the frames `starts` of a longer video, tensors [n, L, ...].
 
         pictures, features, levels: (values of this video's frames, a window's start) -> the window's [L, ...], for
-        latents, the motion's features, and the levels to hold.
+        latents, the motion's features, and the anchor's levels.
         """
 
         def each(pick: Callable, values: Tensor) -> Tensor:
@@ -88,25 +88,27 @@ class Conditioning:
                 fields = torch.cat([fields, fields[-1:]])
             return each(features, fields)
 
-        hold = self.hold
+        anchor = self.anchor
         return replace(
             self,
             reference=each(pictures, self.reference),
             motion=self.motion and tuple(map(motion, self.motion)),
-            hold=hold and Hold(each(pictures, hold.target), each(levels, hold.level)),
+            anchor=anchor and Anchor(each(pictures, anchor.target), each(levels, anchor.level)),
         )
 
 
 def stacked(conditionings: Sequence[Conditioning]) -> Conditioning:
     """One conditioning whose segments have each their own; they have the same parts."""
     first = conditionings[0]
-    strength, motion, hold = first.strength_percent, first.motion, first.hold
+    strength, motion, anchor = first.strength_percent, first.motion, first.anchor
     if strength is not None:
         strength = torch.tensor([one.strength_percent for one in conditionings])
     if motion is not None:
         motion = tuple(torch.cat(maps) for maps in zip(*(one.motion for one in conditionings), strict=True))
-    if hold is not None:
-        hold = Hold(*(torch.stack([getattr(one.hold, name) for one in conditionings]) for name in ("target", "level")))
+    if anchor is not None:
+        anchor = Anchor(
+            *(torch.stack([getattr(one.anchor, name) for one in conditionings]) for name in ("target", "level"))
+        )
     return replace(
         first,
         image_embedding=torch.cat([one.image_embedding for one in conditionings]),
@@ -114,5 +116,5 @@ def stacked(conditionings: Sequence[Conditioning]) -> Conditioning:
         added_time_ids=torch.cat([one.added_time_ids for one in conditionings]),
         motion=motion,
         strength_percent=strength,
-        hold=hold,
+        anchor=anchor,
     )

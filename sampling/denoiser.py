@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from .conditioning import Conditioning
+from .trajectory import Denoise
 
 
-def make_denoiser(network: nn.Module, conditioning: Conditioning, *, count: Callable | None = None) -> Callable:
+def make_denoiser(
+    network: nn.Module, conditioning: Conditioning, *, count: Callable[[int], None] | None = None
+) -> Denoise:
     """denoise(x [K, L, c, h, w] float32, sigma [] or [K]) -> x0 like x.
 
     `network` has MotionUNet.forward's signature and predicts v; the conditioning lies on its device. `count(K)` is

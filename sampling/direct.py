@@ -1,12 +1,22 @@
 """Direct: clip after clip, each conditioned on the last frame of the one before (baseline of the paper, Table 2)."""
 
-import torch
+from collections.abc import Callable
 
-from .animate import euler, run
+import torch
+from torch import Tensor
+
+from .trajectory import Denoise, Sampler, euler, run
 
 
 @torch.no_grad()
-def direct(denoise_after, first, sigmas, *, total_frames, sampler=euler):
+def direct(
+    denoise_after: Callable[[int, Tensor], tuple[Denoise, Tensor]],
+    first: Tensor,
+    sigmas: Tensor,
+    *,
+    total_frames: int,
+    sampler: Sampler = euler,
+) -> Tensor:
     """[N, c, h, w] on the CPU: clip `first` [L, c, h, w], then as many as are needed; T evaluations for each.
 
     denoise_after(k, clip [L, c, h, w]) -> (denoise, states [L, c, h, w] at sigmas[0]) for clip k = 2, 3, .. that goes

@@ -1,15 +1,14 @@
-"""Control without training: what the flow says is held to the warped still while the noise is strong.
+"""Control without training: what the flow moves is anchored to the warped still while the noise is strong.
 
-Dual-clock denoising (Singer et al., Time-to-Move, 2025): the still is pushed along the flow, sampling starts from it at
-the noise level `weak`, and inside the mask of what moves the latents keep to it, with the same noise, down to the level
-`strong`. Ours, beyond the paper: a third clock, `background`, for what the flow asks to stand still.
+Dual-clock denoising (Singer et al., Time-to-Move, 2025): the still is forward-warped along the flow, sampling starts
+from it at the noise level `weak`, and inside the mask of what moves the latents keep to it, with the same noise, down
+to the level `strong`. Ours, beyond the paper: a third clock, `still`, for what the flow asks to stand still.
 
-Holding is done to the estimate x0, not to the state: from x = z + sigma e, an estimate of z leads every sampler that is
+The estimate x0 is anchored, not the state: from x = z + sigma e, an estimate of z leads every sampler that is
 exact for a constant estimate (Euler, Heun, DPM++ and others, their history included) to z + sigma' e, which is what the
 paper puts there after each step.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,49 +18,53 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.warp import accumulate_forward, forward_splat, reference_video
+from .trajectory import Denoise
 
 MOVING_PX = 2.0  # what travels less in the whole segment, a quarter of SVD's latent, stands still
-COVERED = 0.5  # share of a latent's pixels that must move for the latent to move
-FREE = float("inf")  # a level: never held
+MOVING_FRACTION = 0.5  # fraction of a latent's pixels that must move for the latent to move
+FREE = float("inf")  # a level: never anchored
 
 
 @dataclass(frozen=True)
-class Hold:
+class Anchor:
     """Latents that the estimate keeps to while the noise is above a level: [L, c, h, w] scaled, and [L, 1, h, w]."""
 
     target: Tensor
     level: Tensor
 
-    def to(self, device: torch.device) -> "Hold":
-        return Hold(self.target.to(device), self.level.to(device))
+    def to(self, device: torch.device) -> "Anchor":
+        return Anchor(self.target.to(device), self.level.to(device))
 
 
-def held(denoise: Callable, hold: Hold | None) -> Callable:
-    """denoise(x [K, L, c, h, w], sigma [] or [K]) -> x0, which is hold's target where sigma is above hold's level."""
-    if hold is None:
+def anchored(denoise: Denoise, anchor: Anchor | None) -> Denoise:
+    """denoise(x [K, L, c, h, w], sigma [] or [K]) -> x0, the anchor's target where sigma is above its level."""
+    if anchor is None:
         return denoise
 
     def run(x: Tensor, sigma: Tensor) -> Tensor:
-        above = sigma.to(x).expand(len(x)).view(-1, 1, 1, 1, 1) > hold.level
-        return torch.where(above, hold.target, denoise(x, sigma))
+        above = sigma.to(x).expand(len(x)).view(-1, 1, 1, 1, 1) > anchor.level
+        return torch.where(above, anchor.target, denoise(x, sigma))
 
     return run
 
 
-def warped_still(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """`image` [1, C, H, W] pushed along `flow` [N, 2, H, W] px/frame -> (video [frames, C, H, W], moving, uncovered).
+def forward_warped_still(
+    image: Tensor, flow: Tensor, frames: int, *, loop: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`image` [1, C, H, W] forward-warped along `flow` [N, 2, H, W] px/frame ->
+    (video [frames, C, H, W], moving, uncovered).
 
-    Holes get the nearest pixel. moving [frames, 1, H, W] is 1 where what is there has come along, uncovered where
+    Holes get the nearest pixel. moving [frames, 1, H, W] is 1 where what is there has moved along, uncovered where
     something has gone and the picture can only be guessed. With `loop` as in `reference_video`, without holes.
     """
     displacement = accumulate_forward(flow, frames)
     source = (displacement.norm(dim=1, keepdim=True).amax(0, keepdim=True) > MOVING_PX).float()  # [1, 1, H, W]
-    carried = torch.cat([image, source], dim=1)
+    layers = torch.cat([image, source], dim=1)
     if loop:
-        video = reference_video(carried, flow, frames, loop=True)
+        video = reference_video(layers, flow, frames, loop=True)
         holes = torch.zeros_like(video[:, :1])
     else:
-        video, holes = forward_splat(carried, displacement)
+        video, holes = forward_splat(layers, displacement)
         video = torch.stack([fill_nearest(frame, hole[0]) for frame, hole in zip(video, holes, strict=True)])
     moving = (video[:, -1:] > 0.5) & (holes == 0)
     uncovered = ((source > 0) | (holes > 0)) & ~moving
@@ -73,7 +76,8 @@ def fill_nearest(frame: Tensor, hole: Tensor) -> Tensor:
     empty = (hole > 0).numpy(force=True).astype(np.uint8)
     if not empty.any() or empty.all():
         return frame
-    _, labels = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, found = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    labels = np.asarray(found, dtype=np.int64)
     nearest = np.zeros(labels.max() + 1, dtype=np.int64)  # label -> index of its pixel
     nearest[labels[empty == 0]] = np.flatnonzero(empty == 0)
     index = torch.from_numpy(nearest[labels].ravel()).to(frame.device)
@@ -81,10 +85,10 @@ def fill_nearest(frame: Tensor, hole: Tensor) -> Tensor:
 
 
 def regions(moving: Tensor, uncovered: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """`warped_still`'s [L, 1, H, W] -> (moves, rests), bool [L, 1, H / factor, W / factor], disjoint.
+    """`forward_warped_still`'s [L, 1, H, W] -> (moves, rests), bool [L, 1, H / factor, W / factor], disjoint.
 
-    A latent moves where most of its pixels have come along, and rests where nothing came and nothing went.
+    A latent moves where most of its pixels have moved along, and rests where nothing came and nothing went.
     """
-    moves = F.avg_pool2d(moving, factor) > COVERED
+    moves = F.avg_pool2d(moving, factor) > MOVING_FRACTION
     rests = F.max_pool2d(torch.maximum(moving, uncovered), factor) == 0
     return moves, rests

@@ -6,12 +6,13 @@ fused with the same weights. It costs more evaluations than the paper's: every w
 """
 
 import torch
+from torch import Tensor
 
-from .animate import euler, run
-from .windows import averaged
+from .trajectory import Sampler, euler, run
+from .windows import DenoiseWindows, averaged
 
 
-def reschedule_noise(noise, *, total_frames, stride, generator):
+def reschedule_noise(noise: Tensor, *, total_frames: int, stride: int, generator: torch.Generator) -> Tensor:
     """[N, c, h, w]: `noise` [L, c, h, w], then in runs of `stride` frames a shuffle of the run L frames before."""
     segment = len(noise)
     frames = list(noise)
@@ -21,14 +22,22 @@ def reschedule_noise(noise, *, total_frames, stride, generator):
     return torch.stack(frames[:total_frames])
 
 
-def pyramid(segment):
+def pyramid(segment: int) -> Tensor:
     """[L]: 1, 2, .. up to the middle and down again."""
     rising = torch.arange(1.0, segment + 1)
     return torch.minimum(rising, rising.flip(0))
 
 
 @torch.no_grad()
-def free_noise(denoise_windows, states, sigmas, *, segment, overlap, sampler=euler):
+def free_noise(
+    denoise_windows: DenoiseWindows,
+    states: Tensor,
+    sigmas: Tensor,
+    *,
+    segment: int,
+    overlap: int,
+    sampler: Sampler = euler,
+) -> Tensor:
     """[N, c, h, w] from states [N, c, h, w] at sigmas[0] made of rescheduled noise; cost as in `gen_l_video`."""
     denoise = averaged(denoise_windows, total_frames=len(states), weights=pyramid(segment), overlap=overlap)
     return run(denoise, states[None], sigmas, 0, sampler=sampler, on_step=lambda i, denoised: None)[0]

@@ -8,13 +8,13 @@ the network then denoises the video in windows of V1's length:
   texture goes on. The first of them looks at V1's own last frames.
 - crossfade: offset windows, and before a pass through V1 has ended the next one fades in over a third of it, both
   moving, as the layers of an endlessly advected texture are blended (Max & Becker 1995). So that no pass is a copy of
-  another, each shows the places of the picture at slightly different times: a smooth field of whole frames, its steps
-  of equal shares of all that changes.
+  another, each shows the picture's pixels at slightly different times: a smooth field of whole frames, its steps
+  equal parts of all that changes.
 - loop: crossfade over half of V1, without that field: periodic, as the symmetric loop of Holynski et al. (2021).
 - ping-pong: V1 forwards and backwards in turn, slowing down before each turn: nothing fades, but motion runs back.
 
-Where two pictures are blended, places keep the contrast that the two have on average: a plain mean of unlike pictures
-has less, and the video would go dull in every fade.
+Where two pictures are blended, each pixel keeps the contrast that the two have on average: a plain mean of unlike
+pictures has less, and the video would go dull in every fade.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Join:
     """How one pass through V1 follows another."""
 
     overlap: float = 0.0  # of a segment, in which the next pass fades in
-    max_time_offset: float = 0.0  # of a segment: how far apart in time the places of a pass are
+    max_time_offset: float = 0.0  # of a segment: how far apart in time the pixels of a pass are
     window_offset: float = 0.5  # of a segment: how much earlier every other step's windows begin; 0: segments are whole
     turns: bool = False  # V1 runs forwards and backwards instead, and the numbers above mean nothing
 
@@ -52,58 +52,58 @@ JOINS = {
 
 @dataclass(frozen=True)
 class Timeline:
-    """What N frames begin as: (1 - share) of one pass through V1 and share of the next, each at its own frame of V1."""
+    """What N frames begin as: two passes through V1 blended, 1 - weight and weight, each at its own frame of V1."""
 
     frame: Tensor  # [2, N] of V1: the older pass's, the newer's
     number: Tensor  # [2, N] which pass: 0, 1, ..
-    share: Tensor  # [N] of the newer pass
-    later: Tensor  # [passes, h, w]: by how many frames each place is ahead in a pass; pass 0 is V1 itself
+    weight: Tensor  # [N] of the newer pass
+    time_offset: Tensor  # [passes, h, w]: by how many frames each pixel is ahead in a pass; pass 0 is V1 itself
     segment: int  # L, frames of V1 and of a window
     kept: int  # frames at the start that are V1's own and stay
-    offset: int  # how much earlier every other step's windows begin; 0: never
+    window_offset: int  # how much earlier every other step's windows begin; 0: never
 
     def __len__(self) -> int:
-        return len(self.share)
+        return len(self.weight)
 
     def blend(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Pictures or latents [L, C, h', w'] of V1's frames -> those of the frames start..stop, see `keep_contrast`."""
-        older, newer, share = self._passes(values, start, stop)
-        mixed = older * (1 - share) + newer * share
-        fading = share.flatten() > 0
+        older, newer, weight = self._passes(values, start, stop)
+        mixed = older * (1 - weight) + newer * weight
+        fading = weight.flatten() > 0
         if fading.any():
-            grid = min(values.shape[-2:], self.later.shape[-2:])
+            grid = min(values.shape[-2:], self.time_offset.shape[-2:])
             two = (older[fading], newer[fading])
-            mixed[fading] = keep_contrast(mixed[fading], *two, share[fading], grid=grid)
+            mixed[fading] = keep_contrast(mixed[fading], *two, weight[fading], grid=(grid[0], grid[1]))
         return mixed
 
     def mean(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """Numbers [L] or features [L, C, h', w'] of V1's frames -> those of the frames start..stop."""
-        older, newer, share = self._passes(values, start, stop)
-        return older * (1 - share) + newer * share
+        older, newer, weight = self._passes(values, start, stop)
+        return older * (1 - weight) + newer * weight
 
     def most(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
         """As `blend`, but the larger of the two values."""
         return torch.maximum(*self._passes(values, start, stop)[:2])
 
     def _passes(self, values: Tensor, start: int, stop: int | None) -> list[Tensor]:
-        """The older pass's values, the newer's, and the newer's share in their shape."""
+        """The older pass's values, the newer's, and the newer's weight in their shape."""
         found = []
         for frame, number in zip(self.frame[:, start:stop], self.number[:, start:stop], strict=True):
             if values.ndim == 1:
                 found.append(values[frame])
                 continue
-            finer = values.shape[-1] > self.later.shape[-1]  # pictures: no edges where the times of places change
-            mode = {"mode": "bilinear", "align_corners": False} if finer else {"mode": "nearest"}
-            later = F.interpolate(self.later[number].float()[:, None], size=values.shape[-2:], **mode)
-            index = (frame.view(-1, 1, 1, 1) + later).expand(-1, *values.shape[1:])
+            finer = values.shape[-1] > self.time_offset.shape[-1]  # pictures: no edges where the time offset changes
+            time_offset = self.time_offset[number].float()[:, None]
+            time_offset = F.interpolate(time_offset, size=values.shape[-2:], mode="bilinear" if finer else "nearest")
+            index = (frame.view(-1, 1, 1, 1) + time_offset).expand(-1, *values.shape[1:])
             below = values.gather(0, index.long())
             found.append(torch.lerp(below, values.gather(0, index.ceil().long()), index.frac()) if finer else below)
-        return [*found, self.share[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))]
+        return [*found, self.weight[start:stop].to(values).view(-1, *[1] * (values.ndim - 1))]
 
     def windows(self, shifted: bool) -> list[tuple[int, int]]:
         """(first frame, first frame that it gives) of windows of L that give every frame from `kept` on once."""
         found, given = [], self.kept
-        start = self.kept - self.offset * shifted
+        start = self.kept - self.window_offset * shifted
         while given < len(self):
             start = min(start, len(self) - self.segment)
             found.append((start, given))
@@ -117,7 +117,7 @@ def plan_joins(
     """The timeline of total_frames; of whole segments where windows have no offset, so of up to L - 1 more.
 
     The first L frames are kept as they are, less the last ones where a crossfade or a turn begins. change [h, w]: how
-    much V1 changes at each place, for joins with a time offset, which alone draw from the generator.
+    much V1 changes at each pixel, for joins with a time offset, which alone draw from the generator.
     """
     if joins not in JOINS:
         raise ValueError(f"joins: got {joins!r}, allowed {', '.join(JOINS)}")
@@ -126,12 +126,12 @@ def plan_joins(
     join = JOINS[joins]
     if join.turns:
         return there_and_back(segment, total_frames, torch.zeros((1, *change.shape), dtype=torch.long))
-    overlap, spread = int(join.overlap * segment), int(join.max_time_offset * segment)
+    overlap, max_time_offset = int(join.overlap * segment), int(join.max_time_offset * segment)
     if not join.window_offset:
         total_frames = -(-total_frames // segment) * segment
     begins = [0]
     while begins[-1] + segment - overlap < total_frames:
-        length = segment - spread if len(begins) > 1 else segment
+        length = segment - max_time_offset if len(begins) > 1 else segment
         begins.append(begins[-1] + length - overlap)
     begins = torch.tensor(begins)
     frame = torch.arange(total_frames)
@@ -141,20 +141,22 @@ def plan_joins(
     older = torch.where(fading, newer - 1, newer)
     fields = [torch.zeros(change.shape, dtype=torch.long)]
     for _ in begins[1:]:
-        drawn = [times_of_places(change, spread, generator) for _ in range(TRIES if spread else 0)]
-        fields.append(min(drawn, key=lambda field: likeness(field, fields, change), default=fields[0]))
+        drawn = [
+            random_time_offsets(change, max_time_offset, generator) for _ in range(TRIES if max_time_offset else 0)
+        ]
+        fields.append(min(drawn, key=lambda field: agreement(field, fields, change), default=fields[0]))
     return Timeline(
         frame=torch.stack([frame - begins[older], age]),
         number=torch.stack([older, newer]),
-        share=torch.where(fading, (age + 1) / (overlap + 1), 0.0),
-        later=torch.stack(fields),
+        weight=torch.where(fading, (age + 1) / (overlap + 1), 0.0),
+        time_offset=torch.stack(fields),
         segment=segment,
         kept=min(total_frames, segment - overlap if total_frames > segment else segment),
-        offset=int(join.window_offset * segment),
+        window_offset=int(join.window_offset * segment),
     )
 
 
-def there_and_back(segment: int, total_frames: int, later: Tensor) -> Timeline:
+def there_and_back(segment: int, total_frames: int, time_offset: Tensor) -> Timeline:
     """V1 to its end and back, and again; the speed is V1's, but changes evenly from forwards to backwards in a turn."""
     slowing = int(SLOWING * segment)  # frames of V1 before it turns; the turn takes four times as many
     kept = min(total_frames, segment - slowing if total_frames > segment else segment)
@@ -163,31 +165,31 @@ def there_and_back(segment: int, total_frames: int, later: Tensor) -> Timeline:
     time = torch.arange(total_frames).double() - slowing
     passed = time.remainder(half)
     turning = (passed - steady).clamp_min(0)
-    place = slowing + passed - turning.square() / max(4 * slowing, 1)
+    position = slowing + passed - turning.square() / max(4 * slowing, 1)
     back = time.div(half, rounding_mode="floor") % 2 == 1
-    place[back] = segment - 1 - place[back]
-    place[:kept] = torch.arange(kept).double()
+    position[back] = segment - 1 - position[back]
+    position[:kept] = torch.arange(kept).double()
     return Timeline(
-        frame=torch.stack([place.floor(), place.ceil()]).long(),
+        frame=torch.stack([position.floor(), position.ceil()]).long(),
         number=torch.zeros((2, total_frames), dtype=torch.long),
-        share=place.frac(),
-        later=later,
+        weight=position.frac(),
+        time_offset=time_offset,
         segment=segment,
         kept=kept,
-        offset=segment // 2,
+        window_offset=segment // 2,
     )
 
 
-def keep_contrast(mixed: Tensor, older: Tensor, newer: Tensor, share: Tensor, *, grid: tuple[int, int]) -> Tensor:
-    """mixed [n, C, h, w], share [n, 1, 1, 1] of newer and the rest of older, at the contrast that they have on average.
+def keep_contrast(mixed: Tensor, older: Tensor, newer: Tensor, weight: Tensor, *, grid: tuple[int, int]) -> Tensor:
+    """mixed [n, C, h, w] of older and newer, which has weight [n, 1, 1, 1], at the contrast that they have on average.
 
-    Contrast is the variance around each place, see `local_moments`. Two unlike pictures lose up to half of it when
+    Contrast is the variance around each pixel, see `local_moments`. Two unlike pictures lose up to half of it when
     blended; where they agree, `mixed` stays as it is. Variance-preserving blending (Heitz & Neyret 2018), but for the
     correlation, which is measured, not taken to be none.
     """
     mean, variance = local_moments(mixed, grid)
-    share = share.float()
-    wanted = (1 - share) * local_moments(older, grid)[1] + share * local_moments(newer, grid)[1]
+    weight = weight.float()
+    wanted = (1 - weight) * local_moments(older, grid)[1] + weight * local_moments(newer, grid)[1]
     gain = ((wanted + FLAT) / (variance + FLAT)).sqrt().clamp(1, 2**0.5) - 1
     if grid != mixed.shape[-2:]:
         finer = {"size": mixed.shape[-2:], "mode": "bilinear", "align_corners": False}
@@ -208,21 +210,21 @@ def local_moments(values: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor
     return mean, (around(values.square().mean(1, keepdim=True)) - mean.square().mean(1, keepdim=True)).clamp_min(0)
 
 
-def times_of_places(change: Tensor, spread: int, generator: torch.Generator) -> Tensor:
-    """A smooth random field [h, w] of 0..spread; each number holds an equal share of the sum of `change` [h, w]."""
+def random_time_offsets(change: Tensor, max_time_offset: int, generator: torch.Generator | None) -> Tensor:
+    """A smooth random field [h, w] of 0..max_time_offset frames, an equal part of the sum of `change` each."""
     noise = torch.randn((1, 1, GRID, GRID), generator=generator)
     smooth = F.interpolate(noise, size=change.shape, mode="bicubic", align_corners=True).flatten()
     order = smooth.argsort()
     weight = change.double().flatten().cpu()[order] + 1e-12
     rank = torch.empty_like(weight)
     rank[order] = (weight.cumsum(0) - weight / 2) / weight.sum()
-    return (rank * (spread + 1)).long().clamp(max=spread).view(change.shape)
+    return (rank * (max_time_offset + 1)).long().clamp(max=max_time_offset).view(change.shape)
 
 
-def likeness(field: Tensor, others: list[Tensor], change: Tensor) -> float:
-    """The largest share of `change` that lies where field and another one differ by the same number of frames."""
+def agreement(field: Tensor, others: list[Tensor], change: Tensor) -> float:
+    """The largest fraction of `change` where field and another one differ by the same number of frames."""
     weight = change.double().flatten()
-    shares = [
+    fractions = [
         torch.bincount((field - other).flatten() + field.max() + other.max(), weights=weight).max() for other in others
     ]
-    return float(torch.stack(shares).max() / weight.sum())
+    return float(torch.stack(fractions).max() / weight.sum())

@@ -3,12 +3,15 @@
 import itertools
 
 import torch
+from torch import Tensor
 
-from .animate import euler, run
+from .joins import Timeline
 from .schedule import phase_boundary
+from .trajectory import Denoise, Sampler, Trajectory, euler, run
+from .windows import DenoiseWindows
 
 
-def share_noise(noise, *, copies, omega, generator):
+def share_noise(noise: Tensor, *, copies: int, omega: float, generator: torch.Generator) -> Tensor:
     """[copies, L, c, h, w]: `noise` [L, c, h, w] with fresh randomness, frames shuffled across segments, eq. 11, 12.
 
     Each segment is divided by its own standard deviation before the shuffle: n is not of unit variance.
@@ -19,7 +22,16 @@ def share_noise(noise, *, copies, omega, generator):
     return frames[torch.randperm(len(frames), generator=generator)].view_as(mixed)  # eq. 12
 
 
-def second_phase_starts(denoise_conditional, trajectory, timeline, first, prior, *, omega, generator):
+def second_phase_starts(
+    denoise_conditional: Denoise,
+    trajectory: Trajectory,
+    timeline: Timeline,
+    first: int,
+    prior: Tensor,
+    *,
+    omega: float,
+    generator: torch.Generator,
+) -> Tensor:
     """z = D(z1_M) + sigma_M n, [N - kept, c, h, w], of the frames that are not kept; M = first. One evaluation."""
     sigma = trajectory.sigmas[first]
     noisy = (prior.float() + sigma * torch.randn(prior.shape, generator=generator).to(prior.device))[None]  # eq. 1
@@ -32,14 +44,15 @@ def second_phase_starts(denoise_conditional, trajectory, timeline, first, prior,
     return shared.flatten(0, 1)[:count].mul_(sigma).add_(estimate)
 
 
-def over_windows(denoise_windows, trajectory, timeline):
-    """denoise(x [1, N - kept, c, h, w], sigma) -> x0, from denoise_windows; with `offset`, calls begin earlier in turn.
+def over_windows(denoise_windows: DenoiseWindows, trajectory: Trajectory, timeline: Timeline) -> Denoise:
+    """denoise(x [1, N - kept, c, h, w], sigma) -> x0, from denoise_windows.
 
-    Windows that begin before the first frame of x see V1 as it was at that noise level.
+    Every other call's windows begin `window_offset` frames earlier. Those that begin before the first frame of x see V1
+    as it was at that noise level.
     """
     calls = itertools.count()
 
-    def denoise(x, sigma):
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         sigma = sigma.flatten()[0].cpu()
         windows = timeline.windows(shifted=next(calls) % 2 == 0)
         video = torch.cat([state_at(trajectory, sigma)[: timeline.kept], x[0].cpu()])
@@ -51,26 +64,26 @@ def over_windows(denoise_windows, trajectory, timeline):
     return denoise
 
 
-def state_at(trajectory, sigma):
+def state_at(trajectory: Trajectory, sigma: Tensor) -> Tensor:
     """V1 [L, c, h, w] at noise level sigma: a state of its run, or on Euler's line from the state before it."""
     i = max(0, int((trajectory.sigmas[:-1] >= sigma).sum()) - 1)
-    share = sigma / trajectory.sigmas[i]
-    return trajectory.denoised[i] * (1 - share) + trajectory.states[i] * share
+    weight = sigma / trajectory.sigmas[i]
+    return trajectory.denoised[i] * (1 - weight) + trajectory.states[i] * weight
 
 
 @torch.no_grad()
 def extend(
-    denoise_conditional,
-    denoise_windows,
-    trajectory,
-    timeline,
-    prior,
+    denoise_conditional: Denoise,
+    denoise_windows: DenoiseWindows,
+    trajectory: Trajectory,
+    timeline: Timeline,
+    prior: Tensor,
     *,
-    gamma,
-    omega,
-    generator,
-    sampler=euler,
-):
+    gamma: float,
+    omega: float,
+    generator: torch.Generator,
+    sampler: Sampler = euler,
+) -> Tensor:
     """[N, c, h, w] on the CPU: V1, then frames that share its first M = floor(gamma T) steps, eq. 9-12.
 
     denoise_windows(windows, sigma, starts) -> estimates x0, lists of [L, c, h, w] on the CPU: the network, with
@@ -98,17 +111,17 @@ def extend(
     )
     denoise = over_windows(denoise_windows, trajectory, timeline)
     # A report for every step, so that latents that are not finite are found at once.
-    later = run(denoise, starts[None], sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
-    return torch.cat([kept, later])
+    extension = run(denoise, starts[None], sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
+    return torch.cat([kept, extension])
 
 
-def window_counts(timeline, *, steps, gamma):
+def window_counts(timeline: Timeline, *, steps: int, gamma: float) -> list[int]:
     """How many windows of L frames each step of the second phase has with Euler."""
-    later = steps - phase_boundary(steps, gamma)
-    return [len(timeline.windows(shifted=call % 2 == 0)) for call in range(later)]
+    left = steps - phase_boundary(steps, gamma)
+    return [len(timeline.windows(shifted=call % 2 == 0)) for call in range(left)]
 
 
-def evaluations(timeline, *, steps, gamma):
+def evaluations(timeline: Timeline, *, steps: int, gamma: float) -> int:
     """How many windows of L frames the network sees with Euler, after V1's own T = steps.
 
     "restart": 1 + (K - 1)(T - M) for K = ceil(N / L). The others need up to one window more in every step.

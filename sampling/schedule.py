@@ -1,11 +1,13 @@
 """Noise levels: which sigmas are visited, and where the second phase begins."""
 
 import math
+from typing import overload
 
 import torch
+from torch import Tensor
 
 
-def karras_sigmas(steps, *, sigma_min, sigma_max, rho=7.0):
+def karras_sigmas(steps: int, *, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
     """[T + 1] float32: T levels from sigma_max to sigma_min (Karras et al. 2022, eq. 5), then 0.
 
     Equals diffusers' EulerDiscreteScheduler with use_karras_sigmas. One step gives [sigma_max, 0].
@@ -21,7 +23,7 @@ def karras_sigmas(steps, *, sigma_min, sigma_max, rho=7.0):
     return torch.cat([sigmas, sigmas.new_zeros(1)]).float()
 
 
-def check_sigmas(sigmas):
+def check_sigmas(sigmas: Tensor) -> None:
     """ValueError unless sigmas is [T + 1], T >= 1, finite, strictly decreasing and not below 0."""
     if sigmas.ndim != 1 or len(sigmas) < 2:
         raise ValueError(f"sigmas: got shape {list(sigmas.shape)}, allowed [T + 1] with T >= 1")
@@ -29,7 +31,15 @@ def check_sigmas(sigmas):
         raise ValueError(f"sigmas: got {sigmas.tolist()}, allowed finite, strictly decreasing, ending at 0 or above")
 
 
-def init_noise_scale(sigma_max):
+@overload
+def init_noise_scale(sigma_max: float) -> float: ...
+
+
+@overload
+def init_noise_scale(sigma_max: Tensor) -> Tensor: ...
+
+
+def init_noise_scale(sigma_max: float | Tensor) -> float | Tensor:
     """What unit noise is multiplied with to give the first state: sqrt(sigma^2 + 1).
 
     The variance of data of unit variance plus noise; diffusers' init_noise_sigma for SVD's "leading" time steps.
@@ -37,7 +47,7 @@ def init_noise_scale(sigma_max):
     return (sigma_max**2 + 1) ** 0.5
 
 
-def phase_boundary(steps, gamma):
+def phase_boundary(steps: int, gamma: float) -> int:
     """M = floor(gamma T), eq. 9: the number of steps all segments share.
 
     Rounded down, for the last step alone begins at sigma_min and draws nothing anew: of 6 steps 0.8 shares 4. Float

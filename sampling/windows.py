@@ -1,9 +1,17 @@
 """Windows of L frames over a longer video, every window a call of the network, overlaps averaged."""
 
+from collections.abc import Callable, Sequence
+
 import torch
+from torch import Tensor
+
+from .trajectory import Denoise
+
+# (windows, sigma [], starts) -> estimates x0, windows and estimates [L, c, h, w] on the CPU
+DenoiseWindows = Callable[[Sequence[Tensor], Tensor, Sequence[int]], Sequence[Tensor]]
 
 
-def window_starts(total_frames, segment, overlap):
+def window_starts(total_frames: int, segment: int, overlap: int) -> list[int]:
     """First frames of windows of L with `overlap` frames in common; the last ends with the video, N >= L.
 
     ValueError where overlap is not in 0..L - 1.
@@ -14,7 +22,7 @@ def window_starts(total_frames, segment, overlap):
     return [*range(0, last, segment - overlap), last]
 
 
-def averaged(denoise_windows, *, total_frames, weights, overlap):
+def averaged(denoise_windows: DenoiseWindows, *, total_frames: int, weights: Tensor, overlap: int) -> Denoise:
     """denoise(x [1, N, c, h, w], sigma) -> x0: in each frame the weighted mean of the windows over it.
 
     denoise_windows(windows, sigma, starts) -> estimates, lists of [L, c, h, w] on the CPU. weights: [L].
@@ -25,7 +33,7 @@ def averaged(denoise_windows, *, total_frames, weights, overlap):
     for start in starts:
         total[start : start + segment] += weights
 
-    def denoise(x, sigma):
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         video = x[0].cpu()
         windows = [video[start : start + segment] for start in starts]
         mean = torch.zeros_like(video)

@@ -81,13 +81,13 @@ class ComfyServer:
                 start_new_session=True,  # Ctrl-C is for the client, which stops the server itself
             )
         try:
-            self._wait_until_it_answers(timeout_s=300)
+            self._wait_until_it_responds(timeout_s=300)
         except BaseException:
             self.stop()
             raise
         self.seconds_to_start = time.monotonic() - started
 
-    def _wait_until_it_answers(self, timeout_s: float) -> None:
+    def _wait_until_it_responds(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -181,9 +181,9 @@ class ComfyClient:
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         request = urllib.request.Request(f"{self.url}{path}", data, {"Content-Type": content_type}, method=method)
         try:
-            with _opener.open(request, timeout=600) as answer:
-                payload = answer.read()
-                is_json = answer.headers.get_content_type() == "application/json"
+            with _opener.open(request, timeout=600) as response:
+                payload = response.read()
+                is_json = response.headers.get_content_type() == "application/json"
         except urllib.error.HTTPError as error:
             raise ComfyError(_refusal(error.read().decode(errors="replace"))) from None
         return json.loads(payload) if is_json and payload else payload
@@ -268,11 +268,11 @@ class ComfyClient:
 def _refusal(text: str) -> str:
     """ComfyUI's answer to a prompt that it refuses, one line an error."""
     try:
-        answer = json.loads(text)
-        lines = [f"{answer['error']['message']} {answer['error']['details']}".strip()]
+        response = json.loads(text)
+        lines = [f"{response['error']['message']} {response['error']['details']}".strip()]
     except (ValueError, KeyError, TypeError):
         return text
-    for node, problem in (answer.get("node_errors") or {}).items():
+    for node, problem in (response.get("node_errors") or {}).items():
         where = f"{problem['class_type']} (node {node})"
         lines += [f"{where}: {error['message']}: {error['details']}" for error in problem["errors"]]
     return "\n".join(lines)

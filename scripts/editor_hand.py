@@ -24,7 +24,7 @@ STEADY = """(async () => {
 
 
 class Hand:
-    """Works on the node `window.driftfield_node` (see `take`); places are 0..1 of its picture of `size` px."""
+    """Works on the node `window.driftfield_node` (see `take`); positions are 0..1 of its picture of `size` px."""
 
     def __init__(self, page: Page, size: tuple[int, int] = (64, 64)):
         self.page = page
@@ -47,58 +47,58 @@ class Hand:
         self.page.wait_for("window.driftfield_canvas()?.isConnected && window.driftfield_canvas().clientWidth > 100")
         self.page.evaluate(STEADY)
 
-    def at(self, *places: tuple[float, float]) -> list[tuple[float, float]]:
-        """Where those places of the picture lie in the window, px."""
+    def at(self, *positions: tuple[float, float]) -> list[tuple[float, float]]:
+        """Where those positions of the picture lie in the window, px."""
         return self.page.evaluate(
             f"""import("{MODULES}/geometry.js").then(({{ pictureBox, toScreen }}) => {{
                 const canvas = window.driftfield_canvas();
                 const rect = canvas.getBoundingClientRect();
                 const box = pictureBox([canvas.clientWidth, canvas.clientHeight], {list(self.size)});
                 const scale = rect.width / canvas.clientWidth;
-                return {[[float(u), float(v)] for u, v in places]}.map((place) => {{
+                return {[[float(u), float(v)] for u, v in positions]}.map((place) => {{
                     const [x, y] = toScreen(place, box);
                     return [rect.left + x * scale, rect.top + y * scale];
                 }});
             }})"""
         )
 
-    def _mouse(self, kind: str, place: tuple[float, float], **more) -> None:
-        x, y = place
+    def _mouse(self, kind: str, position: tuple[float, float], **more) -> None:
+        x, y = position
         self._clock += 0.01
         self.page._call(
             "Input.dispatchMouseEvent", type=kind, x=x, y=y, timestamp=self._clock, pointerType=self.pointer, **more
         )
 
-    def drag(self, *places: tuple[float, float], modifiers: int = 0, button: str = "left", each=None) -> None:
-        held = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}
-        points = self.at(*places)
+    def drag(self, *positions: tuple[float, float], modifiers: int = 0, button: str = "left", each=None) -> None:
+        buttons = {"button": button, "buttons": 1 if button == "left" else 2, "modifiers": modifiers}
+        points = self.at(*positions)
         self._mouse("mouseMoved", points[0], modifiers=modifiers)
-        self._mouse("mousePressed", points[0], clickCount=1, **held)
+        self._mouse("mousePressed", points[0], clickCount=1, **buttons)
         for point in points[1:]:
-            self._mouse("mouseMoved", point, **held)
+            self._mouse("mouseMoved", point, **buttons)
             if each:
                 each()
-        self._mouse("mouseReleased", points[-1], clickCount=1, **{**held, "buttons": 0})
+        self._mouse("mouseReleased", points[-1], clickCount=1, **{**buttons, "buttons": 0})
 
-    def click(self, place: tuple[float, float], modifiers: int = 0) -> None:
-        self.drag(place, modifiers=modifiers)
+    def click(self, position: tuple[float, float], modifiers: int = 0) -> None:
+        self.drag(position, modifiers=modifiers)
         self._clock += 0.5  # or the next click is the second of a double-click
 
-    def double_click(self, place: tuple[float, float]) -> None:
-        self.drag(place)
-        self.click(place)
+    def double_click(self, position: tuple[float, float]) -> None:
+        self.drag(position)
+        self.click(position)
 
-    def wheel(self, place: tuple[float, float], notches: int) -> None:
-        (point,) = self.at(place)
+    def wheel(self, position: tuple[float, float], notches: int) -> None:
+        (point,) = self.at(position)
         for _ in range(abs(notches)):
             self._mouse("mouseWheel", point, deltaX=0, deltaY=-100 if notches > 0 else 100)
 
     def touch(self, *paths: list[tuple[float, float]]) -> None:
-        """Fingers along those paths of equal length, all at once; with a single path of one place, a tap."""
+        """Fingers along those paths of equal length, all at once; with a single path of one position, a tap."""
         steps = [self.at(*together) for together in zip(*paths, strict=True)]
         kinds = ["touchStart", *["touchMove"] * (len(steps) - 1)]
-        for kind, places in zip(kinds, steps, strict=True):
-            points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        for kind, positions in zip(kinds, steps, strict=True):
+            points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(positions)]
             self.page._call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
         self.page._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
@@ -127,7 +127,7 @@ class Hand:
         )
 
     def pixel(self, u: float = 0.5, v: float = 0.5) -> list[int]:
-        """[r, g, b, a] that the editor shows at a place of its picture."""
+        """[r, g, b, a] that the editor shows at a position of its picture."""
         return self.page.evaluate(
             f"""import("{MODULES}/geometry.js").then(({{ pictureBox, toScreen }}) => {{
                 const canvas = window.driftfield_canvas();
@@ -137,11 +137,13 @@ class Hand:
             }})"""
         )
 
-    def wait_for_pixel(self, channel: int, low: int, high: int = 256, place=(0.5, 0.5), timeout_s: float = 10) -> None:
+    def wait_for_pixel(
+        self, channel: int, low: int, high: int = 256, position=(0.5, 0.5), timeout_s: float = 10
+    ) -> None:
         deadline = time.monotonic() + timeout_s
-        while not low <= (seen := self.pixel(*place))[channel] < high:
+        while not low <= (seen := self.pixel(*position))[channel] < high:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"pixel {place} is {seen}, channel {channel} not within {low}..{high}")
+                raise RuntimeError(f"pixel {position} is {seen}, channel {channel} not within {low}..{high}")
             time.sleep(0.1)
 
     @property

@@ -143,8 +143,8 @@ def demonstration(server: ComfyServer) -> tuple[list[Image.Image], list[int]]:
             frames.append(shot(page, box))
             times.append(ms)
 
-        def drag(places, **more) -> None:
-            hand.drag(*places, each=show, **more)
+        def drag(positions, **more) -> None:
+            hand.drag(*positions, each=show, **more)
             show(350)
 
         def stay(count: int) -> None:

@@ -75,7 +75,7 @@ def read_video(path: Path) -> list[Image.Image]:
 
 
 def results(client: ComfyClient, server: ComfyServer) -> None:
-    """Each workflow's picture: what it was told, above and beside frames of what it made; the long video as WebP."""
+    """Each workflow's picture: its inputs, above and beside frames of what it made; the long video as WebP."""
     object_info = client.object_info()
     for file in sorted(WORKFLOWS.glob("*.json")):
         workflow = json.loads(file.read_text(encoding="utf-8"))
@@ -123,7 +123,7 @@ def help_pages(client: ComfyClient, server: ComfyServer) -> None:
 
 
 def tracks() -> Image.Image:
-    """Arrows on the example picture, and on them the places of their tracks, one a frame."""
+    """Arrows on the example picture, and on them the points of their tracks, one a frame."""
     import torch
 
     from driftfield.flow_tools.arrows import parse_arrows
@@ -132,9 +132,9 @@ def tracks() -> Image.Image:
 
     still = torch.from_numpy(np.array(Image.open(WORKFLOWS / EXAMPLE).convert("RGB"))).permute(2, 0, 1) / 255
     arrows = parse_arrows(TRACKED, width=still.shape[2], height=still.shape[1])
-    places, _ = arrows_to_tracks(arrows, frames=TRACKED_FRAMES)
+    found, _ = arrows_to_tracks(arrows, frames=TRACKED_FRAMES)
     drawn = (draw_arrows(still, arrows) * 255).round().byte().permute(1, 2, 0).numpy().copy()
-    for x, y in places["track_path"].flatten(0, 1).round().int().tolist():
+    for x, y in found["track_path"].flatten(0, 1).round().int().tolist():
         cv2.circle(drawn, (x, y), 6, (20, 20, 20), -1, cv2.LINE_AA)
         cv2.circle(drawn, (x, y), 5, (255, 255, 255), -1, cv2.LINE_AA)
     return Image.fromarray(drawn[:TRACKED_ROWS])

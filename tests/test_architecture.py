@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from npm import run_from_npm
 
 try:
     import tomllib
@@ -27,6 +28,7 @@ OFFLINE = {part: {"training", "evaluation", *RUN_TIME} - {"nodes"} for part in (
 MAY_IMPORT = RUN_TIME | OFFLINE
 COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "latent_preview"}
 COMFYUI |= {"node_helpers", "server", "utils"}
+PYRIGHT = "pyright@1.1.414"
 MAY_IMPORT_COMFYUI = {"nodes", "pipeline", "model_loaders"}
 
 
@@ -148,6 +150,12 @@ def test_ruff_is_clean():
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", str(ROOT)]
     check = subprocess.run(command, capture_output=True, text=True)
     assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_every_type_is_right():
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]["include"]
+    assert set(checked) == set(RUN_TIME)
+    run_from_npm(PYRIGHT, "pyright", "--project", ROOT, "--pythonpath", sys.executable)
 
 
 IMPORT_TIME = """

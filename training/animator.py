@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     names = list_names(options.data, "clips", "held_out")[:HELD_OUT_CLIPS] if accelerator.is_main_process else []
     unseen = joined(encode_clips(vae, options, names))
-    shown = (first if unseen is None else unseen).spread(SHEET_CLIPS, device)
+    shown = (first if unseen is None else unseen).evenly_chosen(SHEET_CLIPS, device)
 
     def draw_sheet() -> Tensor:
         with trainer.average.applied():

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
 from ..model_loaders.files import shorten
-from ..networks.animator import MotionUNet
+from ..networks.motion_unet import MotionUNet
 from .data.batches import FULL, draw_batch
 from .data.clip_filters import border_motion, static_camera
 from .data.latent_files import StoredClips
@@ -35,11 +35,11 @@ from .models.trainer import Trainer
 FILE = "camera_lora.safetensors"
 # Cross-attention to the image's one token is W_O W_V token: its queries and keys do nothing.
 LAYERS = r".*temporal_transformer_blocks\.\d+\.(attn1\.to_[qkv]|attn2\.to_v|attn[12]\.to_out\.0)"
-# Shares of the batch: full, strength alone, bare, unconditional. A flow already says where nothing moves.
-SHARES = (0.30, 0.40, 0.25, 0.05)
+# Fractions of the batch: full, strength alone, bare, unconditional. A flow already says where nothing moves.
+MODE_FRACTIONS = (0.30, 0.40, 0.25, 0.05)
 # Cameras at rest film little motion. Where no flow is given, half of the batch asks for up to so many times as much:
 # the camera is to stay where it is whatever the strength.
-EXAGGERATED_SHARE, MOST_EXAGGERATED = 0.5, 16.0
+EXAGGERATED_FRACTION, MOST_EXAGGERATED = 0.5, 16.0
 
 
 def add_lora(unet: nn.Module, rank: int) -> dict[str, nn.Parameter]:
@@ -81,11 +81,11 @@ def draw(
 ) -> dict[str, Tensor]:
     """draw_batch's, in SHARES and with exaggerated strengths."""
     which = {"process": process, "processes": processes}
-    batch = draw_batch(clips, options, generator, processor, shares=SHARES, **which)
+    batch = draw_batch(clips, options, generator, processor, mode_fractions=MODE_FRACTIONS, **which)
     own = slice(process * options.batch, (process + 1) * options.batch)
     total, device = options.batch * processes, generator.device
     chosen, exponent = (torch.rand(total, generator=generator, device=device)[own] for _ in range(2))
-    chosen = (chosen < EXAGGERATED_SHARE) & (batch["mode"] != FULL)
+    chosen = (chosen < EXAGGERATED_FRACTION) & (batch["mode"] != FULL)
     return batch | {"strength": batch["strength"] * torch.where(chosen, MOST_EXAGGERATED**exponent, 1.0)}
 
 
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
             save(folder, lora, options.rank)
 
     def draw_sheet() -> Tensor:
-        shown = moving.spread(SHEET_CLIPS, device)
+        shown = moving.evenly_chosen(SHEET_CLIPS, device)
         with trainer.average.applied():
             return sheet(animator, image_encoder, vae, shown, processor, options, with_flow=False)
 

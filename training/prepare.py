@@ -182,7 +182,7 @@ def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
     candidates = sorted((r for r in records if "dropped" not in r), key=lambda r: not is_held_out(r))
     hashes = np.array([(3 * r["hashes"])[:3] for r in candidates], np.uint64)  # a still has one, a clip three
     kinds, files = (np.array([r[key] for r in candidates]) for key in ("kind", "file"))
-    kept, held = np.zeros(len(candidates), bool), np.zeros(len(candidates), bool)
+    kept, in_held_out = np.zeros(len(candidates), bool), np.zeros(len(candidates), bool)
     for number, record in enumerate(candidates):
         distance = filters.hash_distances(hashes[number], hashes[:number])
         others = kept[:number] & (kinds[:number] == record["kind"]) & (files[:number] != record["file"])
@@ -190,11 +190,11 @@ def assign_splits(records: list[dict], held_out: dict[str, set[str]]) -> None:
             record["dropped"] = "duplicate"
         elif is_held_out(record):
             record["split"] = "held_out"
-        elif (distance[held[:number]] <= NEAR_HELD_OUT_BITS).any():
+        elif (distance[in_held_out[:number]] <= NEAR_HELD_OUT_BITS).any():
             record["dropped"] = "near held out"
         else:
             record["split"] = "train"
-        kept[number], held[number] = "split" in record, record.get("split") == "held_out"
+        kept[number], in_held_out[number] = "split" in record, record.get("split") == "held_out"
 
 
 def write_index(records: list[dict], out: Path) -> dict:

@@ -24,7 +24,7 @@ from ..model_loaders.files import load_network
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
 from .data.augmentation import augment
 from .data.flow import load_raft
-from .data.hints import draw_places, draw_sigma, gaussian_fields, hint_maps
+from .data.hints import draw_pixels, draw_sigma, gaussian_fields, hint_maps
 from .data.prepared_set import list_names, load, to_unit
 from .data.refiner_fields import WINDOW, Fields, Scenes, load_pairs
 from .loop.arguments import parse_arguments
@@ -38,8 +38,8 @@ from .loop.run import Run
 from .models.samples import grid
 
 FORMAT = "driftfield.refiner.v1"
-REACHES = {"default": 1.0, "narrow": 0.2}  # sigma as a share of the default
-HINTLESS = 0.2  # share of the samples whose hints a refiner that sees hints is not shown
+REACHES = {"default": 1.0, "narrow": 0.2}  # sigma, times the default
+HINTLESS = 0.2  # fraction of the samples whose hints a refiner that sees hints is not shown
 
 
 @torch.no_grad()
@@ -49,11 +49,11 @@ def endpoint_errors(refiner: FlowRefiner, fields: Fields, device: torch.device) 
     errors = defaultdict(list)
     for image, true in zip(fields.images.split(32), fields.flow.split(32), strict=True):
         true, image = true.to(device).float(), to_unit(image.to(device))
-        place, present = draw_places(true, generator)
-        for reach, share in REACHES.items():
-            sigma = true.new_full((len(true),), share * default_sigma_px(*true.shape[-2:]))
-            dense = gaussian_fields(true, place, present, sigma)
-            refined = refined_field(refiner, dense, image, hint_maps(true, place, present))
+        pixel, present = draw_pixels(true, generator)
+        for reach, factor in REACHES.items():
+            sigma = true.new_full((len(true),), factor * default_sigma_px(*true.shape[-2:]))
+            dense = gaussian_fields(true, pixel, present, sigma)
+            refined = refined_field(refiner, dense, image, hint_maps(true, pixel, present))
             for what, field in (("dense", dense), ("refined", refined)):
                 errors[f"{what} {reach}"].append((field - true).norm(dim=1).flatten())
     return {name: torch.cat(values).mean().item() for name, values in errors.items()}
@@ -85,7 +85,7 @@ def sheet(refiner: FlowRefiner, fields: Fields) -> Tensor:
     device = next(refiner.parameters()).device
     every = -(-len(fields.images) // 6)
     images, true = fields.images[::every].to(device), fields.flow[::every].to(device).float()
-    hints = draw_places(true, torch.Generator().manual_seed(0))
+    hints = draw_pixels(true, torch.Generator().manual_seed(0))
     dense = gaussian_fields(true, *hints, true.new_full((len(true),), default_sigma_px(*true.shape[-2:])))
     refined = refined_field(refiner, dense, to_unit(images), hint_maps(true, *hints))
     colors = torch.stack([flow_to_color(torch.stack(fields)) for fields in zip(dense, refined, true, strict=True)])
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
         if scene_count:
             image, true = (torch.cat(pair) for pair in zip((image, true), scenes.of(run.step), strict=True))
         image, true = augment(image, true, generator)
-        hints = draw_places(true, generator)
+        hints = draw_pixels(true, generator)
         dense = gaussian_fields(true, *hints, draw_sigma(len(true), height, width, generator, device))
         condition = torch.cat([dense / unit, image], dim=1) if config.image_conditioned else dense / unit
         shown = uniform(len(true), 1, 1, 1, generator=generator, device=device) >= HINTLESS

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from ..networks.animator import MotionUNet
+from ..networks.motion_unet import MotionUNet
 from .data.batches import draw_batch
-from .data.latents import FLOW_SHARE, FLOW_SIZE, LatentClips
+from .data.latents import FLOW_FACTOR, FLOW_SIZE, LatentClips
 from .loop.arguments import parse_arguments
 from .loop.optimizers import learning_rate_factor
 from .loop.processes import make_accelerator
@@ -35,7 +35,7 @@ FACTOR = 8  # pixels of a latent's side
 def random_clips(options: SimpleNamespace, generator: torch.Generator) -> LatentClips:
     """Noise where the latents would be, and steady flows, in the shapes of the preset's training set."""
     device, frames, size = generator.device, options.frames, options.size
-    grid = size // max(FLOW_SHARE, size // FLOW_SIZE)
+    grid = size // max(FLOW_FACTOR, size // FLOW_SIZE)
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=device)

@@ -4,11 +4,11 @@ import statistics
 from argparse import Namespace
 
 from ...model_loaders import memory
-from ..animations import load_models, settings_of
 from ..metrics.learned import Learned
 from ..output.console import table
 from ..output.results import Bar, Results
 from ..paper.table1 import FULL, NO_FIELDS, NO_REFINER, NO_STRENGTH, measure
+from ..shots import load_models, settings_of
 
 ORDER = ((FULL, NO_REFINER), (NO_REFINER, NO_FIELDS), (FULL, NO_STRENGTH), (NO_STRENGTH, NO_FIELDS))  # better, worse
 FIGURES = {"psnr": 1, "ssim": 1, "error": -1}  # sign: whether more is better

@@ -8,12 +8,12 @@ from torch import Tensor
 from ...model_loaders.animator import Animator
 from ...pipeline.decode import decode
 from ...pipeline.encode import encode_image
-from ..animations import load_models, settings_of
 from ..inputs.held_out import held_out_clips, held_out_stills
 from ..metrics.frame_change import frame_change
 from ..metrics.likeness import likeness
 from ..output.console import table
 from ..output.results import Bar, Results
+from ..shots import load_models, settings_of
 
 LEAST_PSNR_DB = 27.0
 LEAST_SSIM = 0.80

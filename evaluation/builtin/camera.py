@@ -11,11 +11,11 @@ from ...flow_tools.strength import strength_percent
 from ...model_loaders import locations
 from ...model_loaders.lora import apply_lora
 from ...training.data.clip_filters import border_motion, static_camera
-from ..animations import Shot, load_models, measured, settings_of
 from ..inputs.held_out import flows_of, held_out_clips
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_sheet, write_strip
 from ..output.results import Bar, Results, digest
+from ..shots import Shot, load_models, measured, settings_of
 
 MOST_OF_MOTION = 0.5
 WITHOUT, WITH = "without", "with"

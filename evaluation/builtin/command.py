@@ -19,7 +19,7 @@ class Part:
 
 PARTS = {
     "autoencoder": Part("clips and stills through the autoencoder: PSNR, SSIM, flicker of stills", autoencoder.run),
-    "control": Part("three arrow sets a still, as drawn and negated, and none: does it move as told?", control.run),
+    "control": Part("three arrow sets a still, as drawn and negated, and none: does it move as drawn?", control.run),
     "without_adapter": Part("the same arrows with the adapter taken off: the dual clock alone", without_adapter.run),
     "reconstruction": Part("clips from frame 0 and their own flow, against frame 0 copied, warped", reconstruction.run),
     "ablations": Part("clips from a few arrows: without refiner, motion fields, motion strength", ablations.run),

@@ -13,9 +13,8 @@ from ...flow_tools.arrows import MotionArrows
 from ...flow_tools.color import draw_arrows
 from ...flow_tools.estimate import estimate_flow
 from ...flow_tools.warp import reference_video
-from ..animations import Shot, flow_of, load_models, measured, settings_of
 from ..inputs.arrow_sets import arrow_sets, negated, region_around
-from ..inputs.held_out import held_out_stills, spread
+from ..inputs.held_out import evenly_chosen, held_out_stills
 from ..metrics.arrow_obedience import control_figures
 from ..metrics.colour_drift import colour_drift
 from ..metrics.flow_cosine import RESTING_PX
@@ -23,6 +22,7 @@ from ..metrics.frame_change import frame_change
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_large_sheet, write_sheet, write_strip
 from ..output.results import Bar, Results
+from ..shots import Shot, flow_of, load_models, measured, settings_of
 
 ONE = "one"
 NEGATED = "negated "
@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
     rows = results.fill(list(asked), compute, in_words)
     write_sheet(arguments.out / "control.png", blocks)
-    write_large_sheet(arguments.out / "control_large.png", [block[0] for block in spread(blocks, LARGE)])
+    write_large_sheet(arguments.out / "control_large.png", [block[0] for block in evenly_chosen(blocks, LARGE)])
     figures = summary(rows)
     results.finish(figures, made := bars(figures))
     print(table(HEADER, [line(key, row) for key, row in rows.items()]))

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from ...flow_tools.warp import reference_video
 from ...model_loaders.animator import Animator
-from ..animations import Shot, load_models, measured, settings_of
 from ..inputs.held_out import flows_of, held_out_clips
 from ..metrics.likeness import likeness
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_sheet, write_strip
 from ..output.results import Bar, Results
+from ..shots import Shot, load_models, measured, settings_of
 from .autoencoder import through_autoencoder
 
 MOVING_DB = 20.0  # a clip moves where copying frame 0 gives less
@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
 
 def baseline_figures(animator: Animator, shot: Shot, clip: Tensor) -> dict[str, dict]:
-    """PSNR and SSIM of frame 0 copied and carried along the flow, as they are and through the autoencoder.
+    """PSNR and SSIM of frame 0 copied and warped along the flow, as they are and through the autoencoder.
 
     Frame 0 itself is left out, for there they are exact.
     """

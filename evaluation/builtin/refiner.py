@@ -10,13 +10,13 @@ from ...flow_tools.dense import densify
 from ...pipeline.refine import refine
 from ...training.data.hints import draw_hints
 from ...training.data.refiner_fields import WINDOW
-from ..animations import load_models, settings_of
 from ..inputs.held_out import flows_of, held_out_clips
 from ..metrics.end_point_error import end_point_error
 from ..output.console import table
 from ..output.results import Bar, Results
+from ..shots import load_models, settings_of
 
-FIELDS = {"default": {}, "paper": {"mode": "sum"}}  # what `densify` is told
+FIELDS = {"default": {}, "paper": {"mode": "sum"}}  # options of `densify`
 MOST_OF_DENSE = 0.7
 NOTHING = "no motion"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from torch import Tensor
 
 from ...model_loaders import memory
-from ..animations import load_models, settings_of
 from ..metrics.learned import Learned
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_sheet, write_strip
 from ..output.results import Bar, Results
-from ..paper.figure7 import GROWING, in_words, key_of, measure, share_growing
+from ..paper.figure7 import GROWING, fraction_growing, in_words, key_of, measure
+from ..shots import load_models, settings_of
 
 
 def run(arguments: Namespace) -> list[Bar]:
@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> list[Bar]:
         [[strip(key_of(name, percent)) for percent in GROWING] for name in stills],
     )
     means = {percent: statistics.fmean(row["mean_px"] for row in some.values()) for percent, some in rows.items()}
-    growing = share_growing(rows, "mean_px")
+    growing = fraction_growing(rows, "mean_px")
     print(table(("motion strength, %", "px/frame"), [(str(percent), mean) for percent, mean in means.items()]))
     print(f"share of stills whose motion grows with every step: {growing:.2f}")
     bars = [

@@ -14,13 +14,13 @@ from ...flow_tools.arrows import MotionArrows
 from ...flow_tools.estimate import estimate_flow
 from ...model_loaders import locations
 from ...pipeline.animate_still import motion_of_arrows
-from ..animations import Shot, load_models, measured, settings_of
 from ..inputs.arrow_sets import arrow_sets, region_around
 from ..inputs.held_out import held_out_stills
 from ..metrics.arrow_obedience import control_figures
 from ..output.console import table
 from ..output.contact_sheet import shown_frames, write_sheet, write_strip
 from ..output.results import Bar, Results
+from ..shots import Shot, load_models, measured, settings_of
 
 LEAST_COSINE = 0.8
 MOST_MOTION_PX = 0.25  # px/frame, outside of the painted region
@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
     def compute(keys: list[str]):
         regions = {key: painted(*asked[key]) for key in keys}
-        shots = {key: Shot(asked[key][0], spread_flow(*asked[key], regions[key], frames)) for key in keys}
+        shots = {key: Shot(asked[key][0], painted_flow(*asked[key], regions[key], frames)) for key in keys}
 
         def measure(key: str, video: Tensor) -> dict:
             row = control_figures(estimate_flow(video), asked[key][1], regions[key][0, 0] == 0, frames=frames)
@@ -71,7 +71,7 @@ def painted(image: Tensor, arrows: MotionArrows) -> Tensor:
     return torch.stack([region_around(arrow, height=height, width=width) for arrow in drawn]).amax(0)
 
 
-def spread_flow(image: Tensor, arrows: MotionArrows, region: Tensor, frames: int) -> Tensor:
+def painted_flow(image: Tensor, arrows: MotionArrows, region: Tensor, frames: int) -> Tensor:
     return motion_of_arrows(arrows, frames=frames, region=region).field
 
 

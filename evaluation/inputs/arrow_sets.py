@@ -1,4 +1,4 @@
-"""Arrows as people draw them: on places with texture, pointing somewhere, the same ones for the same picture."""
+"""Arrows as people draw them: on points with texture, pointing somewhere, the same ones for the same picture."""
 
 import math
 import zlib
@@ -15,8 +15,8 @@ MARGIN = 0.06  # from the border, of the side; for tails, heads, mirrored heads 
 APART = 0.35  # between two arrows' tails, of the side
 FAR = 0.45  # from an arrow's tail to its pin
 ROOM = 0.08  # of a region, beyond the arrow's length
-PLACES = 60  # corners to choose from
-DIRECTIONS = 64  # tried for each place
+MOST_CORNERS = 60  # corners to choose from
+DIRECTIONS = 64  # tried for each position
 
 
 def arrow_sets(image: Tensor, name: str) -> dict[str, MotionArrows]:
@@ -25,23 +25,23 @@ def arrow_sets(image: Tensor, name: str) -> dict[str, MotionArrows]:
     The name seeds the choice. ValueError for a picture without enough corners.
     """
     height, width = image.shape[-2:]
-    places = textured_places(image)
-    if len(places) < 2:
-        raise ValueError(f"picture {name}: {len(places)} places with texture, allowed 2 or more")
+    positions = textured_positions(image)
+    if len(positions) < 2:
+        raise ValueError(f"picture {name}: {len(positions)} places with texture, allowed 2 or more")
     rng = np.random.default_rng(zlib.crc32(name.encode()))
 
     def arrows(*paths) -> MotionArrows:
         named = (Arrow(f"a{i}", tuple((float(x), float(y)) for x, y in path)) for i, path in enumerate(paths, 1))
         return MotionArrows(tuple(named), width, height)
 
-    tail, vector = draw_arrow(places, rng)
+    tail, vector = draw_arrow(positions, rng)
     one = arrows((tail, tail + vector))
-    tail, vector = draw_arrow(places, rng)
-    fitting = [place for place in places if fits(place, vector)]
+    tail, vector = draw_arrow(positions, rng)
+    fitting = [position for position in positions if fits(position, vector)]
     other = distant(fitting, tail, APART, rng)
     two = arrows((tail, tail + vector), (other, other + vector))
-    tail, vector = draw_arrow(places, rng)
-    return {"one": one, "two": two, "pin": arrows((tail, tail + vector), (distant(places, tail, FAR, rng),))}
+    tail, vector = draw_arrow(positions, rng)
+    return {"one": one, "two": two, "pin": arrows((tail, tail + vector), (distant(positions, tail, FAR, rng),))}
 
 
 def region_around(arrow: Arrow, *, height: int, width: int) -> Tensor:
@@ -53,15 +53,17 @@ def region_around(arrow: Arrow, *, height: int, width: int) -> Tensor:
     return torch.from_numpy(inside).float()[None, None]
 
 
-def textured_places(image: Tensor) -> np.ndarray:
+def textured_positions(image: Tensor) -> np.ndarray:
     """[n, 2] in 0..1: the corners that trackers like (Shi & Tomasi, CVPR 1994), away from the border."""
     height, width = image.shape[-2:]
     gray = ((image[0].mean(0) + 1) * 127.5).clamp(0, 255).byte().numpy()
-    corners = cv2.goodFeaturesToTrack(gray, maxCorners=PLACES, qualityLevel=0.02, minDistance=max(height, width) / 32)
+    corners = cv2.goodFeaturesToTrack(
+        gray, maxCorners=MOST_CORNERS, qualityLevel=0.02, minDistance=max(height, width) / 32
+    )
     if corners is None:
         return np.empty((0, 2))
-    places = (corners[:, 0].astype(np.float64) + 0.5) / (width, height)
-    return places[((places >= MARGIN) & (places <= 1 - MARGIN)).all(axis=1)]
+    positions = (corners[:, 0].astype(np.float64) + 0.5) / (width, height)
+    return positions[((positions >= MARGIN) & (positions <= 1 - MARGIN)).all(axis=1)]
 
 
 def negated(arrows: MotionArrows) -> MotionArrows:
@@ -78,19 +80,19 @@ def fits(tail: np.ndarray, vector: np.ndarray) -> bool:
     return bool(((ends >= MARGIN) & (ends <= 1 - MARGIN)).all())
 
 
-def draw_arrow(places: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def draw_arrow(positions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """(tail, vector) so that the head and the mirrored head lie inside."""
-    for tail in rng.permutation(places):
+    for tail in rng.permutation(positions):
         for _ in range(DIRECTIONS):
             angle, length = rng.uniform(0, 2 * math.pi), rng.uniform(*LENGTHS)
             vector = length * np.array([math.cos(angle), math.sin(angle)])
             if fits(tail, vector):
                 return tail, vector
-    raise ValueError(f"no arrow fits: all {len(places)} places lie at the border")
+    raise ValueError(f"no arrow fits: all {len(positions)} places lie at the border")
 
 
-def distant(places, tail: np.ndarray, least: float, rng: np.random.Generator) -> np.ndarray:
-    """One of the places `least` or more from tail; the farthest where none is."""
-    distances = np.linalg.norm(np.asarray(places) - tail, axis=1)
+def distant(positions, tail: np.ndarray, least: float, rng: np.random.Generator) -> np.ndarray:
+    """One of the positions `least` or more from tail; the farthest where none is."""
+    distances = np.linalg.norm(np.asarray(positions) - tail, axis=1)
     far = np.flatnonzero(distances >= least)
-    return places[int(rng.choice(far)) if len(far) else int(distances.argmax())]
+    return positions[int(rng.choice(far)) if len(far) else int(distances.argmax())]

@@ -43,10 +43,10 @@ def chosen(arguments: Namespace, kind: str) -> list[tuple[str, Tensor]]:
     count = getattr(arguments, kind)
     if not 1 <= count <= len(pairs):
         raise ValueError(f"--{kind}: got {count}, allowed 1 to the {len(pairs)} in {arguments.data}")
-    return spread(pairs, count)
+    return evenly_chosen(pairs, count)
 
 
-def spread(items: Sequence[Item], count: int) -> list[Item]:
+def evenly_chosen(items: Sequence[Item], count: int) -> list[Item]:
     """At most count of them, evenly from the first on."""
     count = min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]

@@ -20,8 +20,8 @@ def under_arrow(arrow: Arrow, *, height: int, width: int, radius_px: float) -> T
     near = np.zeros((height, width), dtype=bool)
     for start, end in zip(path, path[1:] if len(path) > 1 else path, strict=False):
         line = end - start
-        share = np.clip((pixels - start) @ line / max(line @ line, 1e-12), 0, 1)
-        near |= np.linalg.norm(pixels - start - share[..., None] * line, axis=-1) <= radius_px
+        fraction = np.clip((pixels - start) @ line / max(line @ line, 1e-12), 0, 1)
+        near |= np.linalg.norm(pixels - start - fraction[..., None] * line, axis=-1) <= radius_px
     return torch.from_numpy(near)
 
 
@@ -45,22 +45,22 @@ def relative_error(measured: Tensor, commanded: Tensor) -> float:
 def control_figures(motion: Tensor, arrows: MotionArrows, outside: Tensor, *, frames: int) -> dict:
     """How motion [N, 2, H, W] px/frame obeys, and moves `outside`, bool [H, W], where nothing is meant to.
 
-    cosine and error (relative): of its mean over N and the place under an arrow, mean of the arrows. Mean lengths,
+    cosine and error (relative): of its mean over N and the area under an arrow, mean of the arrows. Mean lengths,
     px/frame: outside_px, pin_px under the pins, mean_px everywhere, drift_px of the mean over N, without what
-    trembles. None where there is no such place.
+    trembles. None where there is no such area.
     """
     height, width = motion.shape[-2:]
     everywhere = torch.ones(height, width, dtype=torch.bool)
     cosines, errors, pins = [], [], []
     for arrow in arrows.arrows:
-        place = under_arrow(arrow, height=height, width=width, radius_px=RADIUS_PX * max(height, width) / 256)
+        area = under_arrow(arrow, height=height, width=width, radius_px=RADIUS_PX * max(height, width) / 256)
         commanded = commanded_velocity(arrow, height=height, width=width, frames=frames)
         if commanded.norm() > 0:
-            measured = motion[..., place].mean(dim=(0, 2))
+            measured = motion[..., area].mean(dim=(0, 2))
             cosines.append(cosine(measured, commanded))
             errors.append(relative_error(measured, commanded))
         else:
-            pins.append(mean_length(motion, place))
+            pins.append(mean_length(motion, area))
     outside_px = mean_length(motion, outside)
     return {
         "cosine": statistics.fmean(cosines) if cosines else None,
@@ -77,7 +77,7 @@ def cosine_under_arrows(motion: Tensor, arrows: MotionArrows, segment: int) -> f
     height, width = motion.shape[-2:]
     found = []
     for arrow in arrows.arrows:
-        place = under_arrow(arrow, height=height, width=width, radius_px=RADIUS_PX * max(height, width) / 256)
+        area = under_arrow(arrow, height=height, width=width, radius_px=RADIUS_PX * max(height, width) / 256)
         asked = commanded_velocity(arrow, height=height, width=width, frames=segment)
-        found.append(cosine(motion[..., place].mean(dim=(0, 2)), asked))
+        found.append(cosine(motion[..., area].mean(dim=(0, 2)), asked))
     return statistics.fmean(found)

@@ -10,7 +10,7 @@ ALEXNET_TAPS = (1, 4, 7, 9, 11)  # the ReLUs of torchvision's AlexNet
 
 
 class Lpips(nn.Module):
-    """Zhang et al. 2018, version 0.1, on AlexNet: weighted distance of unit-length features, mean of the places."""
+    """Zhang et al. 2018, version 0.1, on AlexNet: weighted distance of unit-length features, mean of the pixels."""
 
     def __init__(self, features: nn.Module, weights: list[Tensor]):
         super().__init__()

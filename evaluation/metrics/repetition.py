@@ -15,5 +15,5 @@ def repetition(frames: Tensor, first: int) -> tuple[float, float]:
     nearest = [(frames[t] - frames[:t]).abs().flatten(1).mean(dim=1).min() for t in range(first, len(frames))]
     if not nearest:
         return float("nan"), float("nan")
-    shares = torch.stack(nearest) / usual
-    return float(shares.min()), float(shares.median())
+    fractions = torch.stack(nearest) / usual
+    return float(fractions.min()), float(fractions.median())

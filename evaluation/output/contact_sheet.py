@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..inputs.held_out import spread
+from ..inputs.held_out import evenly_chosen
 
 SHOWN = 5  # frames of an animation
-LABEL_SHARE = 8  # a label is 1/8 as high as the pictures under it
+LABEL_FRACTION = 8  # a label is 1/8 as high as the pictures under it
 STRIP_PX = 126  # a strip's height on a sheet of many
 COLUMNS = 3  # of such a sheet
 MOST_BLOCKS = 24  # on it; 60 stills of 7 strips would make a PNG of 75 MB
@@ -21,7 +21,7 @@ def write_strip(path: Path, label: str, pictures: Sequence[Tensor]) -> None:
     """Pictures [3, H, W] 0..1 side by side under a line of text."""
     row = (torch.cat(list(pictures), dim=-1).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     size = len(row)
-    head = np.full((size // LABEL_SHARE, row.shape[1], 3), 255, np.uint8)
+    head = np.full((size // LABEL_FRACTION, row.shape[1], 3), 255, np.uint8)
     at = (size // 50, len(head) - size // 28)
     cv2.putText(head, label, at, cv2.FONT_HERSHEY_SIMPLEX, size / 310, (0, 0, 0), max(1, size // 150), cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,9 +36,9 @@ def shown_frames(frames: Tensor) -> list[Tensor]:
 def write_sheet(path: Path, blocks: Sequence[Sequence[Path]]) -> None:
     """Blocks of strips, made small, in columns, filled row by row; each block's strips one under the other.
 
-    Of more than MOST_BLOCKS those that `spread` chooses.
+    Of more than MOST_BLOCKS those that `evenly_chosen` chooses.
     """
-    chosen = spread(blocks, MOST_BLOCKS)
+    chosen = evenly_chosen(blocks, MOST_BLOCKS)
     stacked = [np.concatenate([small(cv2.imread(str(strip))) for strip in strips]) for strips in chosen]
     empty = np.full_like(stacked[0], 255)
     stacked += [empty] * (-len(stacked) % COLUMNS if len(stacked) > COLUMNS else 0)

@@ -56,8 +56,8 @@ def draw(axes: Axes, panel: Panel, labels: Sequence[str]) -> None:
         axes.plot(there, values, "o-", color=BLUE, clip_on=False)
         low, high = limits(values)
         axes.set_ylim(low, high if high > low else low + 1)
-        for place in zip(there, values, strict=True):
-            axes.annotate(f"{place[1]:.3g}", place, (0, 4), textcoords="offset points", ha="center", fontsize=7)
+        for point in zip(there, values, strict=True):
+            axes.annotate(f"{point[1]:.3g}", point, (0, 4), textcoords="offset points", ha="center", fontsize=7)
     else:
         axes.bar_label(axes.bar(there, values, width=0.5, color=BLUE), fmt="{:.3g}", padding=2, fontsize=7)
         axes.margins(y=0.15)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ...flow_tools.estimate import estimate_flow
 from ...model_loaders import locations, memory
-from ..animations import Models, Shot, load_models, measured, settings_of
 from ..inputs.held_out import held_out_stills
 from ..metrics import learned
 from ..metrics.dynamic_degree import dynamic_degree
@@ -18,6 +17,7 @@ from ..metrics.mean_length import mean_length
 from ..options import add_paper, at_least
 from ..output.publish import device_name, publish
 from ..output.results import Results, digest_without_lora
+from ..shots import Models, Shot, load_models, measured, settings_of
 from .means import mean
 
 PERCENTS = (0, 50, 100, 200, 300, 400)
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> None:
         f"{arguments.model}, weights {digest_without_lora(locations.WEIGHTS)}, on {device_name()}.",
         *(line for line in missing if line.startswith("Tem-Cons")),
         f"Share of the stills that move more at 200 % than at 100 %, and at 400 % than at 200 %: "
-        f"{share_growing(rows, 'degree'):.2f}.",
+        f"{fraction_growing(rows, 'degree'):.2f}.",
         "Dynamic degree: mean length of the measured flow, at 512 px.",
     ]
     title = "More motion strength (the paper's figure 7)"
@@ -88,7 +88,7 @@ def key_of(still: str, percent: int) -> str:
     return f"{still}, {percent} %"
 
 
-def share_growing(rows: dict[int, dict[str, dict]], figure: str) -> float:
+def fraction_growing(rows: dict[int, dict[str, dict]], figure: str) -> float:
     """Of the stills whose figure grows with every step of GROWING."""
     series = zip(*([row[figure] for row in rows[percent].values()] for percent in GROWING), strict=True)
     return statistics.fmean(list(values) == sorted(set(values)) for values in series)

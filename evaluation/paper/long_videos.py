@@ -24,7 +24,6 @@ from ...pipeline.settings import DIRECT, BaselineSettings, ExtendSettings, Setti
 from ...sampling import phased
 from ...sampling.joins import JOINS, Timeline
 from ...sampling.windows import window_starts
-from ..animations import Models, Shot, flow_of, inputs_of, load_models, planned
 from ..inputs.arrow_sets import arrow_sets
 from ..inputs.held_out import chosen, held_out_stills, resized
 from ..metrics import learned
@@ -39,6 +38,7 @@ from ..metrics.sharpness_in_joins import sharpness_in_joins
 from ..options import add_clips, add_paper, at_least
 from ..output.publish import device_name
 from ..output.results import Results, digest_without_lora
+from ..shots import Models, Shot, flow_of, inputs_of, load_models, planned
 from .means import fvd, mean
 
 OURS = "ours, "
@@ -203,7 +203,7 @@ def lengthened(animation: Animation, first_seconds: float, label: str, arguments
 
 def joins_of(timeline: Timeline) -> Tensor:
     """[N - 1] bool: changes within a crossfade, or from one pass to the next."""
-    fading = timeline.share > 0
+    fading = timeline.weight > 0
     return fading[1:] | fading[:-1] | (timeline.number[1].diff() != 0)
 
 
@@ -219,11 +219,11 @@ def figures(
     nan, joins, pace = float("nan"), made.joins, made.pace.view(-1, 1, 1, 1)
     motion = estimate_flow(video) * torch.where(pace < 0, -1.0, 1.0)
     asked = case.flow * pace.abs()
-    placed = video.to(memory.device())
-    jump, largest = join_jump(neighbour_changes(placed).cpu(), joins)
+    on_device = video.to(memory.device())
+    jump, largest = join_jump(neighbour_changes(on_device).cpu(), joins)
     row = {**made.facts, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
-    row["sharpness"] = sharpness_in_joins(placed, joins)
-    row["repeated"] = repetition(placed, segment)[0]
+    row["sharpness"] = sharpness_in_joins(on_device, joins)
+    row["repeated"] = repetition(on_device, segment)[0]
     row |= {"error": end_point_error(motion, asked), "cosine": flow_cosine(motion, case.flow)}
     row["between"] = end_point_error(motion[~joins], asked[~joins]) if not joins.all() else nan
     if case.arrows is not None:
@@ -232,7 +232,7 @@ def figures(
     row |= networks.figures(video, target)
     if target is None:
         return {**row, "psnr": nan, "ssim": nan, "lpips": nan, "i3d": None}
-    row |= likeness(placed[1 : len(target)], target[1:])
+    row |= likeness(on_device[1 : len(target)], target[1:])
     if networks.i3d is not None:
         row["i3d of the clip"] = networks.figures(target, target)["i3d"]
     return row

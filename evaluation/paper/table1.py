@@ -13,7 +13,6 @@ from ...flow_tools.strength import strength_percent
 from ...model_loaders import locations, memory
 from ...pipeline.refine import refine
 from ...training.data.hints import draw_hints
-from ..animations import Models, Shot, load_models, measured, settings_of
 from ..inputs.held_out import flows_of, held_out_clips
 from ..metrics import learned
 from ..metrics.dynamic_degree import dynamic_degree
@@ -23,6 +22,7 @@ from ..metrics.likeness import likeness
 from ..options import add_clips, add_paper
 from ..output.publish import device_name, publish
 from ..output.results import Results, digest_without_lora
+from ..shots import Models, Shot, load_models, measured, settings_of
 from .means import fvd, mean
 
 FULL, NO_REFINER, NO_FIELDS, NO_STRENGTH = "full", "without refiner", "without motion fields", "without strength"
@@ -80,7 +80,7 @@ def measure(models: Models, networks: learned.Learned, results: Results, argumen
         return row
 
     def compute(keys: list[str]) -> Iterator[dict]:
-        for variant in VARIANTS:  # one call each, for what its shots are told differs
+        for variant in VARIANTS:  # one call each, for its shots' conditioning differs
             names = [name for name in clips if f"{name}, {variant}" in keys]
             shots = {f"{name}, {variant}": shot(models, variant, name, clips[name], flows[name]) for name in names}
             yield from measured(models, shots, figures, arguments)
@@ -90,7 +90,7 @@ def measure(models: Models, networks: learned.Learned, results: Results, argumen
 
 
 def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) -> Shot:
-    """Frame 0, and the field that a few hints on the clip's mean flow give; the name seeds their places."""
+    """Frame 0, and the field that a few hints on the clip's mean flow give; the name seeds their positions."""
     hints = draw_hints(flow.mean(dim=0), torch.Generator().manual_seed(zlib.crc32(name.encode())))
     dense = densify(*hints)
     if variant == NO_REFINER:
@@ -98,7 +98,7 @@ def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) ->
     refined = refine(models.refiner, dense, clip[:1], hints=hints)
     if variant == NO_FIELDS:
         return Shot(clip[:1], None, strength_percent(refined))
-    return Shot(clip[:1], refined, tells_strength=variant != NO_STRENGTH)
+    return Shot(clip[:1], refined, strength_conditioned=variant != NO_STRENGTH)
 
 
 def in_words(row: dict[str, float]) -> str:

@@ -13,22 +13,22 @@ from torch import Tensor, nn
 
 from ...model_loaders import memory
 from ...model_loaders.animator import Animator
-from ...networks.animator import MotionUNet
 from ...networks.fast import accelerate
 from ...networks.fast.single_token import SingleTokenAttention
 from ...networks.fast.transfer import one_behind
+from ...networks.motion_unet import MotionUNet
 from ...pipeline.animate_still import animate_still
 from ...pipeline.extend import extend_animation
 from ...pipeline.frames import frames_of
 from ...pipeline.plan import plan
 from ...pipeline.settings import ExtendSettings, Settings
-from ...sampling.animate import animate, later_noise
 from ...sampling.conditioning import Conditioning
 from ...sampling.denoiser import make_denoiser
 from ...sampling.guidance import guidance_scales, guided, guided_in_one_pass
 from ...sampling.joins import RESTART, plan_joins
 from ...sampling.phased import extend
 from ...sampling.schedule import karras_sigmas
+from ...sampling.trajectory import extension_noise, sample_trajectory
 from .compiled import CompiledNetwork
 from .models import SIGMAS, Models, as_animator
 from .plain_loop import plain_loop
@@ -53,10 +53,10 @@ class Way:
 class Start:
     """What a phased video begins with."""
 
-    told: Conditioning  # on the device
+    conditioning: Conditioning  # on the device
     sigmas: Tensor  # [T + 1]
     noise: Tensor  # [L, c, h, w], on the device
-    later: torch.Generator  # of the second phase's noise
+    generator: torch.Generator  # of the second phase's noise
 
 
 @dataclass
@@ -144,9 +144,9 @@ class Bench:
 
     def start(self, steps: int) -> Start:
         """As diffusers encodes the still."""
-        told, generator = self.models.condition(self.models.still), torch.Generator().manual_seed(SEED)
-        noise = torch.randn(told.reference.shape, generator=generator).to(self.device)
-        return Start(told, karras_sigmas(steps, **SIGMAS), noise, generator)
+        conditioning, generator = self.models.condition(self.models.still), torch.Generator().manual_seed(SEED)
+        noise = torch.randn(conditioning.reference.shape, generator=generator).to(self.device)
+        return Start(conditioning, karras_sigmas(steps, **SIGMAS), noise, generator)
 
     @property
     def still(self) -> Tensor:
@@ -160,8 +160,8 @@ class Bench:
     def planned_start(self, steps: int) -> Start:
         """What `through_the_nodes` begins with, for a plain loop to begin with as well."""
         made = plan(self.animator, self.still, None, self.settings(steps))
-        told = made.conditioning.to(self.device, self.models.dtype)
-        return Start(told, made.sigmas, made.noise.to(self.device), later_noise(SEED))
+        conditioning = made.conditioning.to(self.device, self.models.dtype)
+        return Start(conditioning, made.sigmas, made.noise.to(self.device), extension_noise(SEED))
 
     @torch.no_grad()
     def through_the_nodes(self, *, segments: int, steps: int) -> tuple:
@@ -196,20 +196,20 @@ class Bench:
             passes += segments
 
         start = (start_of or self.start)(steps)
-        told, network = start.told, self.part("unet", way.unet)
+        conditioning, network = start.conditioning, self.part("unet", way.unet)
         scale = guidance_scales(*CFG, self.size.frames).to(self.device)
         scaling = self.models.vae.config.scaling_factor
-        conditional = make_denoiser(network, told, count=count)
+        conditional = make_denoiser(network, conditioning, count=count)
         if way.one_pass:
-            denoise = guided_in_one_pass(network, told, scale, count=count)
+            denoise = guided_in_one_pass(network, conditioning, scale, count=count)
         else:
-            denoise = guided(conditional, make_denoiser(network, told.unconditional(), count=count), scale)
-        prior = told.reference * scaling
-        common = {"gamma": GAMMA, "omega": OMEGA, "generator": start.later}
+            denoise = guided(conditional, make_denoiser(network, conditioning.unconditional(), count=count), scale)
+        prior = conditioning.reference * scaling
+        common = {"gamma": GAMMA, "omega": OMEGA, "generator": start.generator}
         if way.plain:
             latents = plain_loop(conditional, denoise, start.noise, start.sigmas, prior, segments=segments, **common)
         else:
-            trajectory = animate(denoise, start.noise, start.sigmas)
+            trajectory = sample_trajectory(denoise, start.noise, start.sigmas)
             stages.end("first segment")
 
             def denoise_windows(windows, sigma, starts):

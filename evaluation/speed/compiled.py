@@ -17,7 +17,7 @@ FORM = {"dynamic": False, "fullgraph": True}
 
 
 def no_kernels(x: Tensor) -> None:
-    """In the place of backend.kernels_for: the operations compute with torch."""
+    """Instead of backend.kernels_for: the operations compute with torch."""
 
 
 @contextlib.contextmanager

@@ -12,11 +12,11 @@ from ...pipeline.extend import extend_animation
 from ...pipeline.plan import Plan
 from ...pipeline.settings import ExtendSettings, Settings
 from ...pipeline.still import prepare_still
-from ...sampling.animate import Trajectory, euler
 from ...sampling.conditioning import Conditioning
 from ...sampling.guidance import guidance_scales
 from ...sampling.phased import window_counts
 from ...sampling.schedule import karras_sigmas
+from ...sampling.trajectory import Trajectory, euler
 from ..options import add_out
 from ..output.publish import device_name, publish
 from .models import AUGMENTATION, BUCKET, FPS, SIGMAS, SIZES, Models, Size, as_animator

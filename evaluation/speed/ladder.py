@@ -73,10 +73,11 @@ def distance(a: Tensor, b: Tensor) -> float:
 @torch.no_grad()
 def rounding(bench: Bench, way: Way) -> dict[str, float]:
     """Relative distance from a float32 network, of diffusers' and of this way's: one UNet pass, one decoded chunk."""
-    models, told = bench.models, bench.models.condition(bench.models.still)
-    noise = torch.randn(told.reference.shape, generator=torch.Generator().manual_seed(5)).to(models.device)
-    sample = torch.cat([noise.to(models.dtype), told.reference], dim=1)[None]
-    inputs = sample, torch.tensor([0.3], device=models.device), told.image_embedding, told.added_time_ids
+    models, conditioning = bench.models, bench.models.condition(bench.models.still)
+    noise = torch.randn(conditioning.reference.shape, generator=torch.Generator().manual_seed(5)).to(models.device)
+    sample = torch.cat([noise.to(models.dtype), conditioning.reference], dim=1)[None]
+    time = torch.tensor([0.3], device=models.device)
+    inputs = sample, time, conditioning.image_embedding, conditioning.added_time_ids
     latents = noise[: models.size.chunk_frames].to(models.dtype)
     flags = torch.zeros(1, len(latents), device=models.device)
     tf32 = torch.backends.cudnn.allow_tf32
@@ -116,8 +117,8 @@ def measure(
 
     bench = Bench(Models(size, device))
     say("models built")
-    told = bench.models.condition(bench.models.still)
-    flops = Flops(*(attempt("FLOPs", lambda: count_flops(bench.models, told)) or (float("nan"), float("nan"))))
+    conditioning = bench.models.condition(bench.models.still)
+    flops = Flops(*(attempt("FLOPs", lambda: count_flops(bench.models, conditioning)) or (float("nan"), float("nan"))))
     say(f"UNet {flops.unet / 1e12:.2f} TFLOP a pass, decoding a segment {flops.decoding / 1e12:.2f} TFLOP")
     ways, video = ladder(), {"segments": size.segments, "steps": size.steps}
     least = {"segments": 1, "steps": 1}

@@ -121,7 +121,7 @@ class Models:
 
     @torch.no_grad()
     def condition(self, still: Image.Image) -> Conditioning:
-        """What diffusers' pipeline tells its network about the still."""
+        """What diffusers' pipeline conditions its network on."""
         embedding = self.pipeline._encode_image(still, self.device, 1, False)
         pixels = self.pipeline.video_processor.preprocess(still, *still.size)
         latent = self.pipeline._encode_vae_image(pixels, self.device, 1, False)

@@ -42,13 +42,14 @@ def say(name: str, run: Callable, flops: float = 0.0, gigabytes: float = 0.0) ->
 @torch.no_grad()
 def measure_parts(bench: Bench) -> None:
     models, size = bench.models, bench.size
-    told = models.condition(models.still)
-    side, frames = told.reference.shape[-1], size.frames
+    conditioning = models.condition(models.still)
+    side, frames = conditioning.reference.shape[-1], size.frames
 
     def inputs(batch: int) -> tuple:
         sample = torch.randn(batch, frames, 8, side, side, device=models.device, dtype=models.dtype)
         time = torch.zeros(batch, device=models.device)
-        return sample, time, told.image_embedding.expand(batch, -1, -1), told.added_time_ids.expand(batch, -1)
+        embedding, time_ids = conditioning.image_embedding, conditioning.added_time_ids
+        return sample, time, embedding.expand(batch, -1, -1), time_ids.expand(batch, -1)
 
     chunk = torch.randn(size.chunk_frames - 1, 4, side, side, device=models.device, dtype=models.dtype)
     flags = torch.zeros(1, len(chunk), device=models.device)

@@ -18,14 +18,14 @@ def plain_loop(conditional, denoise, noise, sigmas, prior, *, segments, gamma, o
         return x.cpu(), estimates
 
     video, estimates = euler(noise * init_noise_scale(sigmas[0].item()), 0)
-    shared = phase_boundary(len(sigmas) - 1, gamma)
-    if segments == 1 or shared == len(sigmas) - 1:
+    first = phase_boundary(len(sigmas) - 1, gamma)
+    if segments == 1 or first == len(sigmas) - 1:
         return video.repeat(segments, 1, 1, 1)
-    sigma = sigmas[shared]
+    sigma = sigmas[first]
     noisy = prior.float() + sigma * torch.randn(prior.shape, generator=generator).to(prior.device)
     predicted = ((noisy - conditional(noisy[None], sigma)[0]) / sigma).cpu()  # eq. 10
     mixed = predicted + omega * torch.randn((segments - 1, *prior.shape), generator=generator)  # eq. 11
     mixed = torch.stack([segment / segment.std() for segment in mixed]).flatten(0, 1)
     mixed = mixed[torch.randperm(len(mixed), generator=generator)].view(segments - 1, *prior.shape)  # eq. 12
-    starts = (estimates[shared] + sigma * mixed).to(noise.device)
-    return torch.cat([video, *(euler(start, shared)[0] for start in starts)])
+    starts = (estimates[first] + sigma * mixed).to(noise.device)
+    return torch.cat([video, *(euler(start, first)[0] for start in starts)])

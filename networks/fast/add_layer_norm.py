@@ -18,10 +18,10 @@ def add_layer_norm(
     if kernels is not None:
         return kernels.add_layer_norm.launch(x, norm.weight, norm.bias, norm.eps, add, before, after)
 
-    def spread(vectors: Tensor) -> Tensor:
+    def per_row(vectors: Tensor) -> Tensor:
         return vectors[:, None].expand(-1, x.numel() // vectors.numel(), -1).reshape(x.shape)
 
     total = x if add is None else x + add
-    total = total if before is None else total + spread(before)
-    seen = total if after is None else total + spread(after)
+    total = total if before is None else total + per_row(before)
+    seen = total if after is None else total + per_row(after)
     return total, F.layer_norm(seen, x.shape[-1:], norm.weight, norm.bias, norm.eps)

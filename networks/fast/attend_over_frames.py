@@ -20,5 +20,5 @@ def attend_over_frames(query: Tensor, key: Tensor, value: Tensor, heads: int) ->
     def sequences(x: Tensor) -> Tensor:  # [B · positions, heads, frames, C / heads]
         return x.unflatten(-1, (heads, head)).permute(0, 2, 3, 1, 4).flatten(0, 1)
 
-    out = F.scaled_dot_product_attention(*map(sequences, (query, key, value)))
+    out = F.scaled_dot_product_attention(sequences(query), sequences(key), sequences(value))
     return out.unflatten(0, (batch, positions)).permute(0, 3, 1, 2, 4).flatten(3)

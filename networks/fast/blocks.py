@@ -1,6 +1,7 @@
 """SVD's residual blocks, upsampling and decoder, and the motion encoder's blocks, on channels-last data."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import TemporalDecoder
@@ -10,17 +11,17 @@ from torch import Tensor, nn
 
 from ..motion_encoder import ResidualBlock
 from .group_norm import group_norm, instance_norm_leaky_relu
-from .layers import convolve, convolve_frames, image, temporal_share, tokens, with_neighbors
+from .layers import Block, convolve, convolve_frames, image, temporal_weight, tokens, with_neighbors
 from .mix import mix
 
 
-def transform(x: Tensor, block: nn.Module, temb: Tensor | None, convolution: Callable) -> tuple[Tensor, Tensor | None]:
+def transform(x: Tensor, block: Block, temb: Tensor | None, convolution: Callable) -> tuple[Tensor, Tensor | None]:
     """A residual block's branch, and its last bias where that is left to the kernel that comes next.
 
     x [N, …, C], temb [M, T]: N / M samples share a row.
     """
     h, shift = convolution(group_norm(x, block.norm1, silu=True), block.conv1)
-    if block.time_emb_proj is not None:
+    if temb is not None and block.time_emb_proj is not None:
         time = block.time_emb_proj(F.silu(temb))
         shift = time if shift is None else time + shift
     elif shift is not None:
@@ -49,16 +50,18 @@ class FastResBlock(nn.Module):
         h, bias = transform(x, spatial, temb, convolve)
         if spatial.conv_shortcut is not None:
             x, other = convolve(x, spatial.conv_shortcut)
-            bias = None if bias is None else bias + other
+            bias = other if bias is None or other is None else bias + other
         x = mix(x, h, bias=bias)
         clips = x.view(batch, frames, -1, x.shape[-1])
         h, bias = transform(clips, temporal, temb, convolve_frames)
         # alpha x + (1 − alpha)(x + h) = x + (1 − alpha) h
-        return image(mix(x, h.view_as(x), bias=bias, **temporal_share(self.time_mixer)))
+        return image(mix(x, h.view_as(x), bias=bias, **temporal_weight(self.time_mixer)))
 
 
 class FastUpsample(Upsample2D):
     """Doubles the size and convolves in one transposed convolution; other sizes as diffusers' own."""
+
+    conv: Block
 
     def __init__(self, module: Upsample2D):
         super().__init__(module.channels, out_channels=module.out_channels)
@@ -66,10 +69,12 @@ class FastUpsample(Upsample2D):
 
     @staticmethod
     def fits(module: Upsample2D) -> bool:
+        conv: Block = module.conv
         plain = module.use_conv and module.interpolate and module.norm is None and not module.use_conv_transpose
-        return plain and module.name == "conv" and module.conv.kernel_size == (3, 3)
+        return plain and module.name == "conv" and conv.kernel_size == (3, 3)
 
-    def forward(self, hidden_states: Tensor, output_size: tuple[int, int] | None = None) -> Tensor:
+    def forward(self, hidden_states: Tensor, output_size: Any = None) -> Tensor:
+        """output_size: (height, width), which diffusers' own annotation calls an int."""
         if output_size is not None and tuple(output_size) != tuple(2 * side for side in hidden_states.shape[-2:]):
             return super().forward(hidden_states, output_size)
         # Pixel 2 i + p of the upsampled image is pixel i: taps of the 3 × 3 kernel that fall on one pixel add up.
@@ -116,11 +121,12 @@ class FastResidualBlock(nn.Module):
         return True
 
     def forward(self, x: Tensor) -> Tensor:
-        norm1, act1, conv1, norm2, act2, conv2, _ = self.body
+        body: Block = self.body
+        norm1, act1, conv1, norm2, act2, conv2, _ = body
         h = instance_norm_leaky_relu(tokens(x), norm1, act1.negative_slope)
         h = tokens(F.conv2d(image(h), conv1.weight, padding=1))
         h = instance_norm_leaky_relu(h, norm2, act2.negative_slope)
         kernel = 0.25 * with_neighbors(conv2.weight)
-        short = self.shortcut[1]
+        short: Block = self.shortcut[1]
         straight = F.conv2d(x, 0.25 * short.weight.expand(-1, -1, 2, 2), short.bias, stride=2)
         return F.conv2d(image(h), kernel, conv2.bias, stride=2, padding=1) + straight

@@ -5,6 +5,7 @@ reads a layer's weight by itself, as those of this package do.
 """
 
 import re
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ LARGEST = torch.finfo(FP8).max
 KEPT = re.compile(r"^(conv_in|conv_out|time_embedding|add_embedding)\b|time_pos_embed")
 
 
-def rounded(weight: nn.Parameter) -> nn.Parameter:
+def rounded(weight: Tensor) -> nn.Parameter:
     return nn.Parameter(weight.detach().to(FP8), requires_grad=weight.requires_grad)
 
 
@@ -60,7 +61,7 @@ def store_fp8(unet: nn.Module) -> nn.Module:
     beyond 448, the largest that float8_e4m3fn has.
     """
 
-    def stored(name: str, layer: nn.Module) -> nn.Module | None:
+    def stored(name: str, layer: Any) -> nn.Module | None:
         kind = STORED.get(type(layer))
         return kind(layer) if kind and not KEPT.search(name) and layer.weight.abs().max() <= LARGEST else None
 

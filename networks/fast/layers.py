@@ -1,10 +1,14 @@
 """Layers over channels-last data, which leave their biases to the kernel that comes next where there is one."""
 
+from typing import Any
+
 import torch.nn.functional as F
 from diffusers.models.resnet import AlphaBlender
 from torch import Tensor, nn
 
 from . import backend
+
+Block = Any  # a block of diffusers' or of ours, whose layers have no types of their own
 
 
 def tokens(image: Tensor) -> Tensor:
@@ -27,7 +31,7 @@ def convolve_frames(x: Tensor, conv: nn.Conv3d) -> tuple[Tensor, Tensor | None]:
     """[B, frames, pixels, C] → the same of C' channels, and the bias as above; the kernel is (3, 1, 1)."""
     left = backend.kernels_for(x) is not None
     weight = conv.weight.to(x.dtype).squeeze(-1)
-    out = F.conv2d(image(x), weight, None if left else conv.bias, 1, (conv.padding[0], 0))
+    out = F.conv2d(image(x), weight, None if left else conv.bias, 1, (int(conv.padding[0]), 0))
     return tokens(out), conv.bias if left else None
 
 
@@ -38,8 +42,8 @@ def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
     return layer(x), None
 
 
-def temporal_share(mixer: AlphaBlender) -> dict:
-    """Options of `mix` for the share of the temporal branch, 1 − alpha."""
+def temporal_weight(mixer: AlphaBlender) -> dict[str, Any]:
+    """Options of `mix` for the weight of the temporal branch, 1 − alpha."""
     return {"factor": mixer.mix_factor, "sign": 1 if mixer.switch_spatial_to_temporal_mix else -1}
 
 

@@ -12,5 +12,7 @@ def attend_to_token(attention: Attention, token: Tensor) -> Tensor:
 class SingleTokenAttention:
     """The same as a diffusers attention processor."""
 
-    def __call__(self, attention: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_) -> Tensor:
+    def __call__(
+        self, attention: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, **_: object
+    ) -> Tensor:
         return attend_to_token(attention, encoder_hidden_states).expand_as(hidden_states)

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.attention import Attention, FeedForward
+from diffusers.models.attention import Attention
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from .add_layer_norm import add_layer_norm
 from .attend_over_frames import attend_over_frames
 from .gated_gelu import gated_gelu
 from .group_norm import group_norm
-from .layers import image, linear, temporal_share, tokens
+from .layers import Block, image, linear, temporal_weight, tokens
 from .mix import mix
 from .single_token import SingleTokenAttention, attend_to_token
 
@@ -26,11 +26,11 @@ def plus(rows: Tensor | None, bias: Tensor | None) -> Tensor | None:
     return bias[None] if rows is None else rows + bias
 
 
-def feed_forward(ff: FeedForward, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def feed_forward(ff: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
     return linear(gated_gelu(*linear(x, ff.net[0].proj)), ff.net[2])
 
 
-def self_attention(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def self_attention(attention: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """x [N, pixels, C] → the same."""
 
     def heads(tokens: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def self_attention(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor | No
     return linear(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2), attention.to_out[0])
 
 
-def frame_attention(attention: Attention, x: Tensor) -> tuple[Tensor, Tensor | None]:
+def frame_attention(attention: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """x [B, frames, pixels, C] → the same; with what MotionAttention adds."""
     query, key = attention.to_q(x), attention.to_k(x)
 
@@ -85,6 +85,8 @@ class FastTransformer(nn.Module):
         number = self.time_proj(torch.arange(frames, device=x.device)).to(x.dtype)
         position = self.time_pos_embed(number).repeat(batch, 1)
 
+        block: Block
+        temporal: Block
         for block, temporal in zip(self.transformer_blocks, self.temporal_transformer_blocks, strict=True):
             h, n = add_layer_norm(h, block.norm1, before=plus(None, left))
             out, left = self_attention(block.attn1, n)
@@ -99,7 +101,7 @@ class FastTransformer(nn.Module):
             seen = attend_to_token(temporal.attn2, token)[:, 0]
             t, n = add_layer_norm(t, temporal.norm3, add=out.view_as(t), before=plus(seen, left))
             out, left = feed_forward(temporal.ff, n)
-            h = mix(h, t, out, bias=left, blend=True, **temporal_share(self.time_mixer))
+            h = mix(h, t, out, bias=left, blend=True, **temporal_weight(self.time_mixer))
             left = None
         out, left = linear(h, self.proj_out)
         out = image(mix(x, out.view_as(x), bias=left))

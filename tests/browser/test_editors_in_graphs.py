@@ -18,9 +18,9 @@ def alive(page, css_class: str) -> int:
     prototype = page._call("Runtime.evaluate", expression="HTMLDivElement.prototype")["result"]["objectId"]
     found = page._call("Runtime.queryObjects", prototypeObjectId=prototype)["objects"]["objectId"]
     count = f"function () {{ return this.filter(({{ classList }}) => classList.contains('{css_class}')).length }}"
-    answer = page._call("Runtime.callFunctionOn", objectId=found, functionDeclaration=count, returnByValue=True)
+    response = page._call("Runtime.callFunctionOn", objectId=found, functionDeclaration=count, returnByValue=True)
     page._call("Runtime.releaseObject", objectId=found)
-    return answer["result"]["value"]
+    return response["result"]["value"]
 
 
 def tracker(page, call: str) -> None:
@@ -95,7 +95,7 @@ def test_in_a_subgraph_the_picture_and_the_flow_come_from_outside(page, hand):
     page.evaluate("app.canvas.setGraph(window.driftfield_subgraph)")
     hand.take("window.driftfield_subgraph.nodes[0]")
     assert hand.text == text == hand.queued()
-    hand.wait_for_pixel(0, 150, place=(0.5, 0.2))  # the red still
+    hand.wait_for_pixel(0, 150, position=(0.5, 0.2))  # the red still
     hand.drag((0.2, 0.9), (0.5, 0.9), (0.8, 0.9))
     hand.key("f")
     help_line = "window.driftfield_canvas().closest('.driftfield-editor').querySelector('.df-help').textContent"
@@ -157,8 +157,8 @@ def test_a_pen_on_a_fine_screen_draws_and_paints_where_it_is(page, hand):
         assert page.evaluate("window.driftfield_canvas().width / window.driftfield_canvas().clientWidth") >= 2
         hand.press("paint")
         hand.drag((0.2, 0.7), (0.8, 0.7))
-        hand.wait_for_pixel(0, 150, place=(0.5, 0.7))
-        hand.wait_for_pixel(0, 0, 120, place=(0.5, 0.9))
+        hand.wait_for_pixel(0, 150, position=(0.5, 0.7))
+        hand.wait_for_pixel(0, 0, 120, position=(0.5, 0.9))
     finally:
         page._call("Emulation.clearDeviceMetricsOverride")
 

@@ -75,17 +75,17 @@ def test_the_flow_is_that_of_the_nodes_behind_the_arrows(page, hand):
     page.evaluate(CHAIN)
     hand.key("f")
     page.wait_for(f"{HELP}.startsWith('flow · 5 frames · σ 10 px · faded')")
-    hand.wait_for_pixel(0, 220, place=(0.2, 0.5))  # to the right is red
+    hand.wait_for_pixel(0, 220, position=(0.2, 0.5))  # to the right is red
     assert hand.pixel(0.9, 0.9)[:3] == pytest.approx([200, 30, 30], abs=12)  # 10 px reach not that far
 
     page.evaluate("window.driftfield_node.connect(3, window.driftfield_dense, 2)")
     hand.key("b")
     hand.drag((0.7, 0.9), (0.9, 0.9))
-    hand.wait_for_pixel(0, 0, 120, place=(0.2, 0.5))  # nothing moves there now
+    hand.wait_for_pixel(0, 0, 120, position=(0.2, 0.5))  # nothing moves there now
     hand.key("z", CTRL)
-    hand.wait_for_pixel(0, 220, place=(0.2, 0.5))
+    hand.wait_for_pixel(0, 220, position=(0.2, 0.5))
     page.evaluate("window.driftfield_dense.widgets.find(({ name }) => name === 'threshold').value = 1")
-    hand.wait_for_pixel(0, 0, 215, place=(0.2, 0.5))  # R of 1 stops everything
+    hand.wait_for_pixel(0, 0, 215, position=(0.2, 0.5))  # R of 1 stops everything
 
 
 def test_streaks_run_and_stop_with_their_button(page, hand):
@@ -110,11 +110,11 @@ def test_the_picture_moves_along_the_arrow(page, hand):
     page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'halves.png'")
     hand.drag((0.4, 0.5), (0.5, 0.5), (0.7, 0.5))
     hand.key("h")
-    hand.wait_for_pixel(1, 0, 30, place=(0.6, 0.5))
+    hand.wait_for_pixel(1, 0, 30, position=(0.6, 0.5))
     hand.press("playing")
-    hand.wait_for_pixel(1, 200, place=(0.6, 0.5))  # the white edge came from x = 0.5
+    hand.wait_for_pixel(1, 200, position=(0.6, 0.5))  # the white edge came from x = 0.5
     hand.press("playing")
-    hand.wait_for_pixel(1, 0, 30, place=(0.6, 0.5))
+    hand.wait_for_pixel(1, 0, 30, position=(0.6, 0.5))
 
 
 def test_after_a_run_without_a_source_the_still_is_shown_without_its_arrows(page, hand):
@@ -143,12 +143,12 @@ def test_after_a_run_a_picture_that_was_changed_on_its_way_is_shown_as_it_arrive
             invert.connect(0, arrows, arrows.inputs.findIndex(({ name }) => name === "image"));
         })()"""
     )
-    hand.wait_for_pixel(0, 200, place=(0.25, 0.5))  # before a run: the file
+    hand.wait_for_pixel(0, 200, position=(0.25, 0.5))  # before a run: the file
     hand.drag((0.2, 0.8), (0.4, 0.8), (random.uniform(0.5, 0.9), 0.8))
     hand.key("h")
     page.evaluate("app.queuePrompt(0)")
     page.wait_for("app.nodeOutputs?.['2']?.driftfield_still", timeout_s=30)
-    hand.wait_for_pixel(0, 0, 30, place=(0.25, 0.5))  # inverted
+    hand.wait_for_pixel(0, 0, 30, position=(0.25, 0.5))  # inverted
     assert hand.pixel(0.75, 0.2)[:3] == pytest.approx([255, 255, 255], abs=12)
     page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'red.png'")
-    hand.wait_for_pixel(0, 150, place=(0.25, 0.5))  # another file: the run's still is not its
+    hand.wait_for_pixel(0, 150, position=(0.25, 0.5))  # another file: the run's still is not its

@@ -49,10 +49,10 @@ def test_no_node_covers_another_or_leaves_its_group(page, file):
             continue
         assert len(inside) == 1, (node, inside)
         ((_, left, top, right, bottom),) = inside
-        held = (
+        fits = (
             left - STILL <= node[1]
             and top - STILL <= node[2]
             and node[3] <= right + STILL
             and node[4] <= bottom + STILL
         )
-        assert held, (node, inside)
+        assert fits, (node, inside)

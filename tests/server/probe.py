@@ -15,7 +15,7 @@ WATCHED |= {"ModelPatcher", "Animator", "Animation", "Trajectory"}
 @PromptServer.instance.routes.get("/driftfield_probe")
 async def probe(request):
     gc.collect()
-    loaded = [type(held.model.model.module).__name__ for held in comfy.model_management.current_loaded_models]
+    loaded = [type(loaded.model.model.module).__name__ for loaded in comfy.model_management.current_loaded_models]
     alive = Counter(type(thing).__name__ for thing in gc.get_objects() if type(thing).__name__ in WATCHED)
     return web.json_response({"loaded": loaded, "alive": dict(alive)})
 

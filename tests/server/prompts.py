@@ -20,7 +20,7 @@ def write_tiny_models(models):
     from safetensors.torch import save_file
     from tiny import seeded, tiny_pipeline_folder, tiny_unet
 
-    from driftfield.networks.animator import AdapterConfig, MotionAdapter
+    from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter
     from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 
     tiny_pipeline_folder(models / "diffusers" / "tiny")
@@ -88,7 +88,7 @@ def graph(still: str, **changes) -> dict:
 
 def changed(prompt: dict, **changes) -> dict:
     prompt = copy.deepcopy(prompt)
-    for place, value in changes.items():
-        node, name = place.split("__")
+    for field, value in changes.items():
+        node, name = field.split("__")
         prompt[node]["inputs"][name] = value
     return prompt

@@ -17,7 +17,7 @@ TO_THE_RIGHT = [[0.2, 0.5], [0.6, 0.5]]
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "message"),
+    ("field", "value", "message"),
     [
         ("draw__arrows", arrows([[math.nan, 0.5], [0.6, 0.5]]), r"arrows: not JSON: NaN is no number of JSON"),
         ("draw__arrows", arrows([[0.2, math.inf], [0.6, 0.5]]), r"arrows: not JSON: Infinity is no number of JSON"),
@@ -60,9 +60,9 @@ TO_THE_RIGHT = [[0.2, 0.5], [0.6, 0.5]]
     ]
     + ["escape", "model", "refiner", "steps", "gamma", "total_frames"],
 )
-def test_an_error_names_the_input(client, still, place, value, message):
+def test_an_error_names_the_input(client, still, field, value, message):
     with pytest.raises(ComfyError, match=message):
-        client.run(graph(still, **{place: value}))
+        client.run(graph(still, **{field: value}))
 
 
 def two_pictures(prompt):

@@ -89,7 +89,7 @@ def tiny_adapters(comfy_base):
     from safetensors.torch import save_file
     from tiny import seeded, tiny_unet
 
-    from driftfield.networks.animator import REFERENCES, AdapterConfig, MotionAdapter
+    from driftfield.networks.motion_unet import REFERENCES, AdapterConfig, MotionAdapter
 
     folder = comfy_base / "models" / "driftfield" / "adapters"
     folder.mkdir(exist_ok=True)

@@ -53,7 +53,7 @@ function editor() {
   const session = new Session({ onView() {} });
   session.stage = [400, 400];
   session.setText('{"version":1,"ref":[100,100],"arrows":[{"id":"a","points":[[0.5,0.5],[0.6,0.5]]},{"id":"b","points":[[0,0]]}]}');
-  const key = (name, held = {}) => press(session, { key: name, ...held });
+  const key = (name, modifiers = {}) => press(session, { key: name, ...modifiers });
   const paths = () => session.document.state.arrows.map(({ points }) => points);
   return { session, key, paths };
 }
@@ -76,7 +76,7 @@ test("keys do what they say, whatever else is held", () => {
 test("keys that are not the editor's are left to the page", () => {
   const { session, key } = editor();
   for (const name of ["x", "Tab", "constructor", "Escape"]) assert.equal(key(name), false, name);
-  for (const held of [{ ctrlKey: true }, { altKey: true }]) assert.equal(key("ArrowLeft", held), Boolean(held.altKey));
+  for (const modifiers of [{ ctrlKey: true }, { altKey: true }]) assert.equal(key("ArrowLeft", modifiers), Boolean(modifiers.altKey));
   for (const name of ["c", "x", "v"]) assert.equal(key(name, { ctrlKey: true }), false, "the clipboard's events bring these");
   assert.equal(key("a", { altKey: true }), false);
   session.select(["a"]);

@@ -64,7 +64,7 @@ test("points are hit before segments, and every overlapping arrow is found once"
   assert.deepEqual(found.map(({ id }) => id), ["short", "pin", "long"]);
   assert.equal(found[0].point, 0);
   assert.equal(found[2].segment, 0);
-  assert.ok(Math.abs(found[2].share - 0.5) < 1e-9);
+  assert.ok(Math.abs(found[2].fraction - 0.5) < 1e-9);
 });
 
 test("a box takes arrows that have a point in it or cross it", () => {

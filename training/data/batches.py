@@ -13,10 +13,10 @@ from .latent_files import StoredClips
 from .latents import LatentClips
 from .prepared_set import to_unit
 
-# Shares of the batch, in this order: everything; no flow (strength alone); the bare UNet; the unconditional pass.
+# Fractions of the batch, in this order: everything; no flow (strength alone); the bare UNet; the unconditional pass.
 FULL, STRENGTH_ALONE, BARE, UNCONDITIONAL = range(4)
-SHARES = (0.72, 0.10, 0.13, 0.05)
-STILL_SHARE = 0.08  # of the batch: nothing moves, and nothing is to move
+MODE_FRACTIONS = (0.72, 0.10, 0.13, 0.05)
+STILL_FRACTION = 0.08  # of the batch: nothing moves, and nothing is to move
 
 
 @functools.cache
@@ -36,8 +36,8 @@ def clip_pixels(images: Tensor, processor: CLIPImageProcessor) -> Tensor:
 
 def inputs(clips: LatentClips, processor: CLIPImageProcessor) -> dict[str, Tensor]:
     """What DenoisingLoss takes of clips as they are, on their device."""
-    share = clips.images.shape[-1] // clips.flow.shape[-1]
-    flow = F.interpolate(clips.flow.float().flatten(0, 1), scale_factor=share, mode="bilinear") * share
+    factor = clips.images.shape[-1] // clips.flow.shape[-1]
+    flow = F.interpolate(clips.flow.float().flatten(0, 1), scale_factor=factor, mode="bilinear") * factor
     return {
         "latents": clips.latents.float(),
         "warped": clips.warped.float(),
@@ -53,7 +53,7 @@ def draw_batch(
     generator: torch.Generator,
     processor: CLIPImageProcessor,
     *,
-    shares: tuple[float, ...] = SHARES,
+    mode_fractions: tuple[float, ...] = MODE_FRACTIONS,
     process: int = 0,
     processes: int = 1,
 ) -> dict[str, Tensor]:
@@ -71,12 +71,12 @@ def draw_batch(
 
     index = torch.randint(len(clips), (total,), generator=generator, device=device)[own]
     drawn = inputs(clips.take(index, device), processor)
-    still = uniform() < STILL_SHARE
+    still = uniform() < STILL_FRACTION
     latents, warped = drawn["latents"], drawn["warped"]
     first = latents[:, :1].expand_as(latents)
     latents, warped = (torch.where(still.view(-1, 1, 1, 1, 1), first, x) for x in (latents, warped))
     shape = (total, *latents.shape[1:])
-    limits = on_device(tuple(itertools.accumulate(shares[:-1])), device)
+    limits = on_device(tuple(itertools.accumulate(mode_fractions[:-1])), device)
     normal = torch.randn(total, generator=generator, device=device)[own]
     return {
         "latents": latents,

@@ -10,49 +10,49 @@ THRESHOLD = 0.05  # of the dense field
 MOST_HINTS = 6
 
 
-def draw_places(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_pixels(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Where a person would place a few hints on each flow [B, 2, H, W]: pixels [B, K] and which of them exist [B, K].
 
-    Mostly where the flow moves; one in five stands anywhere: on a still place it is a pin.
+    Mostly where the flow moves; one in five stands anywhere: where nothing moves it is a pin.
     """
     magnitude = flow.norm(dim=1).flatten(1)
     weight = torch.where(magnitude > 0.5 * magnitude.amax(1, keepdim=True), 1.0, 1e-3)
-    shares = weight.cumsum(1)
+    cumulative = weight.cumsum(1)
 
     def draw(*shape: int) -> Tensor:
         return uniform(len(flow), *shape, generator=generator, device=flow.device)
 
     most = magnitude.shape[1] - 1
-    moving = torch.searchsorted(shares, draw(MOST_HINTS) * shares[:, -1:]).clamp(max=most)
+    moving = torch.searchsorted(cumulative, draw(MOST_HINTS) * cumulative[:, -1:]).clamp(max=most)
     anywhere = (draw(MOST_HINTS) * (most + 1)).long().clamp(max=most)
-    place = torch.where(draw(MOST_HINTS) < 0.2, anywhere, moving)
+    pixel = torch.where(draw(MOST_HINTS) < 0.2, anywhere, moving)
     present = torch.arange(MOST_HINTS, device=flow.device) < 1 + (draw(1) * MOST_HINTS).floor()
-    repeated = (place[:, :, None] == place[:, None]).tril(-1).any(-1)
-    return place, present & ~repeated
+    repeated = (pixel[:, :, None] == pixel[:, None]).tril(-1).any(-1)
+    return pixel, present & ~repeated
 
 
-def hint_maps(flow: Tensor, place: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+def hint_maps(flow: Tensor, pixel: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """The sparse flow [B, 2, H, W] that hints on a flow make, and their mask [B, 1, H, W]."""
-    mask = torch.zeros_like(flow[:, :1]).flatten(1).scatter_add_(1, place, present.to(flow.dtype))
+    mask = torch.zeros_like(flow[:, :1]).flatten(1).scatter_add_(1, pixel, present.to(flow.dtype))
     mask = mask.view_as(flow[:, :1])
     return flow * mask, mask
 
 
 def draw_hints(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Hints on one flow [2, H, W]: sparse flow [1, 2, H, W] and mask [1, 1, H, W]."""
-    return hint_maps(flow[None], *draw_places(flow[None], generator))
+    return hint_maps(flow[None], *draw_pixels(flow[None], generator))
 
 
-def gaussian_fields(flow: Tensor, place: Tensor, present: Tensor, sigma_px: Tensor) -> Tensor:
+def gaussian_fields(flow: Tensor, pixel: Tensor, present: Tensor, sigma_px: Tensor) -> Tensor:
     """`densify` (faded) of hints on each flow [B, 2, H, W], with its own sigma_px [B], on the flow's device."""
     height, width = flow.shape[-2:]
-    axes = zip((height, width), (place // width, place % width), strict=True)
+    axes = zip((height, width), (pixel // width, pixel % width), strict=True)
     down, across = (
         torch.exp(-(((torch.arange(size, device=flow.device) - at[..., None]) / sigma_px[:, None, None]) ** 2))
         for size, at in axes
     )
     down = down * present[..., None]
-    velocity = flow.flatten(2).gather(2, place[:, None].expand(-1, 2, -1))
+    velocity = flow.flatten(2).gather(2, pixel[:, None].expand(-1, 2, -1))
     values = torch.cat([velocity, torch.ones_like(velocity[:, :1])], dim=1)
     total = torch.einsum("bckh,bkw->bchw", values[..., None] * down[:, None], across)
     largest = (down[..., None] * across[:, :, None]).amax(1, keepdim=True)

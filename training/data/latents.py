@@ -13,7 +13,7 @@ from ...flow_tools.warp import accumulate_backward, backward_warp
 from .prepared_set import to_unit
 from .scenes import render_scenes
 
-FLOW_SHARE = 2  # flows are kept at 1/2 of the frames' size, or less:
+FLOW_FACTOR = 2  # flows are kept at 1/2 of the frames' size, or less:
 FLOW_SIZE = 128  # px, of the flows of frames of twice that size and more
 BATCH = 16  # clips encoded together,
 ENCODED_PIXELS = 64 * 256**2  # so many at once
@@ -37,7 +37,7 @@ class LatentClips:
         index = index.to(self.latents.device)
         return LatentClips(*(getattr(self, name)[index].to(device) for name in self.__dataclass_fields__))
 
-    def spread(self, count: int, device: torch.device) -> "LatentClips":
+    def evenly_chosen(self, count: int, device: torch.device) -> "LatentClips":
         """At most count of them, evenly from the first on."""
         return self.take(torch.arange(0, len(self), -(-len(self) // count)), device)
 
@@ -58,11 +58,11 @@ def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor)
     displacement = accumulate_backward(flow, frames).flatten(0, 1)
     warped = backward_warp(video[:, :1].expand(-1, frames, -1, -1, -1).flatten(0, 1), displacement)
     strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
-    share = max(FLOW_SHARE, flow.shape[-1] // FLOW_SIZE)
+    factor = max(FLOW_FACTOR, flow.shape[-1] // FLOW_SIZE)
     return LatentClips(
         latents=encode(vae, video.flatten(0, 1)).unflatten(0, (batch, frames)),
         warped=encode(vae, warped).unflatten(0, (batch, frames)),
-        flow=(F.avg_pool2d(flow.flatten(0, 1), share) / share).unflatten(0, flow.shape[:2]).half(),
+        flow=(F.avg_pool2d(flow.flatten(0, 1), factor) / factor).unflatten(0, flow.shape[:2]).half(),
         images=((video[:, 0] + 1) * 127.5).round().clamp(0, 255).byte(),
         strength_percent=strength,
     )

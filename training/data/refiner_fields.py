@@ -75,7 +75,7 @@ class Scenes:
 
     def of(self, step: int) -> tuple[Tensor, Tensor]:
         """Frames [count, 3, size, size] −1..1 and flow."""
-        block, place = divmod(step, BLOCK)
+        block, row = divmod(step, BLOCK)
         if block != self.block:
             device = self.stills.device
             generator = torch.Generator(device).manual_seed(step_seed(self.seed, block, SCENES_SEED + self.process))
@@ -87,4 +87,4 @@ class Scenes:
             self.images = torch.cat([video[:, 0] for video, _ in parts]).unflatten(0, (BLOCK, self.count))
             self.flow = torch.cat([flow[:, 0] for _, flow in parts]).unflatten(0, (BLOCK, self.count))
             self.block = block
-        return self.images[place], self.flow[place]
+        return self.images[row], self.flow[row]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...flow_tools.warp import accumulate_backward
 
-# Share of each kind when `kind` is None.
+# Fraction of each kind when `kind` is None.
 KINDS = {"eulerian": 0.3, "oscillating": 0.1, "arrows": 0.25, "cutouts": 0.2, "still": 0.05, "camera": 0.1}
 COARSE = 4  # fields are drawn on a grid this much coarser than the frame
 STEEPEST = 0.35  # px per px; a steeper field would fold the picture within a few frames
@@ -74,8 +74,8 @@ def render_scenes(
     order = draw(count).argsort()
     neighbours = _random_view(stills[order], size, draw)  # where cut-outs take their textures from
     if kind is None:
-        shares = torch.tensor(list(KINDS.values()), device=device).cumsum(0)
-        drawn = torch.bucketize(draw(count), shares / shares[-1]).clamp(max=len(KINDS) - 1)
+        cumulative = torch.tensor(list(KINDS.values()), device=device).cumsum(0)
+        drawn = torch.bucketize(draw(count), cumulative / cumulative[-1]).clamp(max=len(KINDS) - 1)
     else:
         drawn = torch.full((count,), list(KINDS).index(kind), device=device)
     video = stills.new_empty(count, frames, 3, size, size)
@@ -125,11 +125,11 @@ def eulerian_field(view: View, size: int, draw: Draw) -> Tensor:
     arm = at - draw(count, 2, 1, 1, low=-0.3, high=0.3)
     turn = torch.where(draw(count, 1, 1, 1) < 0.5, -2.5, 2.5)
     rotation = torch.cat([-arm[:, 1:], arm[:, :1]], 1) * turn
-    spread = arm * turn.abs()  # smoke or water opening up
+    opening = arm * turn.abs()  # smoke or water opening up
 
     which = draw(count, 1, 1, 1)
     field = torch.where(which < 0.6, uniform, torch.where(which < 0.8, swirl, rotation))
-    field = torch.where(which > 0.95, spread, field)
+    field = torch.where(which > 0.95, opening, field)
     field = field + _smooth_noise(count, 2, small, draw) * draw(count, 1, 1, 1, high=0.25)
     field = field * _soft_region(view, size, draw) * _speed(draw(count, 1, 1, 1))
     return _enlarge(field, size)
@@ -239,9 +239,9 @@ def _soft_region(view: View, size: int, draw: Draw) -> Tensor:
     likeness = likeness / likeness.std((2, 3), keepdim=True).clamp_min(1e-3)
     which = draw(count, 1, 1, 1)
     score = torch.where(which < 0.45, likeness, _smooth_noise(count, 1, small, draw))
-    share = draw(count, low=0.15, high=0.75)
+    fraction = draw(count, low=0.15, high=0.75)
     ranked = score.flatten(1).sort(descending=True).values
-    level = ranked.gather(1, (share * ranked.shape[1]).long()[:, None])[:, :, None, None]
+    level = ranked.gather(1, (fraction * ranked.shape[1]).long()[:, None])[:, :, None, None]
     region = torch.sigmoid((score - level) * 6).masked_fill(which > 0.9, 1)
     for _ in range(2):
         region = F.avg_pool2d(F.pad(region, (2, 2, 2, 2), mode="replicate"), 5, 1)
@@ -249,11 +249,11 @@ def _soft_region(view: View, size: int, draw: Draw) -> Tensor:
 
 
 def _smooth_noise(count: int, channels: int, size: int, draw: Draw, *, fine: float = 0.4) -> Tensor:
-    """[B, C, size, size] with zero mean and unit deviation: broad shapes, finer ones with at most the share `fine`."""
+    """[B, C, size, size] with zero mean and unit deviation: broad shapes, finer ones with at most the weight `fine`."""
     noise = 0
-    for cells, share in ((4, 1.0), (8, fine * draw(count, 1, 1, 1))):
+    for cells, fraction in ((4, 1.0), (8, fine * draw(count, 1, 1, 1))):
         grid = draw(count, channels, cells, cells, low=-1)
-        noise = noise + share * F.interpolate(grid, size=(size, size), mode="bicubic", align_corners=True)
+        noise = noise + fraction * F.interpolate(grid, size=(size, size), mode="bicubic", align_corners=True)
     noise = noise - noise.mean((2, 3), True)
     return noise / noise.std((2, 3), keepdim=True).clamp_min(1e-6)
 

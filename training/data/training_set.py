@@ -23,10 +23,10 @@ Keep = Callable[[Tensor], bool]  # whether to keep a clip or a scene with this f
 def encode_set(
     vae: AutoencoderKLTemporalDecoder, options: SimpleNamespace, accelerator: Accelerator, *, keep: Keep | None = None
 ) -> tuple[LatentClips | StoredClips, dict[str, int]]:
-    """The training set, and how many clips and scenes it has. Of several processes each encodes its share.
+    """The training set, and how many clips and scenes it has. Of several processes each encodes its part.
 
     With options.on_disk it is written under the output folder, where all processes and later runs find it, and read as
-    it is needed; else each process holds its share on its device. Raises ValueError where there is nothing to train on.
+    it is needed; else each process has its part on its device. Raises ValueError where there is nothing to train on.
     """
     process, processes = accelerator.process_index, accelerator.num_processes
     names = list_names(options.data, "clips", "train")[process::processes]

@@ -7,10 +7,10 @@ import torch
 
 
 class Clock:
-    """Share of a run that is done, by steps or by minutes, whichever is further.
+    """Fraction of a run that is done, by steps or by minutes, whichever is further.
 
     Minutes count from the second step on, those of earlier parts of a resumed run included: the learning rate follows
-    this share, and what goes before, data and compilation, is not training. With several processes the first one's
+    this fraction, and what goes before, data and compilation, is not training. With several processes the first one's
     clock counts, so that all of them leave the loop at the same step.
     """
 

@@ -7,7 +7,7 @@ from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ...model_loaders.adapter import load_adapter
-from ...networks.animator import AdapterConfig, MotionAdapter, MotionUNet
+from ...networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 from .svd import freeze_spatial_layers, load_svd
 
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import CLIPVisionModelWithProjection
 
-from ...networks.animator import MotionUNet
 from ...networks.fast.blocks import FastResBlock, FastResidualBlock
 from ...networks.fast.single_token import SingleTokenAttention
 from ...networks.fast.transformer import FastTransformer
 from ...networks.motion_encoder import ResidualBlock
+from ...networks.motion_unet import MotionUNet
 from ..data.batches import BARE, FULL, UNCONDITIONAL
 
 STILL_BUCKET = 127  # motion_bucket_id where the adapter's strength columns say how strong the motion is

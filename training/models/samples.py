@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor
 
-from ...networks.animator import MotionUNet
-from ...sampling.animate import euler
+from ...networks.motion_unet import MotionUNet
 from ...sampling.conditioning import Conditioning
 from ...sampling.denoiser import make_denoiser
 from ...sampling.schedule import init_noise_scale, karras_sigmas
+from ...sampling.trajectory import euler
 from ..data.batches import inputs
 from ..data.latents import LatentClips
 from .denoising import STILL_BUCKET

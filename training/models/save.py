@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from transformers import CLIPImageProcessor
 
 from ...model_loaders.adapter import FORMAT
-from ...networks.animator import MotionUNet
+from ...networks.motion_unet import MotionUNet
 from ..data.latents import LatentClips
 from ..data.prepared_set import to_unit
 

@@ -8,8 +8,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import CLIPImageProcessor
 
-from ...networks.animator import MotionUNet
 from ...networks.fast import accelerate
+from ...networks.motion_unet import MotionUNet
 from ..data.latent_files import StoredClips
 from ..data.latents import LatentClips
 from ..loop.ema import ExponentialMovingAverage

@@ -67,7 +67,7 @@ function takePlace(node, holder) {
   left?.replaceWith(holder);
 }
 
-// What stays on a node must not hold its editor: front ends were seen to keep removed nodes.
+// What stays on a node must not keep its editor: front ends were seen to keep removed nodes.
 const nothing = () => {};
 const minHeight = () => MIN_HEIGHT;
 
@@ -241,12 +241,12 @@ function transparency(image) {
 function debounced(act, wait) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const later = () => {
+  const delayed = () => {
     clearTimeout(timer);
     timer = setTimeout(act, wait);
   };
-  later.cancel = () => clearTimeout(timer);
-  return later;
+  delayed.cancel = () => clearTimeout(timer);
+  return delayed;
 }
 
 /** ComfyUI's node definitions by type, as far as they are registered. */
@@ -258,9 +258,9 @@ app.registerExtension({
   name: "driftfield.arrow_editor",
   async init() {
     renamePasted(window.LGraphCanvas.prototype, definitions);
-    const answer = await api.fetchApi("/i18n");
-    if (!answer.ok) throw new Error(`/i18n, the editor's texts: ${answer.status} ${answer.statusText}`);
-    const packs = Object.entries(await answer.json());
+    const response = await api.fetchApi("/i18n");
+    if (!response.ok) throw new Error(`/i18n, the editor's texts: ${response.status} ${response.statusText}`);
+    const packs = Object.entries(await response.json());
     translations = Object.fromEntries(packs.map(([language, { driftfield }]) => [language, driftfield?.editor]));
   },
   beforeConfigureGraph(workflow) {

@@ -16,9 +16,9 @@ export async function usePicture({ app, api, LiteGraph, t }, node, file) {
   const loader = loaderBefore(app, node, t);
   const body = new FormData();
   body.append("image", file);
-  const answer = await api.fetchApi("/upload/image", { method: "POST", body });
-  if (answer.status !== 200) throw new Error(t("refused", { name: file.name, why: answer.statusText }));
-  const { name, subfolder } = await answer.json();
+  const response = await api.fetchApi("/upload/image", { method: "POST", body });
+  if (response.status !== 200) throw new Error(t("refused", { name: file.name, why: response.statusText }));
+  const { name, subfolder } = await response.json();
   const value = subfolder ? `${subfolder}/${name}` : name;
   const { widgets } = loader ?? newLoader(LiteGraph, node);
   const widget = /** @type {ComfyUI.Widget} */ (widgets?.find((candidate) => candidate.name === "image"));

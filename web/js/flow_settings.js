@@ -55,15 +55,15 @@ export function flowSettings(app, node, t) {
 }
 
 /**
- * A field's value, also where a node holds it that does nothing else; undefined where it has to be computed.
+ * A field's value, also where a node has it that does nothing else; undefined where it has to be computed.
  * @type {(app: ComfyUI.Source, node: ComfyUI.Node, name: string) => any}
  */
 function plainValue(app, node, name) {
   const index = node.inputs?.findIndex((input) => input.widget?.name === name) ?? -1;
   if (index < 0 || !node.isInputConnected(index)) return node.widgets?.find((widget) => widget.name === name)?.value;
   const origin = sourceOf(app, node, index)?.node;
-  const holds = origin && !origin.inputs?.some((_, i) => origin.isInputConnected(i));
-  return holds ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
+  const isPlain = origin && !origin.inputs?.some((_, i) => origin.isInputConnected(i));
+  return isPlain ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
 }
 
 /** @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => Pick<FoundSettings, "region" | "regionUrl" | "note">} */

@@ -44,7 +44,7 @@ export function targetsOf(app, node, slot) {
 }
 
 /**
- * Asked for like this, because a subgraph's node answers for its inside, and a node that is being made has no graph.
+ * Asked for like this, because a subgraph's node stands for its inside, and a node that is being made has no graph.
  * @param {ComfyUI.Graph | null} graph
  */
 const linksOf = (graph) => [...(graph?.links.values() ?? [])];

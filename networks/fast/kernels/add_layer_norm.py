@@ -1,5 +1,7 @@
 """Sums and the layer norm of them in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -19,25 +21,25 @@ def add_and_normalize(
     row, channel = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS), tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
-    place = row[:, None] * channels + channel[None, :]
-    s = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
+    element = row[:, None] * channels + channel[None, :]
+    s = tl.load(x + element, mask=mask, other=0.0).to(tl.float32)
     if HAS_ADD:
-        s += tl.load(add + place, mask=mask, other=0.0).to(tl.float32)
+        s += tl.load(add + element, mask=mask, other=0.0).to(tl.float32)
     if HAS_BEFORE:
         at = (row // rows_before)[:, None] * channels + channel[None, :]
         s += tl.load(before + at, mask=mask, other=0.0).to(tl.float32)
     if HAS_ADD or HAS_BEFORE:
-        tl.store(total + place, s.to(total.dtype.element_ty), mask=mask)
+        tl.store(total + element, s.to(total.dtype.element_ty), mask=mask)
     if HAS_AFTER:
         at = (row // rows_after)[:, None] * channels + channel[None, :]
         s += tl.load(after + at, mask=mask, other=0.0).to(tl.float32)
     mean = tl.sum(s, axis=1) / channels
     deviation = tl.where(mask, s - mean[:, None], 0.0)
-    spread = tl.sqrt(tl.sum(deviation * deviation, axis=1) / channels + eps)
+    std = tl.sqrt(tl.sum(deviation * deviation, axis=1) / channels + eps)
     factor = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     added = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
-    y = deviation / spread[:, None] * factor[None, :] + added[None, :]
-    tl.store(out + place, y.to(out.dtype.element_ty), mask=mask)
+    y = deviation / std[:, None] * factor[None, :] + added[None, :]
+    tl.store(out + element, y.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit(do_not_specialize=["run", "rows_after", "plane"])
@@ -55,8 +57,8 @@ def layer_norm_gradient(
     known = channel < channels
     mask = (inside < run)[:, None] & known[None, :]
     row = sample * run + inside
-    place = row[:, None] * channels + channel[None, :]
-    s = tl.load(total + place, mask=mask, other=0.0).to(tl.float32)
+    element = row[:, None] * channels + channel[None, :]
+    s = tl.load(total + element, mask=mask, other=0.0).to(tl.float32)
     if HAS_AFTER:
         at = (row // rows_after)[:, None] * channels + channel[None, :]
         s += tl.load(after + at, mask=mask, other=0.0).to(tl.float32)
@@ -64,7 +66,7 @@ def layer_norm_gradient(
     deviation = tl.where(mask, s - mean[:, None], 0.0)
     inverse = 1.0 / tl.sqrt(tl.sum(deviation * deviation, axis=1) / channels + eps)
     normal = deviation * inverse[:, None]
-    g = tl.load(of_out + place, mask=mask, other=0.0).to(tl.float32)
+    g = tl.load(of_out + element, mask=mask, other=0.0).to(tl.float32)
     gw = g * tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)[None, :]
     straight, slant = tl.sum(gw, axis=1) / channels, tl.sum(gw * normal, axis=1) / channels
     d = tl.where(mask, (gw - straight[:, None] - normal * slant[:, None]) * inverse[:, None], 0.0)
@@ -73,16 +75,19 @@ def layer_norm_gradient(
     tl.store(target + plane, tl.sum(g, axis=0), mask=known)
     tl.store(target + 2 * plane, tl.sum(d, axis=0), mask=known)
     if HAS_TOTAL:
-        d += tl.load(of_total + place, mask=mask, other=0.0).to(tl.float32)
+        d += tl.load(of_total + element, mask=mask, other=0.0).to(tl.float32)
     tl.store(target + 3 * plane, tl.sum(d, axis=0), mask=known)
-    tl.store(out + place, d.to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element, d.to(out.dtype.element_ty), mask=mask)
 
 
 class AddLayerNorm(Function):
     """(x + add + before, LayerNorm(that + after))."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps, add, before, after):
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, add: Tensor | None, before: Tensor | None,
+        after: Tensor | None,
+    ) -> tuple[Tensor | None, Tensor]:  # fmt: skip
         x = x.contiguous()
         channels = x.shape[-1]
         rows = x.numel() // channels
@@ -104,7 +109,7 @@ class AddLayerNorm(Function):
         return (total if changed else None), out
 
     @staticmethod
-    def backward(ctx, of_total, of_out):
+    def backward(ctx: Any, of_total: Tensor | None, of_out: Tensor | None) -> tuple[Tensor | None, ...]:
         total, weight, after = ctx.saved_tensors
         samples, channels = len(total), total.shape[-1]
         run = total.numel() // samples // channels

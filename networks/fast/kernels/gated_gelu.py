@@ -1,5 +1,7 @@
 """Gated GELU in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -15,9 +17,9 @@ def gated_gelu(x, bias, out, rows, channels, HAS_BIAS: tl.constexpr, ROWS: tl.co
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     mask = (row[:, None] < rows) & (channel[None, :] < channels)
-    place = row[:, None] * (2 * channels) + channel[None, :]
-    value = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
-    gate = tl.load(x + place + channels, mask=mask, other=0.0).to(tl.float32)
+    element = row[:, None] * (2 * channels) + channel[None, :]
+    value = tl.load(x + element, mask=mask, other=0.0).to(tl.float32)
+    gate = tl.load(x + element + channels, mask=mask, other=0.0).to(tl.float32)
     if HAS_BIAS:
         value += tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)[None, :]
         gate += tl.load(bias + channels + channel, mask=channel < channels, other=0.0).to(tl.float32)[None, :]
@@ -34,9 +36,9 @@ def gated_gelu_gradient(
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
-    place = row[:, None] * (2 * channels) + channel[None, :]
-    value = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
-    gate = tl.load(x + place + channels, mask=mask, other=0.0).to(tl.float32)
+    element = row[:, None] * (2 * channels) + channel[None, :]
+    value = tl.load(x + element, mask=mask, other=0.0).to(tl.float32)
+    gate = tl.load(x + element + channels, mask=mask, other=0.0).to(tl.float32)
     if HAS_BIAS:
         value += tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)[None, :]
         gate += tl.load(bias + channels + channel, mask=known, other=0.0).to(tl.float32)[None, :]
@@ -44,8 +46,8 @@ def gated_gelu_gradient(
     below = 0.5 * (1.0 + tl.erf(gate * 0.7071067811865476))
     of_value = g * gate * below
     of_gate = g * value * (below + gate * 0.3989422804014327 * tl.exp(-0.5 * gate * gate))
-    tl.store(out + place, of_value.to(out.dtype.element_ty), mask=mask)
-    tl.store(out + place + channels, of_gate.to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element, of_value.to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element + channels, of_gate.to(out.dtype.element_ty), mask=mask)
     if HAS_BIAS:
         target = sums + tl.program_id(0) * (2 * channels) + channel
         tl.store(target, tl.sum(of_value, axis=0), mask=known)
@@ -56,7 +58,7 @@ class GatedGelu(Function):
     """First half · GELU(second half) of x + bias."""
 
     @staticmethod
-    def forward(ctx, x, bias):
+    def forward(ctx: Any, x: Tensor, bias: Tensor | None) -> Tensor:
         x = x.contiguous()
         channels = x.shape[-1] // 2
         rows = x.numel() // x.shape[-1]
@@ -71,7 +73,7 @@ class GatedGelu(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, bias = ctx.saved_tensors
         channels = x.shape[-1] // 2
         rows = x.numel() // x.shape[-1]

@@ -1,5 +1,7 @@
 """Group norm with an activation in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -50,17 +52,17 @@ def group_scale(
         first += CHUNKS
     numbers = (rows * group).to(tl.float32)
     center = tl.sum(tl.sum(total, axis=0), axis=0) / numbers
-    spread = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
+    scatter = tl.zeros([CHUNKS, GROUP_BLOCK], tl.float32)
     first = 0
     while first < chunks:
         chunk = first + tl.arange(0, CHUNKS)
         mask = (chunk < chunks)[:, None] & in_group[None, :]
         count = tl.minimum(rows - chunk * ROWS, ROWS).to(tl.float32)[:, None]
-        place = (sample * chunks + chunk)[:, None] * channels + channel[None, :]
-        far = tl.load(means + place, mask=mask, other=0.0) + moved[None, :] - center
-        spread += tl.where(mask, tl.load(squares + place, mask=mask, other=0.0) + count * far * far, 0.0)
+        element = (sample * chunks + chunk)[:, None] * channels + channel[None, :]
+        far = tl.load(means + element, mask=mask, other=0.0) + moved[None, :] - center
+        scatter += tl.where(mask, tl.load(squares + element, mask=mask, other=0.0) + count * far * far, 0.0)
         first += CHUNKS
-    deviation = tl.sqrt(tl.sum(tl.sum(spread, axis=0), axis=0) / numbers + eps)
+    deviation = tl.sqrt(tl.sum(tl.sum(scatter, axis=0), axis=0) / numbers + eps)
     factor = tl.full([GROUP_BLOCK], 1.0, tl.float32) / deviation
     tl.store(scale + sample * channels + channel, factor, mask=in_group)
     tl.store(offset + sample * channels + channel, (moved - center) * factor, mask=in_group)
@@ -77,17 +79,17 @@ def normalize(
     channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
-    place = (sample * rows + row)[:, None] * channels + channel[None, :]
+    element = (sample * rows + row)[:, None] * channels + channel[None, :]
     w = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     factor = tl.load(scale + sample * channels + channel, mask=known, other=0.0) * w
     added = tl.load(offset + sample * channels + channel, mask=known, other=0.0) * w
     added += tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
-    y = tl.load(x + place, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
+    y = tl.load(x + element, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
     if ACTIVATION == "silu":
         y = y * tl.sigmoid(y)
     if ACTIVATION == "leaky relu":
         y = tl.where(y > 0, y, slope * y)
-    tl.store(out + place, y.to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element, y.to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -115,14 +117,14 @@ def norm_sums(
     row, channel = chunk * ROWS + tl.arange(0, ROWS), tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
-    place = (sample * rows + row)[:, None] * channels + channel[None, :]
+    element = (sample * rows + row)[:, None] * channels + channel[None, :]
     at = sample * channels + channel
     factor, added = tl.load(scale + at, mask=known, other=0.0), tl.load(offset + at, mask=known, other=0.0)
     w = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     b = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
-    normal = tl.load(x + place, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
+    normal = tl.load(x + element, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
     normal = tl.where(mask, normal, 0.0)
-    g = tl.load(gradient + place, mask=mask, other=0.0).to(tl.float32)
+    g = tl.load(gradient + element, mask=mask, other=0.0).to(tl.float32)
     g = affine_gradient(normal, g, w, b, slope, ACTIVATION)
     target = sums + (sample * chunks + chunk) * channels + channel
     tl.store(target, tl.sum(g, axis=0), mask=known)
@@ -141,24 +143,27 @@ def norm_gradient(
     channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
-    place = (sample * rows + row)[:, None] * channels + channel[None, :]
+    element = (sample * rows + row)[:, None] * channels + channel[None, :]
     at = sample * channels + channel
     factor, added = tl.load(scale + at, mask=known, other=0.0), tl.load(offset + at, mask=known, other=0.0)
     m, t = tl.load(mean + at, mask=known, other=0.0), tl.load(slant + at, mask=known, other=0.0)
     w = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     b = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
-    normal = tl.load(x + place, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
-    g = tl.load(gradient + place, mask=mask, other=0.0).to(tl.float32)
+    normal = tl.load(x + element, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + added[None, :]
+    g = tl.load(gradient + element, mask=mask, other=0.0).to(tl.float32)
     g = affine_gradient(normal, g, w, b, slope, ACTIVATION)
     d = factor[None, :] * (g * w[None, :] - m[None, :] - normal * t[None, :])
-    tl.store(out + place, d.to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element, d.to(out.dtype.element_ty), mask=mask)
 
 
 class GroupNorm(Function):
     """activation(GroupNorm(x + shift)), x [N, …, C], shift [M, C]."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, shift, groups, eps, activation, slope):
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor | None, groups: int, eps: float,
+        activation: str, slope: float,
+    ) -> Tensor:  # fmt: skip
         x = x.contiguous()
         samples, channels = len(x), x.shape[-1]
         rows, group = x.numel() // samples // channels, channels // groups
@@ -186,7 +191,7 @@ class GroupNorm(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, scale, offset = ctx.saved_tensors
         gradient = gradient.contiguous()
         samples, channels = scale.shape

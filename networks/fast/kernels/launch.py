@@ -1,5 +1,7 @@
 """What the launchers share: sizes of blocks, and calls that keep what a gradient needs only where one is wanted."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -15,7 +17,7 @@ def power_of_two(count: int) -> int:
     return 1 << max(0, count - 1).bit_length()
 
 
-def call(function: type[Function], *arguments):
+def call(function: type[Function], *arguments: Any) -> Any:
     """function's result, with its gradient where one is wanted; else straight, without autograd's bookkeeping."""
     tensors = [one for one in arguments if isinstance(one, Tensor)]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):

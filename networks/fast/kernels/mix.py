@@ -1,5 +1,7 @@
 """A weighted sum in Triton: kernels, their gradients, and the torch operation of both."""
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -19,11 +21,11 @@ def mix(
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     mask = (row[:, None] < rows) & (channel[None, :] < channels)
-    place = row[:, None] * channels + channel[None, :]
-    base = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
-    added = tl.load(y + place, mask=mask, other=0.0).to(tl.float32)
+    element = row[:, None] * channels + channel[None, :]
+    base = tl.load(x + element, mask=mask, other=0.0).to(tl.float32)
+    added = tl.load(y + element, mask=mask, other=0.0).to(tl.float32)
     if HAS_Z:
-        added += tl.load(z + place, mask=mask, other=0.0).to(tl.float32)
+        added += tl.load(z + element, mask=mask, other=0.0).to(tl.float32)
     if HAS_BIAS:
         added += tl.load(bias + channel, mask=channel < channels, other=0.0).to(tl.float32)[None, :]
     if HAS_FACTOR:
@@ -31,7 +33,7 @@ def mix(
         added *= s
         if BLEND:
             base *= 1.0 - s
-    tl.store(out + place, (base + added).to(out.dtype.element_ty), mask=mask)
+    tl.store(out + element, (base + added).to(out.dtype.element_ty), mask=mask)
 
 
 @triton.jit(do_not_specialize=["rows", "plane"])
@@ -49,21 +51,21 @@ def mix_gradient(
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     mask = (row[:, None] < rows) & known[None, :]
-    place = row[:, None] * channels + channel[None, :]
-    g = tl.load(gradient + place, mask=mask, other=0.0).to(tl.float32)
+    element = row[:, None] * channels + channel[None, :]
+    g = tl.load(gradient + element, mask=mask, other=0.0).to(tl.float32)
     target = sums + tl.program_id(0) * channels + channel
     tl.store(target, tl.sum(g, axis=0), mask=known)
     if HAS_FACTOR:
         s = tl.sigmoid(SIGN * tl.load(factor).to(tl.float32))
-        tl.store(of_y + place, (s * g).to(of_y.dtype.element_ty), mask=mask)
-        inner = tl.load(y + place, mask=mask, other=0.0).to(tl.float32)
+        tl.store(of_y + element, (s * g).to(of_y.dtype.element_ty), mask=mask)
+        inner = tl.load(y + element, mask=mask, other=0.0).to(tl.float32)
         if HAS_Z:
-            inner += tl.load(z + place, mask=mask, other=0.0).to(tl.float32)
+            inner += tl.load(z + element, mask=mask, other=0.0).to(tl.float32)
         if HAS_BIAS:
             inner += tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)[None, :]
         if BLEND:
-            inner -= tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
-            tl.store(of_x + place, ((1.0 - s) * g).to(of_x.dtype.element_ty), mask=mask)
+            inner -= tl.load(x + element, mask=mask, other=0.0).to(tl.float32)
+            tl.store(of_x + element, ((1.0 - s) * g).to(of_x.dtype.element_ty), mask=mask)
         tl.store(target + plane, tl.sum(g * inner, axis=0), mask=known)
 
 
@@ -71,7 +73,16 @@ class Mix(Function):
     """x + s (y + z + bias), or with blend (1 − s) x + s (y + z + bias); s = sigmoid(sign · factor), or 1."""
 
     @staticmethod
-    def forward(ctx, x, y, z, bias, factor, sign, blend):
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        z: Tensor | None,
+        bias: Tensor | None,
+        factor: Tensor | None,
+        sign: int,
+        blend: bool,
+    ) -> Tensor:
         x, y = x.contiguous(), y.contiguous()
         z = z if z is None else z.contiguous()
         channels = x.shape[-1]
@@ -91,7 +102,7 @@ class Mix(Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         gradient = gradient.contiguous()
         channels, blend = gradient.shape[-1], ctx.options["BLEND"]
         rows = gradient.numel() // channels

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftfield.flow_tools.arrows import MotionArrows
-from driftfield.flow_tools.dense import MODES, default_sigma_px, densify, hold_hints
+from driftfield.flow_tools.dense import MODES, default_sigma_px, densify, restore_hints
 from driftfield.flow_tools.sparse import sparse_flow
 from driftfield.flow_tools.strength import motion_strength, strength_percent
 
@@ -213,11 +213,11 @@ def test_held_hints_stand_and_what_is_far_stays():
     sparse[0, :, 10, 12], hints[0, 0, 10, 12] = torch.tensor([2.0, -1.0]), 1
     hints[0, 0, 30, 50] = 1  # a pin
     flow = torch.randn(1, 2, 40, 60, generator=torch.Generator().manual_seed(0))
-    held = hold_hints(flow, sparse, hints, sigma_px=3.0)
-    torch.testing.assert_close(held[0, :, 10, 12], sparse[0, :, 10, 12], atol=1e-4, rtol=0)
-    torch.testing.assert_close(held[0, :, 30, 50], torch.zeros(2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(held[..., 25:30], flow[..., 25:30], atol=1e-3, rtol=0)
-    near = (held - flow)[0, :, 10, 14]
+    restored = restore_hints(flow, sparse, hints, sigma_px=3.0)
+    torch.testing.assert_close(restored[0, :, 10, 12], sparse[0, :, 10, 12], atol=1e-4, rtol=0)
+    torch.testing.assert_close(restored[0, :, 30, 50], torch.zeros(2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(restored[..., 25:30], flow[..., 25:30], atol=1e-3, rtol=0)
+    near = (restored - flow)[0, :, 10, 14]
     expected = (sparse - flow)[0, :, 10, 12] * math.exp(-((2 / 3) ** 2))
     torch.testing.assert_close(near, expected, atol=1e-4, rtol=0)
-    assert torch.equal(hold_hints(flow, sparse, torch.zeros_like(hints), sigma_px=3.0), flow)
+    assert torch.equal(restore_hints(flow, sparse, torch.zeros_like(hints), sigma_px=3.0), flow)

@@ -218,7 +218,7 @@ def test_outside_is_beyond_the_border_px():
     assert result[2, 0].sum() == 2 * SIZE and result[2, 0, :, :2].all()
 
 
-def test_reference_video_carries_the_image_forward():
+def test_reference_video_moves_the_image_forward():
     image = picture()
     video = reference_video(image, uniform(2, 0), 5)
     assert video.shape == (5, 3, SIZE, SIZE) and torch.equal(video[:1], image)

@@ -134,8 +134,8 @@ def test_what_peft_computes_is_computed(loaders, animator, tmp_path):
 def test_weights_in_8_bits_come_back_too(loaders, animator, pairs, tmp_path):
     from tiny import tiny_unet
 
-    from driftfield.networks.animator import MotionUNet
     from driftfield.networks.fast.fp8 import FP8, store_fp8
+    from driftfield.networks.motion_unet import MotionUNet
 
     network = MotionUNet(store_fp8(tiny_unet()))
     stored = replace(animator, unet=loaders.memory.managed(network))

@@ -15,7 +15,7 @@ TOLERANCE = 1e-4  # largest error ÷ largest value
 
 @torch.no_grad()
 def ours(unet, vae, clip, inputs):
-    from driftfield.networks.animator import MotionUNet
+    from driftfield.networks.motion_unet import MotionUNet
     from driftfield.sampling.conditioning import Conditioning
     from driftfield.sampling.denoiser import make_denoiser
 
@@ -161,7 +161,7 @@ def test_in_the_file_s_own_precision_the_weights_stay_in_the_file(loaders, one_s
     [("svd", 14), ("svd_xt", 25), ("svd_xt_1_1", 25), ("stableVideoDiffusion_img2vid", 14), ("img2vidXt", 25)],
 )
 def test_the_name_tells_14_from_25_frames(loaders, stem, frames):
-    assert loaders.svd_checkpoint.frames_of(stem) == frames
+    assert loaders.svd_checkpoint.trained_frames(stem) == frames
 
 
 def test_it_is_offered_and_loads_by_its_name(loaders, one_svd, pipeline):

@@ -12,7 +12,7 @@ from driftfield.networks.refiner import (
     FlowRefiner,
     PatchDiscriminator,
     RefinerConfig,
-    spread_hints,
+    hint_features,
 )
 
 SMALL = RefinerConfig(base_channels=4, max_channels=8, levels=5)
@@ -76,7 +76,7 @@ def test_hints_are_seen_and_not_needed(refiner):
 
 def test_hints_fade_with_their_distance():
     """At D from a lone hint each map is v·w / (w + FAINT), w = exp(−(D / sigma)²)."""
-    maps = spread_hints(*hints_at(20, 30), 4.0)
+    maps = hint_features(*hints_at(20, 30), 4.0)
     assert maps.shape == (1, 3 * len(HINT_REACHES), 64, 64)
     y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     for reach, (right, down, near) in zip(HINT_REACHES, maps[0].split(3), strict=True):
@@ -85,7 +85,7 @@ def test_hints_fade_with_their_distance():
         torch.testing.assert_close(right, near * 0.5, atol=1e-5, rtol=0)
         assert not down.any()
     several = hints_at(20, 30)[1] * 0.01  # the share of a pixel of a curved arrow: as near as any other
-    torch.testing.assert_close(spread_hints(hints_at(20, 30)[0], several, 4.0), maps)
+    torch.testing.assert_close(hint_features(hints_at(20, 30)[0], several, 4.0), maps)
 
 
 def test_a_relative_one_is_as_strong_as_its_field():
@@ -107,7 +107,7 @@ def test_gates_weigh_what_is_given():
     ours.up[0].bias.data[2:] = torch.tensor([-1.0, 0.5, 0.25])
     assert ours(flow, image).abs().max() < 1e-6
     hints = hints_at(20, 30)
-    near, nearest = spread_hints(*hints, 1.0).split(3, dim=1)
+    near, nearest = hint_features(*hints, 1.0).split(3, dim=1)
     torch.testing.assert_close(ours(flow, image, hints), 0.5 * near[:, :2] + 0.25 * nearest[:, :2], atol=1e-5, rtol=0)
 
 

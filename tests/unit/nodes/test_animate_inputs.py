@@ -123,9 +123,9 @@ def test_the_report_warns_and_says_what_to_do(nodes, plain, image, flow, caplog)
         (flow, None),
     ]
     for field, said in cases:
-        guidance = None if field is None else encoded(nodes, plain, field)
+        motion = None if field is None else encoded(nodes, plain, field)
         caplog.clear()
-        animation, report = animated(nodes, plain, image, guidance=guidance)
+        animation, report = animated(nodes, plain, image, guidance=motion)
         if said is None:
             assert "Warning" not in report and not animation.plan.warnings
             continue

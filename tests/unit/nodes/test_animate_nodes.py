@@ -123,40 +123,40 @@ def test_what_the_control_auto_means(nodes, plain, warped, image, flow):
     half[..., :32] = 0
     half[..., 32:] = 3
 
-    def told(animator, **changes):
+    def run(animator, **changes):
         animation, report = animated(nodes, animator, image, guidance=encoded(nodes, animator, half), **changes)
         return animation, report
 
-    with_adapter, report = told(warped)
+    with_adapter, report = run(warped)
     assert "reference warped along the flow, what should not move kept down to noise 0" in report
     assert len(with_adapter.trajectory.sigmas) == 5 and with_adapter.trajectory.sigmas[0] == 700
-    target = with_adapter.plan.conditioning.hold.target
+    target = with_adapter.plan.conditioning.anchor.target
     torch.testing.assert_close(with_adapter.latents[..., :4], target[..., :4], atol=1e-5, rtol=0)
     assert torch.equal(target, target[:1].expand_as(target))
     assert not torch.equal(with_adapter.latents[..., 4:], target[..., 4:])
-    assert told(warped, control="as trained")[0].plan.conditioning.hold is None
+    assert run(warped, control="as trained")[0].plan.conditioning.anchor is None
 
-    without, report = told(plain, strength_mode="auto")
+    without, report = run(plain, strength_mode="auto")
     assert "repeated, dual clock from noise 74.5 to 31, what should not move kept down to noise 0" in report
     assert "motion_bucket_id = 17" in report
-    hold, trajectory = without.plan.conditioning.hold, without.trajectory
+    anchor, trajectory = without.plan.conditioning.anchor, without.trajectory
     assert len(trajectory.sigmas) == 5 and 74 < trajectory.sigmas[0] < 75
-    torch.testing.assert_close(without.latents[..., :4], hold.target[..., :4], atol=1e-5, rtol=0)
-    assert not torch.equal(hold.target[0], hold.target[-1])
-    noise = (trajectory.states[0] - hold.target) / trajectory.sigmas[0]
+    torch.testing.assert_close(without.latents[..., :4], anchor.target[..., :4], atol=1e-5, rtol=0)
+    assert not torch.equal(anchor.target[0], anchor.target[-1])
+    noise = (trajectory.states[0] - anchor.target) / trajectory.sigmas[0]
     assert 0.9 < noise.std() < 1.1
-    held = ((30 < hold.level) & (hold.level < 31.5)).expand_as(hold.target)
-    assert held.any()
-    later = next(i for i, sigma in enumerate(trajectory.sigmas) if sigma < 31)
-    expected = hold.target + trajectory.sigmas[later] * noise
-    torch.testing.assert_close(trajectory.states[later][held], expected[held], atol=1e-3, rtol=1e-4)
+    anchored = ((30 < anchor.level) & (anchor.level < 31.5)).expand_as(anchor.target)
+    assert anchored.any()
+    step = next(i for i, sigma in enumerate(trajectory.sigmas) if sigma < 31)
+    expected = anchor.target + trajectory.sigmas[step] * noise
+    torch.testing.assert_close(trajectory.states[step][anchored], expected[anchored], atol=1e-3, rtol=1e-4)
 
 
 def test_controls_join_as_chosen(nodes, plain, warped, image, flow):
-    guidance = encoded(nodes, plain, flow * 10)
+    motion = encoded(nodes, plain, flow * 10)
     seen = {}
     for control in ("as trained", "warped reference", "dual clock", "dual clock + warped reference"):
-        animation, report = animated(nodes, plain, image, guidance=guidance, control=control)
+        animation, report = animated(nodes, plain, image, guidance=motion, control=control)
         reference = animation.plan.conditioning.reference
         assert torch.equal(reference[0], reference[-1]) == ("warped" not in control), control
         assert ("dual clock from" in report) == ("dual clock" in control)
@@ -166,12 +166,12 @@ def test_controls_join_as_chosen(nodes, plain, warped, image, flow):
     assert "warped along the flow, dual clock" in report and "drives the adapter" in report
     assert both.plan.conditioning.motion is not None
     levels = {"weak_noise": 20.0, "strong_noise": 5.0, "still_noise": 2.5}
-    _, report = animated(nodes, plain, image, guidance=guidance, **levels)
+    _, report = animated(nodes, plain, image, guidance=motion, **levels)
     assert "dual clock from noise 20 to 5, what should not move kept down to noise 2.5" in report
     sigmas = torch.tensor([700.0, 50.0, 19.0, 3.0, 0.0])
-    cut, _ = animated(nodes, plain, image, guidance=guidance, sigmas=sigmas, **levels)
+    cut, _ = animated(nodes, plain, image, guidance=motion, sigmas=sigmas, **levels)
     assert cut.trajectory.sigmas.tolist() == [20, 19, 3, 0]
-    looped, report = animated(nodes, plain, image, guidance=guidance, control="warped reference", loop=True)
+    looped, report = animated(nodes, plain, image, guidance=motion, control="warped reference", loop=True)
     assert "looping" in report
 
 
@@ -181,10 +181,10 @@ def test_the_dual_clock_joins_comfyui_s_samplers(nodes, plain, image, name):
 
     flow = torch.zeros(1, 2, 64, 64)
     flow[:, 0, :, 32:] = 3
-    guidance = encoded(nodes, plain, flow)
-    animation, _ = animated(nodes, plain, image, guidance=guidance, sampler=sampler_object(name), steps=6)
-    hold = animation.plan.conditioning.hold
-    torch.testing.assert_close(animation.latents[..., :4], hold.target[..., :4], atol=0.01, rtol=0)
+    motion = encoded(nodes, plain, flow)
+    animation, _ = animated(nodes, plain, image, guidance=motion, sampler=sampler_object(name), steps=6)
+    anchor = animation.plan.conditioning.anchor
+    torch.testing.assert_close(animation.latents[..., :4], anchor.target[..., :4], atol=0.01, rtol=0)
 
 
 def test_flow_of_another_size_and_length_fits(nodes, warped, image):
@@ -201,8 +201,8 @@ def test_flow_of_another_size_and_length_fits(nodes, warped, image):
 
 def test_odd_sizes_are_padded_and_come_back(nodes, longer_nodes, warped):
     image = torch.rand(1, 50, 72, 4, generator=torch.Generator().manual_seed(0))
-    guidance = encoded(nodes, warped, torch.ones(1, 2, 50, 72))
-    animation, _ = animated(nodes, warped, image, guidance=guidance)
+    motion = encoded(nodes, warped, torch.ones(1, 2, 50, 72))
+    animation, _ = animated(nodes, warped, image, guidance=motion)
     images, latent = longer_nodes.DecodeAnimation.execute(animation, 8).result
     assert images.shape == (FRAMES, 50, 72, 3) and 0 <= images.min() and images.max() <= 1
     assert latent["samples"].shape == (FRAMES, 4, 8, 16)
@@ -225,13 +225,13 @@ def test_global_random_state_and_inputs_stay(nodes, longer_nodes, warped, image,
 
 
 def test_errors_name_the_input(nodes, loaders, warped, plain, image, flow, tiny_adapters):
-    guidance, bare = encoded(nodes, warped, flow), encoded(nodes, plain, flow)
+    motion, bare = encoded(nodes, warped, flow), encoded(nodes, plain, flow)
     cases = [
         ("image: got a batch of 2", warped, {"image": image.repeat(2, 1, 1, 1)}),
         ("frames: got 1", warped, {"frames": 1}),
         ("loop: got no motion", warped, {"loop": True}),
         ("loop: got a repeated reference", plain, {"loop": True, "guidance": encoded(nodes, plain, flow)}),
-        ("motion: encoded for the adapter tiny_warped", plain, {"guidance": guidance}),
+        ("motion: encoded for the adapter tiny_warped", plain, {"guidance": motion}),
         ("sigmas: got .* ending in 0", plain, {"sigmas": torch.tensor([10.0, 1.0])}),
         ("sigmas: got .* strictly decreasing", plain, {"sigmas": torch.tensor([1.0, 10.0, 0.0])}),
         ("sampler: got object", plain, {"sampler": object()}),

@@ -34,8 +34,8 @@ def animated(comfy_base, loaders, tiny_folder, tiny_adapters):
     def run(flows=1):
         generator = torch.Generator().manual_seed(0)
         image = torch.rand(1, 64, 64, 3, generator=generator)
-        guidance = EncodeMotion.execute(animator, torch.randn(flows, 2, 64, 64, generator=generator), 1.0).result[0]
-        return AnimateImage.execute(animator, image, **SETTINGS, guidance=guidance).result[0]
+        motion = EncodeMotion.execute(animator, torch.randn(flows, 2, 64, 64, generator=generator), 1.0).result[0]
+        return AnimateImage.execute(animator, image, **SETTINGS, guidance=motion).result[0]
 
     return run
 
@@ -51,12 +51,12 @@ def test_more_devices_than_there_are_fail_before_anything_runs(nodes):
 
 
 def test_an_extension_draws_other_numbers_than_its_segment(nodes):
-    from driftfield.sampling.animate import later_noise
+    from driftfield.sampling.trajectory import extension_noise
 
     for seed in (0, 7, 2**64 - 1):
         own = torch.randn(200_000, generator=torch.Generator().manual_seed(seed))
-        assert not torch.isin(torch.randn(1000, generator=later_noise(seed)), own).all()
-        assert torch.isin(torch.randn(1000, generator=later_noise(seed)), own).float().mean() < 0.05
+        assert not torch.isin(torch.randn(1000, generator=extension_noise(seed)), own).all()
+        assert torch.isin(torch.randn(1000, generator=extension_noise(seed)), own).float().mean() < 0.05
 
 
 def test_extending_keeps_the_first_segment_and_trims_the_end(nodes, animated):
@@ -178,17 +178,17 @@ def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(
     animator = loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
     generator = torch.Generator().manual_seed(0)
     image, flow = torch.rand(1, 72, 72, 3, generator=generator), torch.randn(1, 2, 72, 72, generator=generator)
-    guidance = EncodeMotion.execute(animator, flow, 1.0).result[0]
-    animation = AnimateImage.execute(animator, image, **(SETTINGS | {"frames": 12}), guidance=guidance).result[0]
+    motion = EncodeMotion.execute(animator, flow, 1.0).result[0]
+    animation = AnimateImage.execute(animator, image, **(SETTINGS | {"frames": 12}), guidance=motion).result[0]
     longer = extended(nodes, animation, frames=40, joins="crossfade")[0]
     numbers = torch.arange(12.0).view(-1, 1, 1, 1).expand(-1, 3, 72, 72)
-    monkeypatch.setattr(pipeline.frames, "warped_still", lambda plan: numbers)
+    monkeypatch.setattr(pipeline.frames, "backward_warped_still", lambda plan: numbers)
     monkeypatch.setattr(pipeline.frames, "restore_detail", lambda frames, own, amount: own)
     times = torch.cat(list(pipeline.frames.frames_of(longer)))
 
     timeline, (top, _, left, _) = longer.timeline, longer.plan.still.padding
-    later = torch.nn.functional.interpolate(timeline.later[:, None].float(), size=(128, 128), mode="bilinear")
-    later = later[timeline.number[0], :, top : top + 72, left : left + 72].expand_as(times)
-    one = timeline.share == 0
-    assert later[one].unique().numel() > 2
-    torch.testing.assert_close(times[one], (timeline.frame[0].view(-1, 1, 1, 1) + later)[one])
+    offset = torch.nn.functional.interpolate(timeline.time_offset[:, None].float(), size=(128, 128), mode="bilinear")
+    offset = offset[timeline.number[0], :, top : top + 72, left : left + 72].expand_as(times)
+    one = timeline.weight == 0
+    assert offset[one].unique().numel() > 2
+    torch.testing.assert_close(times[one], (timeline.frame[0].view(-1, 1, 1, 1) + offset)[one])

@@ -25,9 +25,9 @@ def animations(comfy_base, loaders, tiny_folder, tiny_adapters):
         generator = torch.Generator().manual_seed(0)
         image = torch.rand(1, 50, 64, 3, generator=generator)
         flow = 3 * torch.randn(1, 2, 50, 64, generator=generator)
-        guidance = EncodeMotion.execute(animator, flow, 1.0).result[0]
+        motion = EncodeMotion.execute(animator, flow, 1.0).result[0]
         settings = (3, 4, 1.0, 1.0, 7, "auto", 100.0, 0, 0.02, False)
-        found[control] = AnimateImage.execute(animator, image, *settings, guidance=guidance).result[0]
+        found[control] = AnimateImage.execute(animator, image, *settings, guidance=motion).result[0]
     return found
 
 

@@ -22,9 +22,9 @@ def test_it_gives_the_frames_of_the_nodes(animator, pipeline):
     drawn = arrows.DrawMotionArrows.execute(image, ARROWS).result[0]
     sparse, hints = arrows.ArrowsToSparseFlow.execute(drawn, 0, 0, FRAMES).result
     (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded").result
-    (guidance,) = animate.EncodeMotion.execute(animator, dense, 1.0).result
+    (motion,) = animate.EncodeMotion.execute(animator, dense, 1.0).result
     settings = (5, 3, 1.0, 1.0, 0, "auto", 100.0, 0, 0.02, False)
-    animation = animate.AnimateImage.execute(animator, image, *settings, guidance=guidance).result[0]
+    animation = animate.AnimateImage.execute(animator, image, *settings, guidance=motion).result[0]
     longer = extend.ExtendAnimation.execute(animation, 12, 0.5, 0.2, 7).result[0]
     expected = extend.DecodeAnimation.execute(longer, 8).result[0]
 

@@ -153,7 +153,7 @@ def test_chunks_shrink_to_the_free_memory(loaders, animator, image, monkeypatch,
     )
     monkeypatch.setattr(vae, "encode", lambda x: (sizes.append(len(x)), encode(x))[1])
     frame = 2 * pipeline.decode.DECODE_BYTES * 64 * 64
-    monkeypatch.setattr(loaders.memory, "free_bytes", lambda: int(3.5 * frame / loaders.memory.MEMORY_SHARE))
+    monkeypatch.setattr(loaders.memory, "free_bytes", lambda: int(3.5 * frame / loaders.memory.MEMORY_FRACTION))
     pipeline.decode.decode(animator, torch.zeros(FRAMES, 4, 8, 8), segment_frames=FRAMES)
     assert sizes == [3, 2]
     sizes.clear()

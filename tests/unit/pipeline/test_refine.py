@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from tiny import seeded
 
-from driftfield.flow_tools.dense import default_sigma_px, hold_hints
+from driftfield.flow_tools.dense import default_sigma_px, restore_hints
 from driftfield.flow_tools.smooth import smooth
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 
@@ -49,7 +49,7 @@ def test_a_refiner_that_sees_hints_is_shown_them_where_there_are_some(loaders, t
     hints[0][0, :, 8, 8] = hints[1][0, 0, 8, 8] = 1
     torch.testing.assert_close(pipeline.refine.refine(refiner, flow, picture)[:1], smooth(network(flow[:1], picture)))
     for field, refined in zip(flow.split(1), pipeline.refine.refine(refiner, flow, picture, hints=hints), strict=True):
-        expected = hold_hints(smooth(network(field, picture, hints)), *hints, sigma_px=default_sigma_px(40, 56) / 4)
+        expected = restore_hints(smooth(network(field, picture, hints)), *hints, sigma_px=default_sigma_px(40, 56) / 4)
         torch.testing.assert_close(refined[None], expected)
 
 

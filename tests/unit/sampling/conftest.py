@@ -11,10 +11,10 @@ SHAPE = (FRAMES, 4, 8, 8)
 
 
 class Gaussian:
-    """The exact denoiser of data of standard deviation `spread`; remembers the sigmas that it saw, one a segment."""
+    """The exact denoiser of data of standard deviation `deviation`; remembers the sigmas that it saw, one a segment."""
 
-    def __init__(self, spread=0.5):
-        self.spread = spread
+    def __init__(self, deviation=0.5):
+        self.deviation = deviation
         self.seen = []
         self.inputs = []
 
@@ -22,7 +22,7 @@ class Gaussian:
         sigma = torch.as_tensor(sigma).expand(len(x))
         self.seen += sigma.tolist()
         self.inputs.append(x.clone())
-        return x * (self.spread**2 / (self.spread**2 + sigma.view(-1, 1, 1, 1, 1) ** 2))
+        return x * (self.deviation**2 / (self.deviation**2 + sigma.view(-1, 1, 1, 1, 1) ** 2))
 
 
 @pytest.fixture

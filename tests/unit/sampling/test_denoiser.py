@@ -100,27 +100,27 @@ def test_a_scale_of_one_everywhere_needs_no_second_pass(gaussian, noise, maximum
 @pytest.mark.parametrize("segments", [1, 2])
 @pytest.mark.parametrize("moving", [False, True])
 def test_guidance_in_one_pass_is_guidance_in_two(conditioning, randn, segments, moving):
-    """A network that is linear in what it is told, and takes no motion for motion of zeros."""
+    """A network that is linear in its conditioning, and takes no motion for motion of zeros."""
     seen = []
 
     def network(sample, timestep, embedding, ids, *, motion, motion_scale, strength_percent):
         seen.append(len(sample))
-        told = embedding.mean((1, 2)) + ids.sum(1) + timestep + strength_percent
+        total = embedding.mean((1, 2)) + ids.sum(1) + timestep + strength_percent
         if motion is not None:
             assert len(motion[0]) in (1, len(sample))
-            told = told + motion_scale * motion[0].mean((1, 2, 3, 4))
-        return sample[:, :, :4] + sample[:, :, 4:] + told.view(-1, 1, 1, 1, 1)
+            total = total + motion_scale * motion[0].mean((1, 2, 3, 4))
+        return sample[:, :, :4] + sample[:, :, 4:] + total.view(-1, 1, 1, 1, 1)
 
     motion = (randn(1, 4, 3, 4, 4, seed=7),) if moving else None
-    told = dataclasses.replace(conditioning, motion=motion, motion_scale=2.0, strength_percent=140.0)
+    complete = dataclasses.replace(conditioning, motion=motion, motion_scale=2.0, strength_percent=140.0)
     x, scale = randn(segments, *conditioning.reference.shape), guidance_scales(1, 3, 5)
-    two = guided(make_denoiser(network, told), make_denoiser(network, told.unconditional()), scale)
-    one = guided_in_one_pass(network, told, scale)
+    two = guided(make_denoiser(network, complete), make_denoiser(network, complete.unconditional()), scale)
+    one = guided_in_one_pass(network, complete, scale)
     for sigma in (torch.tensor(3.0), torch.linspace(1, 2, segments)):
         expected = two(x, sigma)
         seen.clear()
         torch.testing.assert_close(one(x, sigma), expected)
         assert seen == [2 * segments]
     seen.clear()
-    guided_in_one_pass(network, told, torch.ones(5))(x, torch.tensor(3.0))
+    guided_in_one_pass(network, complete, torch.ones(5))(x, torch.tensor(3.0))
     assert seen == [segments]

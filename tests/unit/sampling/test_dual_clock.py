@@ -1,12 +1,12 @@
-"""Holding the estimate is what Time-to-Move does to the state; the warped still and its regions by hand."""
+"""Anchoring the estimate is what Time-to-Move does to the state; the warped still and its regions by hand."""
 
 import pytest
 import torch
 
 from driftfield.flow_tools.warp import reference_video
-from driftfield.sampling.animate import animate
-from driftfield.sampling.dual_clock import FREE, Hold, fill_nearest, held, regions, warped_still
+from driftfield.sampling.dual_clock import FREE, Anchor, anchored, fill_nearest, forward_warped_still, regions
 from driftfield.sampling.schedule import karras_sigmas
+from driftfield.sampling.trajectory import sample_trajectory
 
 SHAPE = (5, 4, 8, 8)
 SIGMAS = karras_sigmas(20, sigma_min=0.002, sigma_max=75)
@@ -19,25 +19,25 @@ def target(randn):
 
 
 @pytest.fixture
-def hold(target):
-    """The left half held to STRONG, the upper right quarter to the end, the rest free."""
+def anchor(target):
+    """The left half anchored to STRONG, the upper right quarter to the end, the rest free."""
     level = torch.full((5, 1, 8, 8), FREE)
     level[..., :4] = STRONG
     level[..., :4, 4:] = 0
-    return Hold(target, level)
+    return Anchor(target, level)
 
 
-def time_to_move(denoise, x, sigmas, noise, hold):
-    """The published loop: after each step what is held is put back to z_w + sigma[i + 1] e."""
+def time_to_move(denoise, x, sigmas, noise, anchor):
+    """The published loop: after each step what is anchored is put back to z_w + sigma[i + 1] e."""
     for sigma, after in zip(sigmas[:-1], sigmas[1:], strict=True):
         x = x + (x - denoise(x, sigma)) / sigma * (after - sigma)
-        x = torch.where(sigma > hold.level, hold.target + after * noise, x)
+        x = torch.where(sigma > anchor.level, anchor.target + after * noise, x)
     return x
 
 
-def test_holding_the_estimate_is_putting_back_the_state(gaussian, noise, target, hold):
-    got = animate(held(gaussian(), hold), noise, SIGMAS, start=target)
-    expected = time_to_move(gaussian(), (target + SIGMAS[0] * noise)[None], SIGMAS, noise, hold)[0]
+def test_anchoring_the_estimate_is_putting_back_the_state(gaussian, noise, target, anchor):
+    got = sample_trajectory(anchored(gaussian(), anchor), noise, SIGMAS, start=target)
+    expected = time_to_move(gaussian(), (target + SIGMAS[0] * noise)[None], SIGMAS, noise, anchor)[0]
     torch.testing.assert_close(got.latents, expected, atol=1e-4, rtol=1e-4)
     for sigma, state in zip(SIGMAS, got.states, strict=True):
         if sigma >= STRONG:  # the same noise throughout
@@ -48,8 +48,12 @@ def test_holding_the_estimate_is_putting_back_the_state(gaussian, noise, target,
 
 
 @pytest.mark.parametrize("name", ["sample_euler", "sample_heun", "sample_dpmpp_2m", "sample_lms", "sample_dpm_2"])
-def test_other_samplers_stay_on_the_held_line_history_included(comfy_sampling, gaussian, noise, target, hold, name):
-    trajectory = animate(held(gaussian(), hold), noise, SIGMAS, start=target, sampler=getattr(comfy_sampling, name))
+def test_other_samplers_stay_on_the_anchored_line_history_included(
+    comfy_sampling, gaussian, noise, target, anchor, name
+):
+    trajectory = sample_trajectory(
+        anchored(gaussian(), anchor), noise, SIGMAS, start=target, sampler=getattr(comfy_sampling, name)
+    )
     for sigma, state in zip(SIGMAS, trajectory.states, strict=True):
         exact = target + sigma * noise
         if sigma >= STRONG:
@@ -57,17 +61,17 @@ def test_other_samplers_stay_on_the_held_line_history_included(comfy_sampling, g
         torch.testing.assert_close(state[..., :4, 4:], exact[..., :4, 4:], atol=1e-3, rtol=1e-3)
 
 
-def test_nothing_held_changes_nothing(gaussian, noise, target):
-    free = Hold(target, torch.full((5, 1, 8, 8), FREE))
-    a, b = animate(gaussian(), noise, SIGMAS), animate(held(gaussian(), free), noise, SIGMAS)
+def test_nothing_anchored_changes_nothing(gaussian, noise, target):
+    free = Anchor(target, torch.full((5, 1, 8, 8), FREE))
+    a, b = sample_trajectory(gaussian(), noise, SIGMAS), sample_trajectory(anchored(gaussian(), free), noise, SIGMAS)
     assert torch.equal(a.latents, b.latents)
     denoise = gaussian()
-    assert held(denoise, None) is denoise
+    assert anchored(denoise, None) is denoise
 
 
-def test_every_segment_of_a_batch_has_its_own_noise_level(noise, target, hold):
+def test_every_segment_of_a_batch_has_its_own_noise_level(noise, target, anchor):
     x = noise.expand(2, *SHAPE)
-    got = held(lambda x, sigma: torch.zeros_like(x), hold)(x, torch.tensor([STRONG, STRONG + 1]))
+    got = anchored(lambda x, sigma: torch.zeros_like(x), anchor)(x, torch.tensor([STRONG, STRONG + 1]))
     assert (got[0, ..., :4, :4] == 0).all() and (got[1, ..., 4:, :4] == target[..., 4:, :4]).all()
     assert (got[:, ..., 4:, 4:] == 0).all()
     assert torch.equal(got[0, ..., :4, 4:], target[..., :4, 4:])
@@ -77,7 +81,7 @@ def test_a_band_slides_and_what_it_uncovers_is_known():
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     flow = torch.zeros(1, 2, 64, 64)
     flow[:, 0, 16:32] = 4.0
-    video, moving, uncovered = warped_still(image, flow, 5)
+    video, moving, uncovered = forward_warped_still(image, flow, 5)
     band = slice(16, 32)
     for t in range(5):
         came = torch.zeros(64, 64)
@@ -99,7 +103,7 @@ def test_a_band_slides_and_what_it_uncovers_is_known():
 def test_a_still_flow_rests_everywhere_and_a_tiny_one_too():
     image = torch.rand(1, 3, 32, 32)
     for flow in (torch.zeros(1, 2, 32, 32), torch.full((1, 2, 32, 32), 0.05)):
-        video, moving, uncovered = warped_still(image, flow, 9)
+        video, moving, uncovered = forward_warped_still(image, flow, 9)
         assert not moving.any() and not uncovered.any()
         assert regions(moving, uncovered, 8)[1].all()
     torch.testing.assert_close(video[0], image[0])
@@ -108,7 +112,7 @@ def test_a_still_flow_rests_everywhere_and_a_tiny_one_too():
 def test_a_loop_is_warped_as_the_looping_reference():
     image = torch.rand(1, 3, 32, 32)
     flow = torch.full((1, 2, 32, 32), 1.0)
-    video, moving, uncovered = warped_still(image, flow, 6, loop=True)
+    video, moving, uncovered = forward_warped_still(image, flow, 6, loop=True)
     torch.testing.assert_close(video, reference_video(image, flow, 6, loop=True))
     assert moving.all() and not uncovered.any()
 

@@ -10,12 +10,12 @@ from driftfield.sampling.joins import (
     OFFSET_WINDOWS,
     PING_PONG,
     RESTART,
+    agreement,
     keep_contrast,
-    likeness,
     local_moments,
     plan_joins,
 )
-from driftfield.sampling.joins import times_of_places as drawn
+from driftfield.sampling.joins import random_time_offsets as drawn
 
 SEGMENT = 25
 
@@ -69,31 +69,33 @@ def test_loop_is_periodic_and_crossfade_is_not():
 
 def test_ping_pong_goes_there_and_back_at_the_same_speed_but_for_soft_turns():
     timeline = plan(PING_PONG, 301)
-    place = timeline.mean(torch.arange(float(SEGMENT)))
-    speed, slowing = place.diff(), SEGMENT // 8
+    position = timeline.mean(torch.arange(float(SEGMENT)))
+    speed, slowing = position.diff(), SEGMENT // 8
     half = SEGMENT - 1 + 2 * slowing
-    torch.testing.assert_close(place[slowing + 2 * half :], place[slowing : -2 * half])
-    torch.testing.assert_close(place[slowing + half : -half], SEGMENT - 1 - place[slowing : -2 * half])
-    assert place.min() == 0 and place.max() == SEGMENT - 1
+    torch.testing.assert_close(position[slowing + 2 * half :], position[slowing : -2 * half])
+    torch.testing.assert_close(position[slowing + half : -half], SEGMENT - 1 - position[slowing : -2 * half])
+    assert position.min() == 0 and position.max() == SEGMENT - 1
     assert speed.diff().abs().max() <= 1 / (2 * slowing) + 1e-4, "no sudden turn"
     steady = speed.abs().sub(1).abs() < 1e-4
-    assert steady.float().mean() > 0.55 and torch.equal(steady, (timeline.share[1:] == 0) & (timeline.share[:-1] == 0))
+    assert steady.float().mean() > 0.55 and torch.equal(
+        steady, (timeline.weight[1:] == 0) & (timeline.weight[:-1] == 0)
+    )
 
 
 def test_two_unlike_pictures_keep_their_contrast_and_like_ones_stay_as_they_are():
     older, newer = torch.randn(2, 1, 4, 64, 64, generator=torch.Generator().manual_seed(1))
     for part in (0.2, 0.5, 0.9):
-        share = torch.full((1, 1, 1, 1), part)
+        weight = torch.full((1, 1, 1, 1), part)
         mixed = older * (1 - part) + newer * part
-        kept = keep_contrast(mixed, older, newer, share, grid=(64, 64))
+        kept = keep_contrast(mixed, older, newer, weight, grid=(64, 64))
         assert mixed.var() < 0.85 and kept.var() == pytest.approx(1, abs=0.15)
         torch.testing.assert_close(kept.mean(), mixed.mean(), atol=0.01, rtol=0)
-        torch.testing.assert_close(keep_contrast(older, older, older, share, grid=(64, 64)), older)
+        torch.testing.assert_close(keep_contrast(older, older, older, weight, grid=(64, 64)), older)
         half = torch.cat([older[..., :32], mixed[..., 32:]], dim=-1)
         other = torch.cat([older[..., :32], newer[..., 32:]], dim=-1)
-        there = keep_contrast(half, older, other, share, grid=(64, 64))
+        there = keep_contrast(half, older, other, weight, grid=(64, 64))
         assert torch.equal(there[..., :32], half[..., :32]), "where they agree"
-        coarse = keep_contrast(mixed, older, newer, share, grid=(8, 16))
+        coarse = keep_contrast(mixed, older, newer, weight, grid=(8, 16))
         assert coarse.var() == pytest.approx(1, abs=0.03), "pictures, over the places of the latents"
 
 
@@ -120,7 +122,7 @@ def test_a_steady_change_never_jumps(joins):
     values = torch.arange(float(SEGMENT)).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
     timeline = plan(joins)
     steps = timeline.blend(values).mean(dim=(1, 2, 3)).diff()
-    overlap = int((timeline.share[:SEGMENT] > 0).sum())
+    overlap = int((timeline.weight[:SEGMENT] > 0).sum())
     assert steps.abs().max() <= SEGMENT / overlap
     assert plan(RESTART).blend(values).mean(dim=(1, 2, 3)).diff().abs().max() == SEGMENT - 1
 
@@ -129,17 +131,17 @@ def test_places_of_a_pass_are_at_times_that_share_the_change_equally():
     change = torch.zeros(32, 32)
     change[10:20, 4:14] = torch.rand(10, 10, generator=torch.Generator().manual_seed(2))
     field = drawn(change, 4, torch.Generator().manual_seed(3))
-    shares = torch.stack([change[field == k].sum() for k in range(5)]) / change.sum()
-    assert shares.tolist() == pytest.approx([0.2] * 5, abs=0.03)
+    fractions = torch.stack([change[field == k].sum() for k in range(5)]) / change.sum()
+    assert fractions.tolist() == pytest.approx([0.2] * 5, abs=0.03)
     assert field[10:20, 4:14].diff(dim=0).abs().max() <= 2, "smooth"
-    assert likeness(field, [field], change) == pytest.approx(1)
-    assert likeness(field, [field * 0], change) == pytest.approx(0.2, abs=0.03)
+    assert agreement(field, [field], change) == pytest.approx(1)
+    assert agreement(field, [field * 0], change) == pytest.approx(0.2, abs=0.03)
 
 
 def test_conditioning_of_another_resolution_follows_the_same_times():
     timeline = plan(CROSSFADE, change=torch.ones(8, 8))
     values = torch.arange(float(SEGMENT)).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
-    one = timeline.share == 0  # those that are blended are also given contrast, over so many of their own pixels
+    one = timeline.weight == 0  # those that are blended are also given contrast, over so many of their own pixels
     fine, small = timeline.blend(values)[one], timeline.blend(values[..., :4, :4])[one]
     assert torch.equal(small, fine[..., ::2, ::2]) and not torch.equal(fine, fine[..., :1, :1].expand_as(fine))
     pictures = timeline.blend(values.repeat(1, 1, 2, 2))[one]  # their times change without an edge
@@ -153,7 +155,7 @@ def test_the_larger_of_two_levels_survives_infinity():
     levels[:5] = 1.0
     merged = timeline.most(levels)
     assert not merged.isnan().any()
-    assert (merged[:5] == 1).all() and (merged[timeline.share > 0.01].amax(dim=(1, 2, 3)) == torch.inf).all()
+    assert (merged[:5] == 1).all() and (merged[timeline.weight > 0.01].amax(dim=(1, 2, 3)) == torch.inf).all()
 
 
 def test_numbers_by_frame_are_blended_without_places():
@@ -163,7 +165,7 @@ def test_numbers_by_frame_are_blended_without_places():
 
 
 def test_a_seed_draws_the_same_times():
-    first, again, other = (plan(CROSSFADE, seed=seed).later for seed in (0, 0, 1))
+    first, again, other = (plan(CROSSFADE, seed=seed).time_offset for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert (first[0] == 0).all()
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from driftfield.sampling.animate import animate, first_state
 from driftfield.sampling.direct import direct
 from driftfield.sampling.free_noise import free_noise, pyramid, reschedule_noise
 from driftfield.sampling.gen_l_video import gen_l_video
 from driftfield.sampling.schedule import karras_sigmas
+from driftfield.sampling.trajectory import first_state, sample_trajectory
 from driftfield.sampling.windows import averaged, window_starts
 
 SIGMAS = karras_sigmas(6, sigma_min=0.002, sigma_max=80)
@@ -31,7 +31,7 @@ def counted_direct(gaussian, first, total_frames):
 
 @pytest.mark.parametrize("total, clips", [(5, 1), (6, 2), (10, 2), (23, 5)])
 def test_direct_costs_all_steps_for_every_clip_and_starts_where_the_last_ended(gaussian, noise, total, clips):
-    first = animate(gaussian(), noise, SIGMAS).latents
+    first = sample_trajectory(gaussian(), noise, SIGMAS).latents
     video, denoiser, endings = counted_direct(gaussian, first, total)
     assert len(denoiser.seen) == (clips - 1) * 6
     assert torch.equal(video[:SEGMENT], first[:total]) and len(video) == total
@@ -56,13 +56,13 @@ def test_one_segment_is_the_plain_sampler_s(network, conditioning, noise, method
     from driftfield.sampling.denoiser import make_denoiser
 
     denoise = make_denoiser(network, conditioning)
-    plain = animate(denoise, noise, SIGMAS)
+    plain = sample_trajectory(denoise, noise, SIGMAS)
     video = WINDOWED[method](over(denoise), first_state(noise, SIGMAS[0]), SIGMAS, segment=SEGMENT, overlap=2)
     assert torch.equal(video, plain.latents)
 
 
 def test_direct_of_one_segment_needs_no_evaluation(gaussian, noise):
-    plain = animate(gaussian(), noise, SIGMAS).latents
+    plain = sample_trajectory(gaussian(), noise, SIGMAS).latents
     video, denoiser, _ = counted_direct(gaussian, plain, SEGMENT)
     assert torch.equal(video, plain) and not denoiser.seen
 
@@ -95,8 +95,8 @@ def test_rescheduled_noise_shuffles_the_run_a_segment_earlier(noise, total, stri
     assert longer.shape == (total, *noise.shape[1:]) and torch.equal(longer[:SEGMENT], noise)
     for first in range(SEGMENT, total, stride):
         run, source = longer[first : first + stride], longer[first - SEGMENT :][:stride]
-        places = [next(i for i, frame in enumerate(source) if torch.equal(frame, new)) for new in run]
-        assert len(set(places)) == len(places)
+        positions = [next(i for i, frame in enumerate(source) if torch.equal(frame, new)) for new in run]
+        assert len(set(positions)) == len(positions)
 
 
 @pytest.mark.parametrize("overlap", [-1, 5])

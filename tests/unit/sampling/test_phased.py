@@ -11,19 +11,19 @@ import pytest
 import torch
 from extending import FRAMES, extended, seeded, timeline_of
 
-from driftfield.sampling.animate import animate, euler
 from driftfield.sampling.denoiser import make_denoiser
 from driftfield.sampling.guidance import guidance_scales, guided
 from driftfield.sampling.joins import CROSSFADE, JOINS, OFFSET_WINDOWS, RESTART
 from driftfield.sampling.phased import evaluations, share_noise
 from driftfield.sampling.schedule import karras_sigmas
+from driftfield.sampling.trajectory import euler, sample_trajectory
 
 SIGMAS = karras_sigmas(10, sigma_min=0.002, sigma_max=700)
 
 
 @pytest.fixture
 def trajectory(gaussian, noise):
-    return animate(gaussian(), noise, SIGMAS)
+    return sample_trajectory(gaussian(), noise, SIGMAS)
 
 
 @pytest.mark.parametrize("segments, gamma, steps", [(5, 0.8, 25), (2, 0, 4), (3, 0.28, 25), (7, 0.55, 9)])
@@ -38,18 +38,18 @@ def test_evaluations_of_an_extension(conditioning, noise, prior, segments, gamma
     conditional = make_denoiser(network, conditioning, count=seen.append)
     unconditional = make_denoiser(network, conditioning.unconditional())
     denoise = guided(conditional, unconditional, guidance_scales(1, 3, FRAMES))
-    trajectory = animate(denoise, noise, karras_sigmas(steps, sigma_min=0.002, sigma_max=700))
+    trajectory = sample_trajectory(denoise, noise, karras_sigmas(steps, sigma_min=0.002, sigma_max=700))
     assert sum(seen) == steps
     frames = segments * FRAMES
     video = extended(conditional, denoise, trajectory, prior, frames=frames, gamma=gamma, joins=joins, batch=3)
     counted = evaluations(timeline_of(joins, frames), steps=steps, gamma=gamma)
-    later = steps - math.floor(Fraction(str(gamma)) * steps)
+    left = steps - math.floor(Fraction(str(gamma)) * steps)
     assert sum(seen) == steps + counted and sum(in_network) == 2 * (steps + counted) - 1
     assert video.shape == (frames, 4, 8, 8)
     if joins == RESTART:
-        assert counted == 1 + (segments - 1) * later
+        assert counted == 1 + (segments - 1) * left
     else:
-        assert 1 + (segments - 1) * later <= counted <= 1 + segments * later
+        assert 1 + (segments - 1) * left <= counted <= 1 + segments * left
 
 
 def test_evaluations_at_the_papers_settings():
@@ -73,7 +73,7 @@ def test_nothing_to_denoise_needs_no_evaluation(trajectory, prior, frames, gamma
 
 @pytest.mark.parametrize("joins", JOINS)
 def test_one_segment_is_the_plain_sampler_s(gaussian, noise, prior, joins):
-    trajectory = animate(gaussian(), noise, SIGMAS)
+    trajectory = sample_trajectory(gaussian(), noise, SIGMAS)
     plain = euler(gaussian(), noise[None] * (SIGMAS[0] ** 2 + 1) ** 0.5, SIGMAS)[0]
     video = extended(gaussian(), gaussian(), trajectory, prior, frames=FRAMES, gamma=0, joins=joins)
     torch.testing.assert_close(video, plain, atol=1e-6, rtol=0)
@@ -95,7 +95,7 @@ def test_second_phase_visits_the_rest_of_the_schedule(gaussian, trajectory, prio
 
 
 def test_second_phase_starts_from_the_estimate_of_the_first_and_unit_noise(gaussian, trajectory, prior):
-    conditional, denoiser = gaussian(spread=0.01), gaussian()
+    conditional, denoiser = gaussian(deviation=0.01), gaussian()
     extended(conditional, denoiser, trajectory, prior, batch=3)
     [noisy], starts = conditional.inputs[0], denoiser.inputs[0]
     noise = (noisy - prior) / SIGMAS[6]
@@ -188,7 +188,7 @@ def test_batched_and_one_by_one_agree(network, conditioning, noise, prior, joins
     conditional = make_denoiser(network, conditioning)
     unconditional = make_denoiser(network, conditioning.unconditional())
     denoise = guided(conditional, unconditional, guidance_scales(1, 3, FRAMES))
-    trajectory = animate(denoise, noise, SIGMAS)
+    trajectory = sample_trajectory(denoise, noise, SIGMAS)
     one_by_one, pairs, batched = (
         extended(conditional, denoise, trajectory, prior, joins=joins, batch=batch) for batch in (1, 2, 9)
     )
@@ -199,7 +199,7 @@ def test_batched_and_one_by_one_agree(network, conditioning, noise, prior, joins
 
 FINGERPRINT = """
 import hashlib, torch
-from driftfield.sampling.animate import animate
+from driftfield.sampling.trajectory import sample_trajectory
 from driftfield.sampling.joins import plan_joins
 from driftfield.sampling.phased import extend
 from driftfield.sampling.schedule import karras_sigmas
@@ -209,7 +209,7 @@ def fingerprint():
     denoise = lambda x, sigma: x.roll(1, -1) / (1 + sigma**2)
     windows = lambda windows, sigma, starts: [denoise(x, sigma) for x in windows]
     noise = torch.randn(6, 4, 8, 8, generator=generator)
-    trajectory = animate(denoise, noise, karras_sigmas(8, sigma_min=1, sigma_max=9))
+    trajectory = sample_trajectory(denoise, noise, karras_sigmas(8, sigma_min=1, sigma_max=9))
     timeline = plan_joins("crossfade", segment=6, total_frames=20, change=torch.ones(8, 8), generator=generator)
     prior = torch.ones(6, 4, 8, 8)
     video = extend(denoise, windows, trajectory, timeline, prior, gamma=0.5, omega=0.2, generator=generator)

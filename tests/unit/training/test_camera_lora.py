@@ -14,7 +14,7 @@ from tiny import seeded, tiny_pipeline_folder, tiny_unet
 from transformers import CLIPImageProcessor
 
 from driftfield.model_loaders.adapter import FORMAT
-from driftfield.networks.animator import AdapterConfig, MotionAdapter
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter
 from driftfield.training import camera_lora as training
 from driftfield.training.data.batches import FULL
 from driftfield.training.data.latents import LatentClips

@@ -12,7 +12,7 @@ from driftfield.flow_tools.dense import default_sigma_px
 from driftfield.flow_tools.flo import write_flo
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 from driftfield.training import refiner as training
-from driftfield.training.data.hints import draw_places, gaussian_fields
+from driftfield.training.data.hints import draw_pixels, gaussian_fields
 from driftfield.training.data.refiner_fields import load_pairs
 from driftfield.training.refiner import endpoint_errors
 
@@ -22,9 +22,9 @@ def test_end_point_errors_of_a_refiner_that_changes_nothing():
     refiner.up[0].weight.data.zero_()
     flow = torch.stack([disc_flow(), 2 * disc_flow()])
     errors = endpoint_errors(refiner, fields_of(flow), torch.device("cpu"))
-    hints = draw_places(flow, torch.Generator().manual_seed(0))
-    for reach, share in training.REACHES.items():
-        dense = gaussian_fields(flow, *hints, torch.full((2,), share * default_sigma_px(SIZE, SIZE)))
+    hints = draw_pixels(flow, torch.Generator().manual_seed(0))
+    for reach, fraction in training.REACHES.items():
+        dense = gaussian_fields(flow, *hints, torch.full((2,), fraction * default_sigma_px(SIZE, SIZE)))
         expected = (dense - flow).norm(dim=1).mean().item()
         assert errors[f"dense {reach}"] == pytest.approx(errors[f"refined {reach}"]) == pytest.approx(expected)
     assert len(errors) == 4

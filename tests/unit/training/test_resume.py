@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny import seeded, tiny_pipeline_folder, tiny_unet, tiny_vae
 
 from driftfield.model_loaders.adapter import FORMAT
-from driftfield.networks.animator import AdapterConfig, MotionAdapter
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter
 from driftfield.training import animator, autoencoder, camera_lora, refiner
 
 VAE = ["block_out_channels=[32,32,32,32]", "latent_channels=4", "pictures=4", "frames=[1,2]", "crop=32"]

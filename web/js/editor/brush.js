@@ -13,7 +13,7 @@ import { pixelsOf, stroked } from "./region.js";
 
 /** @type {Readonly<Record<string, 0 | 1>>} what the tools that are brushes set pixels to */
 export const BRUSHES = { paint: 1, erase: 0 };
-export const SMALLEST = 0.005; // radius, in shares of the picture's longer side
+export const SMALLEST = 0.005; // radius, in fractions of the picture's longer side
 export const LARGEST = 0.3;
 
 /** @type {(radius: number, factor: number) => number} */

@@ -24,8 +24,8 @@ const STRONG = [255, 70, 50];
 export function strengthColor(strength) {
   const position = Math.min(strength, 2);
   const [from, to] = position <= 1 ? [WEAK, ONE] : [ONE, STRONG];
-  const share = position <= 1 ? position : position - 1;
-  return `rgb(${from.map((value, i) => Math.round(value + (to[i] - value) * share)).join(", ")})`;
+  const fraction = position <= 1 ? position : position - 1;
+  return `rgb(${from.map((value, i) => Math.round(value + (to[i] - value) * fraction)).join(", ")})`;
 }
 
 /**

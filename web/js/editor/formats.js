@@ -37,7 +37,7 @@ export function readJson(text) {
  * Arrows [{points 0..1, strength}], or null for another kind of text: KJNodes coord_str ([{x, y}, ...] or lists of these,
  * single quotes too), DragNUWA ([[[x, y], ...], ...]), Motion-I2V's lines "startX,startY,endX,endY", or ComfyUI's TRACKS
  * {track_path: [[[x, y] of each track] of each frame], track_visibility?}. A track that is straight within half a px becomes
- * a straight arrow, one that stands still a pin. Numbers in 0..1 are shares of the picture, see inPx.
+ * a straight arrow, one that stands still a pin. Numbers in 0..1 are fractions of the picture, see inPx.
  * @param {string} text
  * @param {Point} size
  * @returns {Required<Track>[] | null}
@@ -50,7 +50,7 @@ export function readTracks(text, size) {
 }
 
 /**
- * Tracks in px, by the rule of _in_px in flow_tools/arrows.py: 0..1 are shares, or the normalized_str of KJNodes.
+ * Tracks in px, by the rule of _in_px in flow_tools/arrows.py: 0..1 are fractions, or the normalized_str of KJNodes.
  * @param {Track[]} tracks
  * @param {Point} size
  * @returns {Track[]}

@@ -5,7 +5,7 @@
 /** @typedef {{ left: number, top: number, width: number, height: number }} Box where the picture lies on the stage, CSS px */
 /** @typedef {{ zoom: number, center: Point }} Camera `center` is the image point in the stage's middle */
 /** @typedef {{ id: string, points: Point[] }} Path */
-/** @typedef {{ id: string, point?: number, segment?: number, share?: number }} Hit a point, or a segment and the share 0..1 of it */
+/** @typedef {{ id: string, point?: number, segment?: number, fraction?: number }} Hit a point, or a segment and the fraction 0..1 of it */
 
 /** @type {(value: number, low: number, high: number) => number} */
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -60,7 +60,7 @@ export function zoomAt(stage, size, camera, at, factor, { min = 1, max = 16 } = 
 export const panned = ({ zoom, center }, by) => ({ zoom, center: inside([center[0] + by[0], center[1] + by[1]]) });
 
 /**
- * How far `point` is from the segment a-b, and the share 0..1 of it where it comes nearest.
+ * How far `point` is from the segment a-b, and the fraction 0..1 of it where it comes nearest.
  * @param {Point} point
  * @param {Point} a
  * @param {Point} b
@@ -68,8 +68,8 @@ export const panned = ({ zoom, center }, by) => ({ zoom, center: inside([center[
 export function toSegment(point, a, b) {
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
   const squared = dx * dx + dy * dy;
-  const share = squared ? clamp(((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / squared, 0, 1) : 0;
-  return { distance: distance(point, [a[0] + share * dx, a[1] + share * dy]), share };
+  const fraction = squared ? clamp(((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / squared, 0, 1) : 0;
+  return { distance: distance(point, [a[0] + fraction * dx, a[1] + fraction * dy]), fraction };
 }
 
 /** @param {Point[]} path */
@@ -95,8 +95,8 @@ export function pathUpTo(points, length) {
     if (step === 0) continue;
     const last = pathLength(points.slice(i)) === 0;
     if (left <= step || last) {
-      const [share, [x0, y0], [x1, y1]] = [left / step, points[i - 1], points[i]];
-      path.push([x0 + (x1 - x0) * share, y0 + (y1 - y0) * share]);
+      const [fraction, [x0, y0], [x1, y1]] = [left / step, points[i - 1], points[i]];
+      path.push([x0 + (x1 - x0) * fraction, y0 + (y1 - y0) * fraction]);
       return path;
     }
     path.push(points[i]);
@@ -150,8 +150,8 @@ export function hits(arrows, at, box, reach) {
       if (away <= reach && (!best || away < best.away)) best = { id: arrow.id, point: i, away };
     });
     for (let i = 1; i < path.length && best?.point === undefined; i++) {
-      const { distance: away, share } = toSegment(at, path[i - 1], path[i]);
-      if (away <= reach && (!best || away < best.away)) best = { id: arrow.id, segment: i - 1, share, away };
+      const { distance: away, fraction } = toSegment(at, path[i - 1], path[i]);
+      if (away <= reach && (!best || away < best.away)) best = { id: arrow.id, segment: i - 1, fraction, away };
     }
     if (best) found.push(best);
   }
@@ -174,11 +174,11 @@ export function within(arrows, from, to, box) {
     [Math.max(from[0], to[0]), Math.max(from[1], to[1])],
   ];
   /** @param {Point} p */
-  const holds = (p) => p[0] >= low[0] && p[0] <= high[0] && p[1] >= low[1] && p[1] <= high[1];
+  const contains = (p) => p[0] >= low[0] && p[0] <= high[0] && p[1] >= low[1] && p[1] <= high[1];
   return arrows
     .filter(({ points }) => {
       const path = points.map((point) => toScreen(point, box));
-      return path.some((point, i) => holds(point) || (i > 0 && crosses(path[i - 1], point, low, high)));
+      return path.some((point, i) => contains(point) || (i > 0 && crosses(path[i - 1], point, low, high)));
     })
     .map(({ id }) => id);
 }
@@ -195,9 +195,9 @@ function crosses(a, b, low, high) {
       if (a[axis] < low[axis] || a[axis] > high[axis]) return false;
       continue;
     }
-    const shares = [(low[axis] - a[axis]) / step, (high[axis] - a[axis]) / step].sort((p, q) => p - q);
-    enter = Math.max(enter, shares[0]);
-    leave = Math.min(leave, shares[1]);
+    const fractions = [(low[axis] - a[axis]) / step, (high[axis] - a[axis]) / step].sort((p, q) => p - q);
+    enter = Math.max(enter, fractions[0]);
+    leave = Math.min(leave, fractions[1]);
   }
   return enter <= leave;
 }

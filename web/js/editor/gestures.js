@@ -50,8 +50,8 @@ export function withStart({ drag, click }, start, still, isDouble) {
 export function press(session, at, event, found) {
   const { document, view } = session;
   const picked = preferred(found, view.selected);
-  const place = toImage(at, session.box);
-  const outside = distance(place, inside(place)) > 0;
+  const point = toImage(at, session.box);
+  const outside = distance(point, inside(point)) > 0;
   const toggled = () => picked && toggle(session, picked);
   if (event.ctrlKey || event.metaKey) return { drag: band(session, at, session.selectedIds), click: toggled };
   if (event.shiftKey) return { drag: freehand(session, at), click: toggled };
@@ -77,7 +77,7 @@ const nothing = { move() {}, up() {} };
  */
 function pressOnArrow(session, at, found, picked) {
   const { document } = session;
-  const { id, point, segment, share = 0 } = picked;
+  const { id, point, segment, fraction = 0 } = picked;
   const { selected } = session.view;
   const alone = selected.size === 1 && selected.has(id);
   session.select(selected.has(id) ? selected : [id], point === undefined ? null : { id, point });
@@ -87,7 +87,7 @@ function pressOnArrow(session, at, found, picked) {
     click(double) {
       const points = find(document.state, id)?.points ?? [];
       if (double && segment !== undefined) {
-        document.commit(pointInserted(document.state, id, segment, share));
+        document.commit(pointInserted(document.state, id, segment, fraction));
         session.select([id], { id, point: segment + 1 });
       } else if (double && point !== undefined && points.length > 2) {
         document.commit(pointRemoved(document.state, id, point));
@@ -201,20 +201,20 @@ export function pan(session, start) {
 }
 
 /**
- * Two fingers, whose places are in `touches`: they zoom and pan.
+ * Two fingers, whose points are in `touches`: they zoom and pan.
  * @type {(session: Session, touches: Map<number, Point>) => Gesture}
  */
 export function pinch(session, touches) {
   /** @returns {{ middle: Point, span: number }} */
-  const spread = () => {
+  const measured = () => {
     const [a, b] = [...touches.values()];
     return { middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], span: Math.max(distance(a, b), 1) };
   };
-  let last = spread();
+  let last = measured();
   return {
     move() {
       if (touches.size < 2) return;
-      const now = spread();
+      const now = measured();
       const { width, height } = session.box;
       const camera = panned(session.view.camera, [
         (last.middle[0] - now.middle[0]) / width,

@@ -18,9 +18,9 @@ const byKeys = new Map(
  * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
  */
 function commandOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-  const held = ctrlKey || metaKey ? "ctrl+" : altKey ? "alt+" : "";
+  const modifier = ctrlKey || metaKey ? "ctrl+" : altKey ? "alt+" : "";
   const letter = Object.hasOwn(DIRECTIONS, key) ? "arrow" : key.toLowerCase();
-  return (shiftKey && byKeys.get(`${held}shift+${letter}`)) || byKeys.get(held + letter);
+  return (shiftKey && byKeys.get(`${modifier}shift+${letter}`)) || byKeys.get(modifier + letter);
 }
 
 /**
@@ -36,7 +36,7 @@ export function press(session, event) {
 }
 
 /**
- * `sink` is the hidden text field that holds the focus: text fields keep their own undo and clipboard in ComfyUI.
+ * `sink` is the hidden text field that has the focus: text fields keep their own undo and clipboard in ComfyUI.
  * @param {HTMLElement} root
  * @param {HTMLTextAreaElement} sink
  * @param {Session} session

@@ -24,14 +24,14 @@ const WHEEL_NOTCH_PX = 50;
  */
 export function listen(canvas, session, { signal, host, isFocused, focus }) {
   /** @type {Map<number, Point>} */
-  const touches = new Map(); // pointer id -> place
+  const touches = new Map(); // pointer id -> point
   /** @type {{ time: number, at: Point }} */
   let lastClick = { time: -Infinity, at: [0, 0] };
   let turned = 0;
 
   const brushes = () => session.view.tool in BRUSHES;
   /** @type {(event: MouseEvent) => Point} */
-  const place = (event) => {
+  const pointOf = (event) => {
     const rect = canvas.getBoundingClientRect(); // also where the graph is zoomed
     const [x, y] = [(event.clientX - rect.left) / rect.width, (event.clientY - rect.top) / rect.height];
     return [x * canvas.clientWidth, y * canvas.clientHeight];
@@ -48,7 +48,7 @@ export function listen(canvas, session, { signal, host, isFocused, focus }) {
     event.stopPropagation();
     focus();
     session.document.seal();
-    const at = place(event);
+    const at = pointOf(event);
     touches.set(event.pointerId, at);
     const draws = event.button === 0 && !session.gesture && !session.document.problem;
     if (event.pointerType === "touch" && touches.size === 2) {
@@ -75,7 +75,7 @@ export function listen(canvas, session, { signal, host, isFocused, focus }) {
 
   /** @param {PointerEvent} event */
   function move(event) {
-    const at = place(event);
+    const at = pointOf(event);
     if (touches.has(event.pointerId)) touches.set(event.pointerId, at);
     if (session.gesture) {
       session.gesture.move(at);
@@ -97,7 +97,7 @@ export function listen(canvas, session, { signal, host, isFocused, focus }) {
     touches.delete(event.pointerId);
     const ending = session.gesture;
     session.gesture = null;
-    ending?.up(place(event));
+    ending?.up(pointOf(event));
   }
 
   /** @param {PointerEvent} event */
@@ -108,7 +108,7 @@ export function listen(canvas, session, { signal, host, isFocused, focus }) {
   /** @param {WheelEvent} event */
   function wheel(event) {
     const zooms = event.ctrlKey || event.metaKey;
-    const at = place(event);
+    const at = pointOf(event);
     const { selected, camera, brush } = session.view;
     const over = !brushes() && hitsAt(at).some(({ id }) => selected.has(id));
     if (!(over && !zooms) && !isFocused()) {

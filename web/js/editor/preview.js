@@ -24,7 +24,7 @@ const MOST_STREAKS = 600;
 const STREAK_FRAMES = 5;
 const LEAST_SPEED = 45; // CSS px a second of the fastest streak
 
-/** @typedef {{ x: number, y: number, age: number, life: number }} Streak place in px of the field's grid, seconds */
+/** @typedef {{ x: number, y: number, age: number, life: number }} Streak position in px of the field's grid, seconds */
 
 /**
  * The moving picture: `back` leads to frame 0, `time` counts frames, `due` is when the next one is shown, ms.
@@ -238,9 +238,9 @@ function born(field) {
  */
 function rasters(image, aspect) {
   const cut = centerCut([image.naturalWidth, image.naturalHeight], aspect);
-  const share = Math.min(1, MOST_PIXELS / Math.max(cut.width, cut.height));
+  const fraction = Math.min(1, MOST_PIXELS / Math.max(cut.width, cut.height));
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.round(cut.width * share), Math.round(cut.height * share)];
+  [canvas.width, canvas.height] = [Math.round(cut.width * fraction), Math.round(cut.height * fraction)];
   const context = context2d(canvas, { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.drawImage(image, cut.x, cut.y, cut.width, cut.height, 0, 0, canvas.width, canvas.height);

@@ -77,12 +77,12 @@ export function problemOf(region) {
  * @returns {Point}
  */
 export function sizeFor([width, height]) {
-  const share = Math.min(1, LONGER_SIDE / Math.max(width, height));
-  return [Math.max(1, Math.round(width * share)), Math.max(1, Math.round(height * share))];
+  const fraction = Math.min(1, LONGER_SIDE / Math.max(width, height));
+  return [Math.max(1, Math.round(width * fraction)), Math.max(1, Math.round(height * fraction))];
 }
 
 /**
- * With the stroke of a round brush from `from` to `to` (0..1) set to `value`; `radius` in shares of the longer side of a
+ * With the stroke of a round brush from `from` to `to` (0..1) set to `value`; `radius` in fractions of the longer side of a
  * `shape` picture.
  * @param {Region | null} region
  * @param {Point} from
@@ -108,8 +108,8 @@ export function stroked(region, from, to, { radius, value, shape }) {
     const y = (row + 0.5) * scale[1] - a[1];
     for (let column = columns[0]; column < columns[1]; column++) {
       const x = (column + 0.5) * scale[0] - a[0];
-      const share = squared ? Math.min(Math.max((x * span[0] + y * span[1]) / squared, 0), 1) : 0;
-      if ((x - share * span[0]) ** 2 + (y - share * span[1]) ** 2 <= reach * reach) data[row * size[0] + column] = value;
+      const fraction = squared ? Math.min(Math.max((x * span[0] + y * span[1]) / squared, 0), 1) : 0;
+      if ((x - fraction * span[0]) ** 2 + (y - fraction * span[1]) ** 2 <= reach * reach) data[row * size[0] + column] = value;
     }
   }
   return regionFrom(size, data);

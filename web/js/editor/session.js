@@ -20,7 +20,7 @@ import { initial, selectedOf, withoutGone } from "./view.js";
 /** @typedef {{ image: HTMLImageElement | null, size: Point, aspect?: number }} Picture cut to `aspect` about its middle */
 
 /**
- * From press to release; places are screen points.
+ * From press to release; positions are screen points.
  * @typedef {object} Gesture
  * @property {(at: Point) => void} move
  * @property {(at: Point) => void} up
@@ -29,7 +29,7 @@ import { initial, selectedOf, withoutGone } from "./view.js";
 /** @typedef {Session["scene"]} Scene */
 
 /** @type {Point} */
-const GRID = [512, 512]; // px, in place of a picture whose size is not known
+const GRID = [512, 512]; // px, for a picture whose size is not known
 
 export class Session {
   #onView;
@@ -117,7 +117,7 @@ export class Session {
   }
 
   /**
-   * A line of news in place of the help, until something else happens.
+   * A line of news instead of the help, until something else happens.
    * @param {string} note
    */
   say(note) {

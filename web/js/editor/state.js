@@ -18,7 +18,7 @@ import { texts } from "./texts.js";
 
 /**
  * `region` is what may move, null where everything may; `ref` the picture's size in px, where it was known; `rest` keeps
- * what else a saved text held, for later versions' sake.
+ * what else a saved text has, for newer versions' sake.
  * @typedef {object} State
  * @property {readonly Arrow[]} arrows
  * @property {Region | null} region
@@ -240,13 +240,13 @@ export const pointMoved = (state, id, index, to) =>
   changed(state, [id], ({ points }) => ({ points: points.map((point, i) => (i === index ? tidy(to) : point)) }));
 
 /**
- * With a point put between points `segment` and `segment + 1`, at that share of the way.
- * @type {(state: State, id: string, segment: number, share: number) => State}
+ * With a point put between points `segment` and `segment + 1`, at that fraction of the way.
+ * @type {(state: State, id: string, segment: number, fraction: number) => State}
  */
-export const pointInserted = (state, id, segment, share) =>
+export const pointInserted = (state, id, segment, fraction) =>
   changed(state, [id], ({ points }) => {
     const [a, b] = [points[segment], points[segment + 1]];
-    const middle = tidy([a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]);
+    const middle = tidy([a[0] + (b[0] - a[0]) * fraction, a[1] + (b[1] - a[1]) * fraction]);
     return { points: [...points.slice(0, segment + 1), middle, ...points.slice(segment + 1)] };
   });
 

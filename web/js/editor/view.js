@@ -10,7 +10,7 @@
 /**
  * @typedef {object} View
  * @property {Tool} tool
- * @property {number} brush radius, in shares of the picture's longer side
+ * @property {number} brush radius, in fractions of the picture's longer side
  * @property {Point | null} brushAt screen point
  * @property {Camera} camera
  * @property {ReadonlySet<string>} selected ids of arrows
@@ -22,7 +22,7 @@
  * @property {boolean} numbered
  * @property {"off" | "streaks" | "colors"} flow
  * @property {boolean} playing the picture moves
- * @property {string} note a line of news in place of the help
+ * @property {string} note a line of news instead of the help
  */
 
 /** @type {Camera} */

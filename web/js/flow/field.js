@@ -78,7 +78,7 @@ function pathPx(points, width, height) {
 }
 
 /**
- * `samples` places evenly along the polyline; at a corner the tangent is that of the segment to come.
+ * `samples` points evenly along the polyline; at a corner the tangent is that of the segment to come.
  * @param {Point[]} path
  * @param {number[]} lengths
  * @param {number} length
@@ -112,8 +112,8 @@ const pixel = (position, size) => Math.min(Math.max(Math.floor(position + 1e-6),
  * @param {Pick<FlowSettings, "width" | "height" | "sigma" | "threshold" | "mode"> & { region?: Mask | null, most?: number }} options
  */
 export function denseField(hints, { width, height, sigma, threshold, mode, region = null, most = Infinity }) {
-  const share = Math.min(1, most / Math.max(width, height));
-  const field = emptyField(width, height, Math.max(1, Math.round(width * share)), Math.max(1, Math.round(height * share)));
+  const fraction = Math.min(1, most / Math.max(width, height));
+  const field = emptyField(width, height, Math.max(1, Math.round(width * fraction)), Math.max(1, Math.round(height * fraction)));
   const { cols, rows } = field;
   if (!hints.length) return field;
 
@@ -142,8 +142,8 @@ export function denseField(hints, { width, height, sigma, threshold, mode, regio
           ? Math.hypot(sums.x[i], sums.y[i]) > threshold // eq. 7
           : largest > threshold && sums.weight[i] > 0;
       if (!kept) continue;
-      const share = region ? regionAt(region, middle(i, width, cols), y, field) : 1;
-      const scale = mode === "sum" ? share : (share / sums.weight[i]) * (mode === "faded" ? largest : 1);
+      const allowed = region ? regionAt(region, middle(i, width, cols), y, field) : 1;
+      const scale = mode === "sum" ? allowed : (allowed / sums.weight[i]) * (mode === "faded" ? largest : 1);
       field.x[at] = sums.x[i] * scale;
       field.y[at] = sums.y[i] * scale;
     }
@@ -191,12 +191,12 @@ function alongRows(hints, { cols, width }, sigma) {
       const [sumX, sumY, sumWeight] = [0, 0, 0].map(() => new Float64Array(cols));
       lines.set(row, { row, x: sumX, y: sumY, weight: sumWeight, nearest: new Float64Array(cols).fill(Infinity) });
     }
-    const [shares, line] = [weights.get(column), lines.get(row)];
+    const [across, line] = [weights.get(column), lines.get(row)];
     for (let i = 0; i < cols; i++) {
-      const share = shares[i] * weight;
-      line.x[i] += share * x;
-      line.y[i] += share * y;
-      line.weight[i] += share;
+      const product = across[i] * weight;
+      line.x[i] += product * x;
+      line.y[i] += product * y;
+      line.weight[i] += product;
       const away = Math.abs(middle(i, width, cols) - column);
       if (away < line.nearest[i]) line.nearest[i] = away;
     }
@@ -205,7 +205,7 @@ function alongRows(hints, { cols, width }, sigma) {
 }
 
 /**
- * The region, stretched over the field's grid, at a place in px of that grid.
+ * The region, stretched over the field's grid, at a point in px of that grid.
  * @type {(region: Mask, x: number, y: number, field: Field) => number}
  */
 function regionAt({ width, height, data }, x, y, field) {
@@ -215,7 +215,7 @@ function regionAt({ width, height, data }, x, y, field) {
 }
 
 /**
- * `data` [height * width] at a place between its pixels; beyond the border it goes on as it is there.
+ * `data` [height * width] at a point between its pixels; beyond the border it goes on as it is there.
  * @param {ArrayLike<number>} data
  * @param {number} width
  * @param {number} height

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each place to where it came from.
+ * Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each pixel to where it came from.
  * @import { Field, Point } from "./field.js"
  */
 import { bilinear, emptyField, middle } from "./field.js";
@@ -8,7 +8,7 @@ import { bilinear, emptyField, middle } from "./field.js";
 const INVERSION_STEPS = 8; // of the fixed point q = p - F(q)
 
 /**
- * The vector of a field at a place in px of its grid.
+ * The vector of a field at a point in px of its grid.
  * @type {(field: Field, x: number, y: number) => Point}
  */
 export function vectorAt(field, x, y) {
@@ -74,11 +74,11 @@ export function warp(source, back, target) {
 
 /**
  * Between two colours of four bytes.
- * @type {(a: number, b: number, share: number) => number}
+ * @type {(a: number, b: number, fraction: number) => number}
  */
-function blend(a, b, share) {
+function blend(a, b, fraction) {
   if (a === b) return a;
-  const weight = Math.round(share * 256);
+  const weight = Math.round(fraction * 256);
   const rest = 256 - weight;
   const even = ((a & 0xff00ff) * rest + (b & 0xff00ff) * weight) / 256;
   const odd = ((a >>> 8) & 0xff00ff) * rest + ((b >>> 8) & 0xff00ff) * weight;

@@ -26,10 +26,10 @@ def control(comfy_base):
 
 
 @pytest.fixture(scope="module")
-def animations(comfy_base):
-    from driftfield.evaluation import animations
+def shots(comfy_base):
+    from driftfield.evaluation import shots
 
-    return animations
+    return shots
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_turned_round_means_both_ways(control, drawn, opposite, turned):
     assert figures["outside px"] == pytest.approx(0.3) and len(control.bars(figures)) == 7
 
 
-def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_adapters, monkeypatch):
+def test_animations_are_the_nodes_own(shots, loaders, tiny_folder, tiny_adapters, monkeypatch):
     from driftfield.nodes import animate, arrows, extend, flow
     from driftfield.nodes import loaders as nodes
     from driftfield.pipeline import animate_still
@@ -92,13 +92,13 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     sparse, hints = arrows.ArrowsToSparseFlow.execute(parsed, 0, 0, 4).result
     (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded").result
     (refined,) = flow.RefineFlow.execute(refiner, dense, image, sparse, hints).result
-    (guidance,) = animate.EncodeMotion.execute(animator, refined, 1.0).result
+    (motion,) = animate.EncodeMotion.execute(animator, refined, 1.0).result
     animation, _ = animate.AnimateImage.execute(
-        animator, image, 5, 3, 1.0, 1.0, 0, "auto", 100.0, 4, 0.02, False, guidance=guidance
+        animator, image, 5, 3, 1.0, 1.0, 0, "auto", 100.0, 4, 0.02, False, guidance=motion
     ).result
     expected, _ = extend.DecodeAnimation.execute(animation, 8).result
 
-    models = animations.load_models(*names)
+    models = shots.load_models(*names)
     picture = image.permute(0, 3, 1, 2) * 2 - 1
     given = []
 
@@ -109,7 +109,7 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
 
     refine = animate_still.refine
     monkeypatch.setattr(animate_still, "refine", recorded)
-    asked = animations.flow_of(models, picture, drawn, frames=4)
+    asked = shots.flow_of(models, picture, drawn, frames=4)
     field, *exact = given
     for got, wanted in zip(exact, (flow.image_to_tensor(image), sparse.field, hints[None]), strict=True):
         assert torch.equal(got, wanted)
@@ -119,28 +119,28 @@ def test_animations_are_the_nodes_own(animations, loaders, tiny_folder, tiny_ada
     torch.testing.assert_close(field, dense.field, **rounding)
     torch.testing.assert_close(asked, refined.field, **rounding)
     settings = Settings(frames=4, steps=3, seed=5)
-    made = animations.planned(models.animator, animations.Shot(picture, asked), settings)
-    (video,) = animations.animate_together(models.animator, [made])
+    made = shots.planned(models.animator, shots.Shot(picture, asked), settings)
+    (video,) = shots.animate_together(models.animator, [made])
     torch.testing.assert_close((video.permute(0, 2, 3, 1) + 1) / 2, expected, atol=1e-5, rtol=0)
 
 
-def test_a_batch_is_its_shots_one_by_one(animations, loaders, tiny_folder, tiny_adapters, monkeypatch):
-    models = animations.load_models("tiny", tiny_adapters["warped"])
+def test_a_batch_is_its_shots_one_by_one(shots, loaders, tiny_folder, tiny_adapters, monkeypatch):
+    models = shots.load_models("tiny", tiny_adapters["warped"])
     generator = torch.Generator().manual_seed(1)
-    shots = {
-        name: animations.Shot(torch.rand(1, 3, 64, 64, generator=generator) * 2 - 1, flow.expand(3, 2, 64, 64))
+    named = {
+        name: shots.Shot(torch.rand(1, 3, 64, 64, generator=generator) * 2 - 1, flow.expand(3, 2, 64, 64))
         for name, flow in (("a", torch.tensor([1.0, 0.5]).view(1, 2, 1, 1)), ("b", torch.zeros(1, 2, 1, 1)))
     }
-    shots["b's picture, a's flow"] = animations.Shot(shots["b"].image, shots["a"].flow)
+    named["b's picture, a's flow"] = shots.Shot(named["b"].image, named["a"].flow)
     arguments = Namespace(frames=4, steps=2, seed=3)
-    alone = list(animations.measured(models, shots, lambda name, video: video, arguments))
-    monkeypatch.setattr(animations.memory, "fitting", lambda count, bytes_each: count)
-    together = list(animations.measured(models, shots, lambda name, video: video, arguments))
+    alone = list(shots.measured(models, named, lambda name, video: video, arguments))
+    monkeypatch.setattr(shots.memory, "fitting", lambda count, bytes_each: count)
+    together = list(shots.measured(models, named, lambda name, video: video, arguments))
     torch.testing.assert_close(together, alone, atol=1e-3, rtol=0)
     assert not any(torch.allclose(*pair) for pair in itertools.combinations(together, 2))
 
 
-def test_the_command(animations, monkeypatch, tmp_path, capsys):
+def test_the_command(shots, monkeypatch, tmp_path, capsys):
     """As a user calls it: figures and sheet, bars printed, and a second run computes nothing."""
     from driftfield.evaluation import commands
     from driftfield.evaluation.builtin import control
@@ -149,13 +149,13 @@ def test_the_command(animations, monkeypatch, tmp_path, capsys):
     still = texture.repeat_interleave(8, 2).repeat_interleave(8, 3)
     calls = []
 
-    def standing_still(animator, shots):
-        calls.extend(shots)
-        return [shot.image.expand(5, -1, -1, -1) for shot in shots]
+    def standing_still(animator, named):
+        calls.extend(named)
+        return [shot.image.expand(5, -1, -1, -1) for shot in named]
 
     (tmp_path / "index.json").touch()
-    monkeypatch.setattr(animations, "planned", lambda animator, shot, settings: shot)
-    monkeypatch.setattr(animations, "animate_together", standing_still)
+    monkeypatch.setattr(shots, "planned", lambda animator, shot, settings: shot)
+    monkeypatch.setattr(shots, "animate_together", standing_still)
     monkeypatch.setattr(control, "held_out_stills", lambda arguments, size: [("x", still)])
     words = [
         "builtin",
@@ -179,16 +179,16 @@ def test_the_command(animations, monkeypatch, tmp_path, capsys):
     assert "choose another --out" in capsys.readouterr().err
 
 
-def test_the_built_in_model_follows_an_arrow_and_its_negative(animations, photo):
+def test_the_built_in_model_follows_an_arrow_and_its_negative(shots, photo):
     """Directions only, in seconds: the figures are the command's."""
     from driftfield.evaluation.inputs.arrow_sets import negated
 
-    models = animations.load_models()
+    models = shots.load_models()
     arrow = MotionArrows((Arrow("a1", ((0.35, 0.3), (0.53, 0.3))),), SIZE, SIZE)
     for arrows in (arrow, negated(arrow)):
-        flow = animations.flow_of(models, photo, arrows, frames=8)
-        shot = {"arrow": animations.Shot(photo, flow)}
+        flow = shots.flow_of(models, photo, arrows, frames=8)
+        shot = {"arrow": shots.Shot(photo, flow)}
         arguments = Namespace(frames=8, steps=4, seed=0)
-        (video,) = animations.measured(models, shot, lambda name, video: video, arguments)
+        (video,) = shots.measured(models, shot, lambda name, video: video, arguments)
         figures = control_figures(estimate_flow(video), arrows, flow[0, 0] == 0, frames=8)
         assert figures["cosine"] > 0.5, arrows

@@ -25,13 +25,13 @@ def parts(comfy_base, monkeypatch, tmp_path):
     """The parts without networks: run(part) gives its bars by name, and `video` makes an animation of a shot."""
     import importlib
 
-    from driftfield.evaluation import animations
+    from driftfield.evaluation import shots
 
     names = ("autoencoder", "reconstruction", "ablations", "refiner", "strength_response", "camera")
     modules = {name: importlib.import_module(f"driftfield.evaluation.builtin.{name}") for name in names}
     for name in ("table1", "figure7"):  # what ablations and strength_response measure with
         modules[name] = importlib.import_module(f"driftfield.evaluation.paper.{name}")
-    models = animations.Models(Named("plain"), SimpleNamespace())
+    models = shots.Models(Named("plain"), SimpleNamespace())
     made = SimpleNamespace(modules=modules, shots={}, video=None, out=tmp_path)
     for module in modules.values():
         for name, value in (
@@ -42,14 +42,14 @@ def parts(comfy_base, monkeypatch, tmp_path):
         ):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(animations, "batch_size", lambda *_: 1)
-    monkeypatch.setattr(animations, "planned", lambda animator, shot, settings: (animator, shot))
-    monkeypatch.setattr(animations, "animate_together", lambda animator, plans: [made.video(*plan) for plan in plans])
+    monkeypatch.setattr(shots, "batch_size", lambda *_: 1)
+    monkeypatch.setattr(shots, "planned", lambda animator, shot, settings: (animator, shot))
+    monkeypatch.setattr(shots, "animate_together", lambda animator, plans: [made.video(*plan) for plan in plans])
 
     def run(part: str) -> dict:
         (tmp_path / "index.json").write_text("{}", encoding="utf-8")
-        told = {"data": tmp_path, "out": made.out, "frames": FRAMES, "steps": 1, "seed": 0, "clips": 2, "stills": 2}
-        bars = modules[part].run(Namespace(**told))
+        options = {"data": tmp_path, "out": made.out, "frames": FRAMES, "steps": 1, "seed": 0, "clips": 2, "stills": 2}
+        bars = modules[part].run(Namespace(**options))
         return {bar.what: bar for bar in bars}
 
     made.run = run
@@ -129,9 +129,9 @@ def test_ablations_are_held_in_the_papers_order(parts):
 
     def video(animator, shot):
         asked.append(shot)
-        share = 0.0 if shot.flow is None else 0.9 if any(shot.flow is flow for flow in refined) else 0.6
-        share -= 0.2 * (not shot.tells_strength)
-        return share * truth(animator, shot) + (1 - share) * shot.image
+        weight = 0.0 if shot.flow is None else 0.9 if any(shot.flow is flow for flow in refined) else 0.6
+        weight -= 0.2 * (not shot.strength_conditioned)
+        return weight * truth(animator, shot) + (1 - weight) * shot.image
 
     parts.monkeypatch.setattr(parts.modules["table1"], "refine", refine)
     parts.video = video
@@ -142,7 +142,7 @@ def test_ablations_are_held_in_the_papers_order(parts):
     torch.testing.assert_close(full.flow, 0.5 * without_refiner.flow)
     torch.testing.assert_close(full.flow, without_strength.flow)
     assert without_fields.percent == pytest.approx(100 * float(full.flow.abs().mean()) * 512 / SIZE)
-    assert full.percent is None and full.tells_strength and not without_strength.tells_strength
+    assert full.percent is None and full.strength_conditioned and not without_strength.strength_conditioned
 
 
 def test_refiner_is_held_against_its_input(parts):

@@ -14,7 +14,7 @@ from driftfield.evaluation.inputs.arrow_sets import (
     arrow_sets,
     negated,
     region_around,
-    textured_places,
+    textured_positions,
 )
 from driftfield.flow_tools.arrows import Arrow, MotionArrows
 
@@ -39,11 +39,11 @@ def test_the_name_decides(picture):
 
 
 def test_lengths_and_places(sets, picture):
-    places = textured_places(picture)
+    positions = textured_positions(picture)
     for arrows in (*sets.values(), *map(negated, sets.values())):
         for points in ends(arrows):
             assert (points >= MARGIN - 1e-9).all() and (points <= 1 - MARGIN + 1e-9).all()
-            assert np.abs(places - points[0]).max(axis=1).min() < 1e-9
+            assert np.abs(positions - points[0]).max(axis=1).min() < 1e-9
             if len(points) == 2:
                 assert LENGTHS[0] <= np.linalg.norm(points[1] - points[0]) <= LENGTHS[1]
 

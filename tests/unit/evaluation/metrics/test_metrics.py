@@ -21,9 +21,9 @@ def noise():
 
 
 def test_under_a_horizontal_arrow_lies_a_stadium():
-    place = under_arrow(Arrow("a", ((0.25, 0.5), (0.75, 0.5))), height=100, width=200, radius_px=10)
-    assert place.sum() == pytest.approx(100 * 20 + math.pi * 10**2, rel=0.02)
-    rows, columns = place.nonzero().unbind(1)
+    position = under_arrow(Arrow("a", ((0.25, 0.5), (0.75, 0.5))), height=100, width=200, radius_px=10)
+    assert position.sum() == pytest.approx(100 * 20 + math.pi * 10**2, rel=0.02)
+    rows, columns = position.nonzero().unbind(1)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (40, 59, 40, 159)
 
 

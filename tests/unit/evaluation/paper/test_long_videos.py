@@ -19,7 +19,7 @@ def methods(comfy_base):
 
 @pytest.fixture(scope="module")
 def models(comfy_base, loaders, tiny_folder, tiny_adapters):
-    from driftfield.evaluation.animations import Models
+    from driftfield.evaluation.shots import Models
 
     return Models(loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto"), None)
 
@@ -58,12 +58,12 @@ def test_every_method_is_measured_at_its_price(methods, models, case, tmp_path, 
         else:
             assert row["jump"] > 0 and row["largest"] >= row["jump"]
 
-    told = Namespace(**SETTINGS, model="tiny", out=tmp_path, words=[])
-    table2.write(told, methods.Measured({k: [row] for k, row in rows.items()}, 1, "clips", ["!"]))
+    arguments = Namespace(**SETTINGS, model="tiny", out=tmp_path, words=[])
+    table2.write(arguments, methods.Measured({k: [row] for k, row in rows.items()}, 1, "clips", ["!"]))
     page = (tmp_path / "table2.md").read_text(encoding="utf-8")
     assert "| Direct | missing |" in page and "time ÷ Direct" in page and "- !" in page and "seconds" not in page
     over_gamma = {"0": [rows["ours, loop"]], "1": [rows["ours, restart"]]}
-    figure8.write(told, methods.Measured(over_gamma, 1, "stills", []))
+    figure8.write(arguments, methods.Measured(over_gamma, 1, "stills", []))
     assert "time ÷ γ = 0" in (tmp_path / "figure8_stills.csv").read_text(encoding="utf-8")
 
 

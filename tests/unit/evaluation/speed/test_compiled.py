@@ -9,7 +9,7 @@ from PIL import Image
 from tiny import EMBEDDING, FRAMES, tiny_pipeline, tiny_unet, tiny_vae
 
 from driftfield.evaluation.speed import compiled as torch_compiled
-from driftfield.networks.animator import MotionUNet
+from driftfield.networks.motion_unet import MotionUNet
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ import torch
 from fused_operations import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
-from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.networks.fast import accelerate
 from driftfield.networks.fast.blocks import FastResBlock, FastUpsample
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 

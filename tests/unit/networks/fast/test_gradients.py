@@ -8,10 +8,10 @@ from fused_operations import DEVICE, kernels, randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 from torch import Tensor, nn
 
-from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.networks.fast import accelerate, backend
 from driftfield.networks.fast.blocks import FastResidualBlock
 from driftfield.networks.motion_encoder import MotionEncoder
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 
 
 @pytest.fixture

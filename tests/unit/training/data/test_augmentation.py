@@ -8,7 +8,7 @@ from driftfield.training.data import augmentation
 
 def test_augmented_views_move_as_their_fields_say(monkeypatch):
     """Two frames of a smooth picture under one affine motion; the view of the second lies where the flow says."""
-    monkeypatch.setattr(augmentation, "TURNED_SHARE", 0.0)
+    monkeypatch.setattr(augmentation, "TURNED_FRACTION", 0.0)
     height, width = 48, 64
     y, x = torch.meshgrid(torch.arange(height) - 23.5, torch.arange(width) - 31.5, indexing="ij")
     flow = torch.stack([0.02 * x - 0.03 * y + 1.5, 0.03 * x + 0.01 * y - 0.7])
@@ -28,9 +28,9 @@ def test_augmented_views_move_as_their_fields_say(monkeypatch):
 
 def test_fields_are_turned_as_a_whole(monkeypatch):
     flow, images = disc_flow().expand(50, -1, -1, -1), torch.zeros(50, 3, SIZE, SIZE)
-    monkeypatch.setattr(augmentation, "TURNED_SHARE", 0.0)
+    monkeypatch.setattr(augmentation, "TURNED_FRACTION", 0.0)
     _, plain = augmentation.augment(images, flow, torch.Generator().manual_seed(5))
-    monkeypatch.setattr(augmentation, "TURNED_SHARE", 1.0)
+    monkeypatch.setattr(augmentation, "TURNED_FRACTION", 1.0)
     _, turned = augmentation.augment(images, flow, torch.Generator().manual_seed(5))
     moves = plain.norm(dim=1) > 0.1
     ratio = turned.norm(dim=1) / plain.norm(dim=1).clamp_min(1e-6)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import CLIPImageProcessor
 
-from driftfield.training.data.batches import SHARES, STILL_SHARE, draw_batch
+from driftfield.training.data.batches import MODE_FRACTIONS, STILL_FRACTION, draw_batch
 from driftfield.training.data.latents import LatentClips
 
 FRAMES, CHANNELS = 5, 4
@@ -32,7 +32,7 @@ def test_batches_are_drawn_alike_from_one_seed():
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(torch.get_rng_state(), state)
     still = first["strength"] == 0
-    assert still.float().mean() == pytest.approx(STILL_SHARE, abs=0.05)
+    assert still.float().mean() == pytest.approx(STILL_FRACTION, abs=0.05)
     assert first["flow"].shape[-2:] == (64, 64) and (first["flow"][~still] == 2).all()
     assert (first["flow"][still] == 0).all()
     rows = first["strength"][~still].long() - 1
@@ -40,8 +40,8 @@ def test_batches_are_drawn_alike_from_one_seed():
     assert torch.equal(first["warped"][~still], clips.warped[rows].float())
     for name in ("latents", "warped"):
         assert torch.equal(first[name][still], first["latents"][still][:, :1].expand_as(first[name][still]))
-    shares = torch.bincount(first["mode"], minlength=4) / 300
-    torch.testing.assert_close(shares, torch.tensor(SHARES), atol=0.07, rtol=0)
+    mode_fractions = torch.bincount(first["mode"], minlength=4) / 300
+    torch.testing.assert_close(mode_fractions, torch.tensor(MODE_FRACTIONS), atol=0.07, rtol=0)
     assert first["log_sigma"].mean() == pytest.approx(0.3, abs=0.2)
     assert first["log_sigma"].std() == pytest.approx(1.2, abs=0.2)
     assert first["augmentation"].min() == 0 and 0.09 < first["augmentation"].max() <= 0.1

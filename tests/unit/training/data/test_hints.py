@@ -5,7 +5,7 @@ import torch
 from disc import SIZE, disc_flow
 
 from driftfield.flow_tools.dense import default_sigma_px, densify
-from driftfield.training.data.hints import THRESHOLD, draw_hints, draw_places, draw_sigma, gaussian_fields, hint_maps
+from driftfield.training.data.hints import THRESHOLD, draw_hints, draw_pixels, draw_sigma, gaussian_fields, hint_maps
 
 
 def test_hints_carry_the_true_flow_and_stand_mostly_where_it_moves():
@@ -18,8 +18,8 @@ def test_hints_carry_the_true_flow_and_stand_mostly_where_it_moves():
         counts.append(int(hints.sum()))
         moving += flow[0][hints[0, 0] > 0].tolist()
     assert min(counts) == 1 and max(counts) == 6
-    share = sum(value > 0 for value in moving) / len(moving)
-    assert 0.75 < share < 0.95  # 0.8 + 0.2 · the disc's share, and pins
+    fraction = sum(value > 0 for value in moving) / len(moving)
+    assert 0.75 < fraction < 0.95  # 0.8 + 0.2 · the disc's share, and pins
 
 
 def test_a_still_field_gets_pins():
@@ -29,21 +29,21 @@ def test_a_still_field_gets_pins():
 
 def test_gaussian_fields_are_the_nodes_own_densifying():
     flow = torch.randn(9, 2, 24, 40, generator=torch.Generator().manual_seed(1))
-    place, present = draw_places(flow, torch.Generator().manual_seed(2))
-    place[0, 1] = place[0, 0]
+    pixel, present = draw_pixels(flow, torch.Generator().manual_seed(2))
+    pixel[0, 1] = pixel[0, 0]
     present[0, :2] = torch.tensor([True, False])  # as draw_places leaves two on one pixel
     sigma = draw_sigma(9, 24, 40, torch.Generator().manual_seed(3), flow.device)
     sigma[0] = 2.0
-    fields = gaussian_fields(flow, place, present, sigma)
-    for i, (sparse, mask) in enumerate(zip(*hint_maps(flow, place, present), strict=True)):
+    fields = gaussian_fields(flow, pixel, present, sigma)
+    for i, (sparse, mask) in enumerate(zip(*hint_maps(flow, pixel, present), strict=True)):
         expected = densify(sparse[None], mask[None], sigma_px=sigma[i].item(), threshold=THRESHOLD)
         torch.testing.assert_close(fields[i : i + 1], expected, atol=1e-4, rtol=1e-4)
     assert (fields[0] == 0).any() and len({count.item() for count in present.sum(1)}) > 3
 
 
 def test_no_pixel_has_two_hints():
-    place, present = draw_places(torch.ones(200, 2, 3, 3), torch.Generator().manual_seed(0))
-    for pixels, there in zip(place, present, strict=True):
+    pixel, present = draw_pixels(torch.ones(200, 2, 3, 3), torch.Generator().manual_seed(0))
+    for pixels, there in zip(pixel, present, strict=True):
         assert len(set(pixels[there].tolist())) == there.sum() >= 1
 
 

@@ -6,7 +6,7 @@ from tiny import tiny_vae
 
 from driftfield.flow_tools.convention import flip_flow
 from driftfield.flow_tools.strength import motion_strength
-from driftfield.training.data.latents import BATCH, FLOW_SHARE, encode, encode_batch, from_clips, from_scenes, joined
+from driftfield.training.data.latents import BATCH, FLOW_FACTOR, encode, encode_batch, from_clips, from_scenes, joined
 from driftfield.training.data.prepared_set import to_unit
 
 SIZE, FRAMES = 64, 4
@@ -34,7 +34,7 @@ def test_a_batch_holds_latents_references_flow_and_strength(vae):
     assert batch.latents.shape == batch.warped.shape == (1, FRAMES, 4, SIZE // 8, SIZE // 8)
     torch.testing.assert_close(batch.latents[0], vae.encode(video[0]).latent_dist.mode().half())
     assert torch.equal(batch.images[0], clip[0])
-    assert batch.flow.shape == (1, FRAMES - 1, 2, SIZE // FLOW_SHARE, SIZE // FLOW_SHARE)
+    assert batch.flow.shape == (1, FRAMES - 1, 2, SIZE // FLOW_FACTOR, SIZE // FLOW_FACTOR)
     assert torch.equal(batch.flow[0, :, 0], torch.ones(FRAMES - 1, 32, 32).half())  # px of the smaller grid
     assert batch.strength_percent.item() == pytest.approx(100 * motion_strength(flow))
     # frame 0 warped along the true flow is the later frame, but for what came in at the border

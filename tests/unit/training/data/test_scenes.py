@@ -34,11 +34,11 @@ def agreement(video, flow, step: int) -> torch.Tensor:
     line = torch.arange(size, dtype=torch.float32)
     there = torch.stack(torch.meshgrid(line, line, indexing="xy")) + forward
     inside = ((there > 1) & (there < size - 2)).all(1)
-    later = backward_warp(flow[:, min(step + 1, flow.shape[1] - 1)], forward)
-    jump = ((later - forward).norm(dim=1, keepdim=True) > 0.3).float()
+    moved = backward_warp(flow[:, min(step + 1, flow.shape[1] - 1)], forward)
+    jump = ((moved - forward).norm(dim=1, keepdim=True) > 0.3).float()
     jump = F.max_pool2d(jump, 9, 1, 4)[:, 0] > 0
-    spread = F.max_pool2d(forward, 9, 1, 4) + F.max_pool2d(-forward, 9, 1, 4)
-    seen = inside & ~(jump & (spread.amax(1) > 0.3)) & ~(spread.amax(1) > 3)
+    range_px = F.max_pool2d(forward, 9, 1, 4) + F.max_pool2d(-forward, 9, 1, 4)
+    seen = inside & ~(jump & (range_px.amax(1) > 0.3)) & ~(range_px.amax(1) > 3)
     error = ((predicted - video[:, step]) / 2).square().mean(1)
     return torch.stack([-10 * torch.log10(e[s].mean() + 1e-12) for e, s in zip(error, seen, strict=True)])
 
@@ -63,8 +63,8 @@ def test_warping_a_frame_by_its_flow_gives_the_next(kind):
         there = torch.stack(torch.meshgrid(line, line, indexing="xy")) + back
         inside = ((there > 1) & (there < SIZE - 2)).all(1)
         undone = (backward_warp(flow[:, step], back) + back).norm(dim=1, keepdim=True) > 0.05  # uncovered or covered
-        spread = F.max_pool2d(flow[:, step], 9, 1, 4) + F.max_pool2d(-flow[:, step], 9, 1, 4)
-        edge = spread.amax(1, keepdim=True) > 0.6
+        range_px = F.max_pool2d(flow[:, step], 9, 1, 4) + F.max_pool2d(-flow[:, step], 9, 1, 4)
+        edge = range_px.amax(1, keepdim=True) > 0.6
         seen = inside & ~(F.max_pool2d((undone | edge).float(), 9, 1, 4)[:, 0] > 0)
         error = ((predicted - video[:, step + 1]) / 2).square().mean(1)
         for e, s in zip(error, seen, strict=True):

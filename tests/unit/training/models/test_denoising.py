@@ -9,7 +9,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from tiny import seeded, tiny_image_encoder, tiny_unet
 from transformers import CLIPImageProcessor
 
-from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.training.data.batches import BARE, FULL, STRENGTH_ALONE, UNCONDITIONAL
 from driftfield.training.models.denoising import DenoisingLoss, checkpoint_blocks
 

@@ -1,7 +1,8 @@
-"""The animator: SVD's UNet joined with motion attention (eq. 4) and motion strength (eq. 8)."""
+"""SVD's UNet joined with motion attention (eq. 4) and motion strength (eq. 8)."""
 
 import re
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from diffusers import UNetSpatioTemporalConditionModel
@@ -30,11 +31,12 @@ class AdapterConfig:
     reference: str = "repeated"
 
     @classmethod
-    def for_unet(cls, unet: UNetSpatioTemporalConditionModel, **choices) -> "AdapterConfig":
+    def for_unet(cls, unet: UNetSpatioTemporalConditionModel, **choices: Any) -> "AdapterConfig":
+        config: Any = unet.config
         return cls(
-            widths=tuple(unet.config.block_out_channels),
+            widths=tuple(config.block_out_channels),
             layers=tuple(name for name, _ in unet.named_modules() if TEMPORAL_SELF_ATTENTION.search(name)),
-            strength_channels=unet.config.addition_time_embed_dim,
+            strength_channels=config.addition_time_embed_dim,
             **choices,
         )
 
@@ -42,7 +44,8 @@ class AdapterConfig:
     def from_dict(cls, values: dict) -> "AdapterConfig":
         """Raises ValueError on unknown or missing fields and on a reference that is not one of REFERENCES."""
         try:
-            config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            config = cls(**fields)
         except TypeError as error:
             raise ValueError(f"adapter config: {error}; allowed fields: {sorted(cls.__dataclass_fields__)}") from error
         if config.reference not in REFERENCES:
@@ -78,6 +81,7 @@ class MotionAdapter(nn.Module):
         widths = [config.widths[config.level(layer)] for layer in config.layers]
         self.outputs = nn.ModuleList(nn.Linear(width, width, bias=False) for width in widths)
         self.strength = nn.Linear(config.strength_channels, 4 * config.widths[0], bias=False)
+        linear: Any
         for linear in (*self.outputs, self.strength):
             nn.init.zeros_(linear.weight)
 
@@ -100,17 +104,20 @@ class MotionUNet(nn.Module):
             if got != allowed:
                 raise ValueError(f"motion adapter: {field} = {got}, but this UNet has {allowed}")
         for layer, output in zip(config.layers, adapter.outputs, strict=True):
-            unet.get_submodule(layer).set_processor(MotionAttention(output, config.level(layer), self.context))
+            attention: Any = unet.get_submodule(layer)
+            attention.set_processor(MotionAttention(output, config.level(layer), self.context))
         unet.add_embedding.linear_1.register_forward_hook(self._add_strength)
 
     def _add_strength(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         # The widened layer of eq. 8: W·[time ids; strength] = W_ids·ids + W_strength·strength.
-        if self.context.strength is None:
+        if self.adapter is None or self.context.strength is None:
             return output
         return output + self.adapter.strength(self.context.strength.to(output.dtype))
 
     def encode_motion(self, flow: Tensor) -> tuple[Tensor, ...]:
         """flow [N, 2, H, W] px/frame, H and W divisible by 64 → maps [1, N, C_i, h_i, w_i] for forward's `motion`."""
+        if self.adapter is None:
+            raise ValueError("motion: got a flow, but this UNet has no motion adapter")
         return tuple(m[None] for m in self.adapter.encoder(flow))
 
     def forward(

@@ -4,12 +4,17 @@ A sampler is any callable sampler(denoise, x, sigmas, callback=...) -> x that ca
 "denoised", ...}) once a step: k-diffusion's functions, and so ComfyUI's, are samplers as they stand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .schedule import check_sigmas, init_noise_scale
+
+Denoise = Callable[[Tensor, Tensor], Tensor]  # (x [K, L, c, h, w], sigma [] or [K]) -> x0 like x
+Sampler = Callable[..., Tensor]  # (denoise, x, sigmas [T + 1], callback=...) -> x
 
 SAME_LEVEL = 1e-4  # of sigma: what samplers that compute it from its logarithm may be off
 
@@ -23,11 +28,14 @@ class Trajectory:
     denoised: tuple[Tensor, ...]  # T + 1 of [L, c, h, w]; the last is states[T]
 
     @property
-    def latents(self):
+    def latents(self) -> Tensor:
+        """[L, c, h, w]."""
         return self.states[-1]
 
 
-def euler(denoise, x, sigmas, callback=None):
+def euler(
+    denoise: Denoise, x: Tensor, sigmas: Tensor, callback: Callable[[dict[str, Any]], None] | None = None
+) -> Tensor:
     """Euler's method, Karras et al. 2022, algorithm 1 without the correction."""
     for i, (sigma, sigma_next) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
         denoised = denoise(x, sigma)
@@ -37,7 +45,15 @@ def euler(denoise, x, sigmas, callback=None):
     return x
 
 
-def run(denoise, x, sigmas, first, *, sampler, on_step=None):
+def run(
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Tensor,
+    first: int,
+    *,
+    sampler: Sampler,
+    on_step: Callable[[int, Tensor], None] | None = None,
+) -> Tensor:
     """`sampler` takes x [K, L, c, h, w] from sigmas[first] to the schedule's end.
 
     Each step calls on_step(i - first, denoised [K L, c, h, w]). ValueError naming the step whose latents are not
@@ -46,14 +62,14 @@ def run(denoise, x, sigmas, first, *, sampler, on_step=None):
     """
     finite = []
 
-    def refuse_nan():
+    def refuse_nan() -> None:
         for i, good in enumerate(torch.stack(finite).tolist(), first):
             if not good:
                 steps = len(sigmas) - 1
                 step = min(i + 1, steps)
                 raise ValueError(f"step {step} of {steps} (sigma {sigmas[step - 1]:.4g}): NaN or infinity in latents")
 
-    def callback(step):
+    def callback(step: dict[str, Any]) -> None:
         denoised = step["denoised"]
         finite.append(denoised.isfinite().all())
         if on_step is not None:
@@ -66,13 +82,21 @@ def run(denoise, x, sigmas, first, *, sampler, on_step=None):
     return x
 
 
-def first_state(noise, sigma, start=None):
-    """Unit noise at the level sigma, with variance for the data to come; or around the latents `start` instead."""
+def first_state(noise: Tensor, sigma: Tensor, start: Tensor | None = None) -> Tensor:
+    """[.., L, c, h, w]: unit noise at level sigma [], with variance for the data to come; or around latents `start`."""
     return noise * init_noise_scale(sigma) if start is None else start + sigma * noise
 
 
 @torch.no_grad()
-def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
+def sample_trajectory(
+    denoise: Denoise,
+    noise: Tensor,
+    sigmas: Tensor,
+    *,
+    start: Tensor | None = None,
+    sampler: Sampler = euler,
+    on_step: Callable[[int, int, Tensor], None] | None = None,
+) -> Trajectory:
     """V1 = D(z_1:T), eq. 9, from unit noise [L, c, h, w] on the network's device, as a Trajectory.
 
     start: latents [L, c, h, w] that the noise is added to, where sampling begins at a level that does not hide them.
@@ -83,9 +107,10 @@ def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
     check_sigmas(sigmas)
     sigmas = sigmas.to("cpu", torch.float32)
     steps = len(sigmas) - 1
-    states, estimates = {}, {}
+    states: dict[int, Tensor] = {}
+    estimates: dict[int, Tensor] = {}
 
-    def seen(x, sigma):
+    def seen(x: Tensor, sigma: Tensor) -> Tensor:
         """Keeps what the network is given last at each level: some samplers report another x, or try one out before."""
         denoised = denoise(x, sigma)
         if sampler is euler:
@@ -98,7 +123,7 @@ def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
             states[step], estimates[step] = copied(x), copied(denoised)
         return denoised
 
-    def copied(x):  # does not wait for the device; the last, blocking copy comes after all of them
+    def copied(x: Tensor) -> Tensor:  # does not wait for the device; the last, blocking copy comes after all of them
         return x[0].to("cpu", non_blocking=True, copy=True)
 
     x = run(
@@ -116,11 +141,11 @@ def animate(denoise, noise, sigmas, *, start=None, sampler=euler, on_step=None):
     return Trajectory(sigmas, (*(states[i] for i in order), latents), (*(estimates[i] for i in order), latents))
 
 
-def seed_after(seed, k):
+def seed_after(seed: int, k: int) -> int:
     """The k-th seed after `seed`: after 2^64 - 1 comes 0, for torch takes no larger ones."""
     return (seed + k) % 2**64
 
 
-def later_noise(seed):
+def extension_noise(seed: int) -> torch.Generator:
     """A generator for what follows a segment: none of its numbers are those of the segment sampled with this seed."""
     return torch.Generator().manual_seed(seed ^ 0x9E3779B97F4A7C15)

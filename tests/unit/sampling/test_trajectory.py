@@ -4,11 +4,11 @@ import torch
 from tiny import FRAMES, tiny_pipeline
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from driftfield.sampling.animate import animate
 from driftfield.sampling.conditioning import Conditioning
 from driftfield.sampling.denoiser import make_denoiser
 from driftfield.sampling.guidance import guidance_scales, guided
 from driftfield.sampling.schedule import karras_sigmas
+from driftfield.sampling.trajectory import sample_trajectory
 
 SIGMAS = karras_sigmas(7, sigma_min=0.002, sigma_max=700)
 
@@ -61,7 +61,7 @@ def test_latents_are_those_of_diffusers_pipeline(pipeline, network, noise, randn
     conditional = make_denoiser(network, conditioning)
     unconditional = make_denoiser(network, conditioning.unconditional())
     denoise = guided(conditional, unconditional, guidance_scales(minimum, maximum, FRAMES))
-    trajectory = animate(denoise, noise, karras_sigmas(25, sigma_min=0.002, sigma_max=700))
+    trajectory = sample_trajectory(denoise, noise, karras_sigmas(25, sigma_min=0.002, sigma_max=700))
 
     assert expected.std() > 0.1
     assert (trajectory.latents - expected).abs().max() <= 1e-4
@@ -70,7 +70,7 @@ def test_latents_are_those_of_diffusers_pipeline(pipeline, network, noise, randn
 
 
 def test_trajectory_holds_every_state_and_its_estimate(gaussian, noise):
-    trajectory = animate(gaussian(), noise, SIGMAS)
+    trajectory = sample_trajectory(gaussian(), noise, SIGMAS)
     assert len(trajectory.states) == len(trajectory.denoised) == 8
     assert trajectory.denoised[7] is trajectory.states[7] is trajectory.latents
     torch.testing.assert_close(trajectory.states[0], noise * (700**2 + 1) ** 0.5)
@@ -82,7 +82,9 @@ def test_trajectory_holds_every_state_and_its_estimate(gaussian, noise):
 
 def test_every_step_is_reported_once(gaussian, noise):
     steps = []
-    animate(gaussian(), noise, SIGMAS, on_step=lambda i, total, denoised: steps.append((i, total, denoised.shape)))
+    sample_trajectory(
+        gaussian(), noise, SIGMAS, on_step=lambda i, total, denoised: steps.append((i, total, denoised.shape))
+    )
     assert steps == [(i, 7, noise.shape) for i in range(7)]
 
 
@@ -96,7 +98,7 @@ def test_what_a_report_raises_stops_the_run_at_once(gaussian, noise):
 
     denoiser = gaussian()
     with pytest.raises(Cancel):
-        animate(denoiser, noise, SIGMAS, on_step=on_step)
+        sample_trajectory(denoiser, noise, SIGMAS, on_step=on_step)
     assert len(denoiser.seen) == 3
 
 
@@ -112,7 +114,7 @@ def test_latents_that_are_not_finite_are_an_error_naming_the_step(gaussian, nois
         return x0
 
     with pytest.raises(ValueError, match=r"step 3 of 7 \(sigma 70.54\): NaN"):
-        animate(denoise, noise, SIGMAS, on_step=on_step)
+        sample_trajectory(denoise, noise, SIGMAS, on_step=on_step)
     assert len(denoiser.seen) == evaluations
 
 
@@ -123,17 +125,17 @@ def test_a_sampler_that_ends_in_nan_is_an_error(gaussian, noise):
         return x * float("nan")
 
     with pytest.raises(ValueError, match="step 7 of 7"):
-        animate(gaussian(), noise, SIGMAS, sampler=sampler)
+        sample_trajectory(gaussian(), noise, SIGMAS, sampler=sampler)
 
 
 def test_sigmas_that_do_not_decrease_are_refused(gaussian, noise):
     with pytest.raises(ValueError, match="sigmas: got"):
-        animate(gaussian(), noise, SIGMAS.flip(0))
+        sample_trajectory(gaussian(), noise, SIGMAS.flip(0))
 
 
 def test_a_sampler_that_leaves_out_levels_is_refused(gaussian, noise):
     with pytest.raises(ValueError, match="it was at 0 levels"):
-        animate(gaussian(), noise, SIGMAS, sampler=lambda denoise, x, sigmas, callback: x)
+        sample_trajectory(gaussian(), noise, SIGMAS, sampler=lambda denoise, x, sigmas, callback: x)
 
 
 class Waits(TorchDispatchMode):
@@ -152,7 +154,9 @@ class Waits(TorchDispatchMode):
 def test_no_step_waits_for_the_device(noise):
     def waits(steps):
         with Waits() as mode:
-            animate(lambda x, sigma: x / (1 + sigma**2), noise, karras_sigmas(steps, sigma_min=0.002, sigma_max=700))
+            sample_trajectory(
+                lambda x, sigma: x / (1 + sigma**2), noise, karras_sigmas(steps, sigma_min=0.002, sigma_max=700)
+            )
             return mode.count
 
     with Waits() as mode:
@@ -172,7 +176,7 @@ def test_inputs_and_random_state_stay_as_they_are(gaussian, noise):
         return x
 
     before, sigmas, state = noise.clone(), SIGMAS.clone(), torch.get_rng_state()
-    trajectory = animate(gaussian(), noise, sigmas, sampler=greedy)
+    trajectory = sample_trajectory(gaussian(), noise, sigmas, sampler=greedy)
     assert torch.equal(noise, before) and torch.equal(sigmas, SIGMAS) and torch.equal(torch.get_rng_state(), state)
     assert torch.equal(trajectory.sigmas, SIGMAS)
     torch.testing.assert_close(trajectory.states[0], noise * (700**2 + 1) ** 0.5)

@@ -19,13 +19,13 @@ from ..model_loaders.refiner import Refiner, manage_refiner
 from ..pipeline.animate_still import motion_of_arrows
 from ..pipeline.decode import decode
 from ..pipeline.denoise import activation_bytes, denoisers
-from ..pipeline.frames import warped_still
+from ..pipeline.frames import backward_warped_still
 from ..pipeline.motion import encode_motion
 from ..pipeline.plan import Plan, plan
 from ..pipeline.settings import Settings
 from ..pipeline.still import prepare_still
-from ..sampling.animate import euler, first_state, run
 from ..sampling.conditioning import stacked
+from ..sampling.trajectory import euler, first_state, run
 from .output.results import digest, digest_without_lora
 
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
@@ -44,7 +44,7 @@ class Shot:
     image: Tensor  # [1, 3, H, W] -1..1
     flow: Tensor | None  # [N, 2, H, W] px/frame; None: no guidance
     percent: float | None = None  # motion strength by hand; None: measured from the flow
-    tells_strength: bool = True  # False: the network is told none
+    strength_conditioned: bool = True  # False: the network gets none
 
 
 def load_models(model: str = locations.BUILTIN, adapter: str = locations.AUTO) -> Models:
@@ -84,7 +84,7 @@ def measured(
 ) -> Iterator[dict]:
     """measure(name, frames [arguments.frames, 3, H, W] -1..1) of every shot, in order; one by one on a CPU.
 
-    The shots of one call share a size, a number of flows, and what they are told.
+    The shots of one call share a size, a number of flows, and what they are conditioned on.
     """
     if not shots:
         return
@@ -112,7 +112,7 @@ def batch_size(models: Models, shots: dict[str, Shot], frames: int) -> int:
 def planned(animator: Animator, shot: Shot, settings: Settings) -> Plan:
     motion = None if shot.flow is None else encode_motion(animator, Motion(shot.flow))
     made = plan(animator, shot.image, motion, replace(settings, motion_strength=shot.percent))
-    if shot.tells_strength:
+    if shot.strength_conditioned:
         return made
     return replace(made, conditioning=replace(made.conditioning, strength_percent=None))
 
@@ -129,7 +129,7 @@ def animate_together(animator: Animator, plans: Sequence[Plan]) -> list[Tensor]:
     frames = latents.shape[1]
     videos = decode(animator, latents.flatten(0, 1).cpu(), segment_frames=frames).split(frames)
     videos = [crop_padding(video, first.still.padding) for video in videos]
-    stills = map(warped_still, plans)
+    stills = map(backward_warped_still, plans)
     return [
         (video if still is None else restore_detail(video, still)).clamp(-1, 1)
         for video, still in zip(videos, stills, strict=True)

@@ -1,4 +1,4 @@
-"""The animator: an untrained adapter changes nothing, guidance, frames, gradients, configs."""
+"""MotionUNet: an untrained adapter changes nothing, motion, frames, gradients, configs."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 
-from driftfield.networks.animator import AdapterConfig, MotionAdapter, MotionUNet, fit_frames
+from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet, fit_frames
 
 SIZE = 64  # px; latents are an eighth
 
@@ -61,7 +61,7 @@ def test_an_untrained_adapter_changes_no_bit(plain):
 
 
 @torch.no_grad()
-def test_guidance_strength_zero_is_no_guidance(trained, plain):
+def test_motion_scale_zero_is_no_motion(trained, plain):
     motion = trained.encode_motion(randn(1, 2, SIZE, SIZE, seed=2))
     assert torch.equal(trained(*inputs(), motion=motion, motion_scale=0.0), plain)
     guided = trained(*inputs(), motion=motion)
