@@ -237,7 +237,8 @@ def vae_names(vae: Network, shapes: Shapes) -> dict[str, str | None]:
         if part == "quant_conv":
             return quant and quant + rest
         if part == "encoder":
-            return f"{encoder}" + _rename(rest, (*VAE, (r"conv_shortcut\.", "nin_shortcut.")))
+            renamed = _rename(rest, (*VAE, (r"conv_shortcut\.", "nin_shortcut.")))
+            return f"{encoder}{renamed}"
         if found := re.match(r"up_blocks\.(\d+)\.(resnets|upsamplers\.0)\.(.*)", rest):
             block = "block" if found[2] == "resnets" else "upsample"
             rest = f"up.{levels - 1 - int(found[1])}.{block}.{found[3]}"
