@@ -50,12 +50,13 @@ def densify(
         return torch.zeros_like(sparse)
 
     # A Gaussian is separable: exp(-(dx^2 + dy^2) / s^2) is a product, so the sum over all hints is two matrix products
-    # over the rows and columns that hold any. Memory stays at a few HxW arrays however many hints there are.
+    # over the rows and columns that hold any. Memory stays at a few HxW arrays however many hints there are. They are
+    # in float64: in float32 the last bits depend on where in memory the operands lie, and so differ from run to run.
     values = torch.cat([sparse[0], torch.ones_like(sparse[0, :1])]) * hints[0].where(hinted, 0)
-    values = values[:, rows][:, :, columns].to(sparse.dtype)  # [3, R, C]: fx, fy, 1, each times the hint's own weight
-    across = _gaussian(columns, width, sigma_px, sparse.dtype)  # [C, W]
-    down = _gaussian(rows, height, sigma_px, sparse.dtype).T  # [H, R]
-    total = down @ (values @ across)  # [3, H, W], eq. 6
+    values = values[:, rows][:, :, columns].double()  # [3, R, C]: fx, fy, 1, each times the hint's own weight
+    across = _gaussian(columns, width, sigma_px)  # [C, W]
+    down = _gaussian(rows, height, sigma_px).T  # [H, R]
+    total = (down @ (values @ across)).to(sparse.dtype)  # [3, H, W], eq. 6
     flow, weight = total[:2], total[2]
 
     if mode == "sum":
@@ -78,10 +79,10 @@ def restore_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: floa
     return flow + densify(missing, hints, sigma_px=sigma_px, threshold=0.0)
 
 
-def _gaussian(centers: Tensor, size: int, sigma_px: float, dtype: torch.dtype) -> Tensor:
+def _gaussian(centers: Tensor, size: int, sigma_px: float) -> Tensor:
     distance = torch.arange(size, device=centers.device) - centers[:, None]
     weights = torch.exp(-((distance.double() / sigma_px) ** 2))
-    return weights.where(weights > NO_WEIGHT, 0).to(dtype)
+    return weights.where(weights > NO_WEIGHT, 0)
 
 
 def _largest_weight(hinted: Tensor, sigma_px: float) -> Tensor:
