@@ -34,12 +34,26 @@ class Page:
         except BaseException:
             self._playwright.stop()
             raise
+        self._open_tab()
+
+    def _open_tab(self) -> None:
         self._page = self._browser.new_page(viewport={"width": 1600, "height": 1000})
         self._page.set_default_timeout(120_000)
         self._page.on("console", self._note)
         self._page.on("pageerror", lambda error: self.console.append(f"exception: {error.stack or error.message}"))
         self._page.on("dialog", lambda dialog: dialog.accept())  # leave, though something is not saved?
         self._devtools = self._page.context.new_cdp_session(self._page)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Another tab in this one's place, with a memory of its own: nothing that is done there is seen here."""
+        page, devtools = self._page, self._devtools
+        self._open_tab()
+        try:
+            yield
+        finally:
+            self._page.context.close()
+            self._page, self._devtools = page, devtools
 
     def _note(self, message: ConsoleMessage) -> None:
         other_machine = "ERR_NAME_NOT_RESOLVED" in message.text  # see above

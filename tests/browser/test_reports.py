@@ -44,7 +44,7 @@ def run_a_report(page) -> None:
     """Queues a graph with a report, and waits for it."""
     page.evaluate(GRAPH.replace("ARROWS", repr(other_arrows())))
     page.evaluate("app.queuePrompt(0)")
-    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=180)
+    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=60)
 
 
 def test_a_report_is_on_its_node_once_and_is_not_saved(page):
@@ -78,5 +78,5 @@ def test_inside_a_subgraph_it_is_its_own_nodes_report(page):
     page.evaluate(f"void (driftfield_draw.widgets.find(({{ name }}) => name === 'arrows').value = {other_arrows()!r})")
     page.evaluate("app.queuePrompt(0)")
     shown = f"driftfield_inner.nodes[0].{SHOWN}"
-    page.wait_for(f"{shown}.endsWith(' %') && {shown} !== {before!r}", timeout_s=180)
+    page.wait_for(f"{shown}.endsWith(' %') && {shown} !== {before!r}", timeout_s=60)
     page.evaluate("app.canvas.setGraph(app.graph.rootGraph ?? app.graph)")
