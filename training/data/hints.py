@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from ...flow_tools.dense import default_sigma_px
+from ...flow_tools.dense import THRESHOLD, default_sigma_px
 from ..loop.randomness import uniform
 
-THRESHOLD = 0.05  # of the dense field
 MOST_HINTS = 6
 
 

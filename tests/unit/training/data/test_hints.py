@@ -31,7 +31,7 @@ def test_gaussian_fields_are_the_nodes_own_densifying():
     flow = torch.randn(9, 2, 24, 40, generator=torch.Generator().manual_seed(1))
     pixel, present = draw_pixels(flow, torch.Generator().manual_seed(2))
     pixel[0, 1] = pixel[0, 0]
-    present[0, :2] = torch.tensor([True, False])  # as draw_places leaves two on one pixel
+    present[0, :2] = torch.tensor([True, False])  # as draw_pixels leaves two on one pixel
     sigma = draw_sigma(9, 24, 40, torch.Generator().manual_seed(3), flow.device)
     sigma[0] = 2.0
     fields = gaussian_fields(flow, pixel, present, sigma)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from tiny import seeded, tiny_image_encoder, tiny_unet
-from transformers import CLIPImageProcessor
 
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 from driftfield.training.data.batches import BARE, FULL, STRENGTH_ALONE, UNCONDITIONAL
@@ -15,7 +14,6 @@ from driftfield.training.models.denoising import DenoisingLoss, checkpoint_block
 
 SIZE, FRAMES, CLIPS, CHANNELS = 64, 5, 4, 4
 OPTIONS = SimpleNamespace(log_sigma_mean=0.3, log_sigma_std=1.2, batch=CLIPS, scaling_factor=1.0, fps=8)
-PROCESSOR = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
