@@ -1,13 +1,13 @@
 """What is added in one place is in the others, too: docs/architecture.md, "Where to add something"."""
 
 import ast
-import asyncio
 import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
+from tiny import in_a_thread
 
 ROOT = Path(__file__).absolute().parents[2]
 EXTEND, OTHERS = "DriftfieldExtendAnimation", "DriftfieldExtendAnimationOtherMethods"
@@ -39,7 +39,7 @@ def nodes(comfy_base):
     async def load():
         return await (await driftfield.comfy_entrypoint()).get_node_list()
 
-    return {node.GET_SCHEMA().node_id: node for node in asyncio.run(load())}
+    return {node.GET_SCHEMA().node_id: node for node in in_a_thread(load())}
 
 
 def test_every_node_that_is_written_is_listed(nodes):

@@ -1,10 +1,10 @@
 """Every node explains itself: schemas, tooltips, help pages, and workflows that fit them."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from tiny import in_a_thread
 
 ROOT = Path(__file__).absolute().parents[3]
 IDS = [
@@ -37,7 +37,7 @@ def schemas(comfy_base):
     async def load():
         return await (await driftfield.comfy_entrypoint()).get_node_list()
 
-    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in asyncio.run(load()))}
+    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in in_a_thread(load()))}
 
 
 def test_all_nodes_are_there(schemas):
