@@ -1,8 +1,5 @@
 """Tiny models of SVD's own classes with seeded random weights, for tests: no download, all runs in moments."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 from diffusers import (
     AutoencoderKLTemporalDecoder,
@@ -37,12 +34,6 @@ def seeded(build, seed):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build().eval().requires_grad_(False)
-
-
-def in_a_thread(coroutine):
-    """asyncio.run in another thread: in this one playwright keeps a loop running while a page is open."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def tiny_unet(*, latent_channels=4, frames=FRAMES, seed=0):

@@ -1,13 +1,15 @@
 """ComfyUI's modules on an empty base directory, and tiny models in its model folders."""
 
+import asyncio
 import importlib
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import tiny_pipeline_folder
+from tiny import tiny_pipeline, tiny_pipeline_folder
 
 LOADERS = (
     "adapter",
@@ -79,6 +81,36 @@ def pipeline(comfy_base):
 @pytest.fixture(scope="session")
 def tiny_folder(comfy_base):
     return tiny_pipeline_folder(comfy_base / "models" / "diffusers" / "tiny")
+
+
+@pytest.fixture(scope="module")
+def plain(loaders, tiny_folder):
+    """The tiny model without an adapter."""
+    return loaders.animator.load_animator("tiny", "none", "auto")
+
+
+@pytest.fixture(scope="module")
+def warped(loaders, tiny_folder, tiny_adapters):
+    """The tiny model with the adapter that was trained on a warped reference."""
+    return loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
+
+
+@pytest.fixture(scope="module")
+def diffusers_pipeline():
+    """diffusers' own pipeline of the tiny model."""
+    return tiny_pipeline()
+
+
+@pytest.fixture(scope="session")
+def node_classes(comfy_base):
+    """The node classes that ComfyUI gets; asked for in another thread, for an open page keeps a loop in this one."""
+    import driftfield
+
+    async def load():
+        return await (await driftfield.comfy_entrypoint()).get_node_list()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, load()).result()
 
 
 @pytest.fixture(scope="session")

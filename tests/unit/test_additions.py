@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny import in_a_thread
 
 ROOT = Path(__file__).absolute().parents[2]
 EXTEND, OTHERS = "DriftfieldExtendAnimation", "DriftfieldExtendAnimationOtherMethods"
@@ -32,14 +31,9 @@ def check(name: str, places: dict[str, bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def nodes(comfy_base):
+def nodes(node_classes):
     """node id -> class, of the nodes that ComfyUI gets."""
-    import driftfield
-
-    async def load():
-        return await (await driftfield.comfy_entrypoint()).get_node_list()
-
-    return {node.GET_SCHEMA().node_id: node for node in in_a_thread(load())}
+    return {node.GET_SCHEMA().node_id: node for node in node_classes}
 
 
 def test_every_node_that_is_written_is_listed(nodes):

@@ -8,17 +8,12 @@ import weakref
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import FRAMES, tiny_pipeline
+from tiny import FRAMES
 
 
 @pytest.fixture(scope="module")
-def animator(loaders, tiny_folder):
-    return loaders.animator.load_animator("tiny", "none", "auto")
-
-
-@pytest.fixture(scope="module")
-def diffusers_pipeline():
-    return tiny_pipeline()
+def animator(plain):
+    return plain
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ ORIGINAL = {
 
 
 @pytest.fixture(scope="module")
-def animator(loaders, tiny_folder, tiny_adapters):
-    return loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
+def animator(warped):
+    return warped
 
 
 @pytest.fixture(scope="module")

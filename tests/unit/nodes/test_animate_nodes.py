@@ -2,21 +2,9 @@
 
 import pytest
 import torch
+from animating import animated, encoded
 from PIL import Image
 from tiny import FRAMES, tiny_pipeline
-
-SETTINGS = {
-    "seed": 3,
-    "steps": 4,
-    "cfg_min": 1.0,
-    "cfg_max": 1.0,
-    "fps": 7,
-    "strength_mode": "manual",
-    "motion_strength": 127.0,
-    "frames": 0,
-    "noise_aug_strength": 0.02,
-    "loop": False,
-}
 
 
 @pytest.fixture(scope="module")
@@ -31,34 +19,6 @@ def longer_nodes(comfy_base):
     from driftfield.nodes import extend
 
     return extend
-
-
-@pytest.fixture(scope="module")
-def plain(loaders, tiny_folder):
-    return loaders.animator.load_animator("tiny", "none", "auto")
-
-
-@pytest.fixture(scope="module")
-def warped(loaders, tiny_folder, tiny_adapters):
-    return loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
-
-
-@pytest.fixture
-def image():
-    return torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture
-def flow():
-    return torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(1))
-
-
-def animated(nodes, animator, image, **changes):
-    return nodes.AnimateImage.execute(animator, image, **{**SETTINGS, **changes}).result
-
-
-def encoded(nodes, animator, flow, strength=1.0):
-    return nodes.EncodeMotion.execute(animator, flow, strength).result[0]
 
 
 @pytest.mark.parametrize("cfg_max", [1.0, 3.0])

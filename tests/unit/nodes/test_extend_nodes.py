@@ -4,12 +4,12 @@ import gc
 import threading
 import weakref
 
+import animating
 import pytest
 import torch
 from tiny import FRAMES
 
-SETTINGS = {"seed": 3, "steps": 4, "cfg_min": 1.0, "cfg_max": 2.0, "fps": 7, "strength_mode": "manual"}
-SETTINGS |= {"motion_strength": 127.0, "frames": 0, "noise_aug_strength": 0.02, "loop": False}
+SETTINGS = animating.SETTINGS | {"cfg_max": 2.0}
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +20,15 @@ def nodes(comfy_base):
 
 
 @pytest.fixture(scope="module")
-def plain(loaders, tiny_folder):
-    return loaders.animator.load_animator("tiny", "none", "auto")
-
-
-@pytest.fixture(scope="module")
-def animated(comfy_base, loaders, tiny_folder, tiny_adapters):
+def animated(warped):
     """animated(flows=1): an animation of 5 frames on the tiny model with a warped reference."""
     from driftfield.nodes.animate import AnimateImage, EncodeMotion
-
-    animator = loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
 
     def run(flows=1):
         generator = torch.Generator().manual_seed(0)
         image = torch.rand(1, 64, 64, 3, generator=generator)
-        motion = EncodeMotion.execute(animator, torch.randn(flows, 2, 64, 64, generator=generator), 1.0).result[0]
-        return AnimateImage.execute(animator, image, **SETTINGS, guidance=motion).result[0]
+        motion = EncodeMotion.execute(warped, torch.randn(flows, 2, 64, 64, generator=generator), 1.0).result[0]
+        return AnimateImage.execute(warped, image, **SETTINGS, guidance=motion).result[0]
 
     return run
 

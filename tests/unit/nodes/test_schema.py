@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny import in_a_thread
 
 ROOT = Path(__file__).absolute().parents[3]
 IDS = [
@@ -31,13 +30,8 @@ FLOW_MODEL = "OPTICAL_FLOW"  # core's: a network, not a flow
 
 
 @pytest.fixture(scope="module")
-def schemas(comfy_base):
-    import driftfield
-
-    async def load():
-        return await (await driftfield.comfy_entrypoint()).get_node_list()
-
-    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in in_a_thread(load()))}
+def schemas(node_classes):
+    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in node_classes)}
 
 
 def test_all_nodes_are_there(schemas):

@@ -11,8 +11,8 @@ ARROWS = '{"version":1,"arrows":[{"id":"a","points":[[0.25,0.5],[0.5,0.5]]},{"id
 
 
 @pytest.fixture(scope="module")
-def animator(loaders, tiny_folder, tiny_adapters):
-    return loaders.animator.load_animator("tiny", tiny_adapters["warped"], "auto")
+def animator(warped):
+    return warped
 
 
 def test_it_gives_the_frames_of_the_nodes(animator, pipeline):

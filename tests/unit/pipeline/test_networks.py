@@ -4,19 +4,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import FRAMES, tiny_pipeline
+from tiny import FRAMES
 
 from driftfield.networks.fast.blocks import FastDecoder
 
 
 @pytest.fixture(scope="module")
-def animator(loaders, tiny_folder):
-    return loaders.animator.load_animator("tiny", "none", "auto")
-
-
-@pytest.fixture(scope="module")
-def diffusers_pipeline():
-    return tiny_pipeline()
+def animator(plain):
+    return plain
 
 
 @pytest.fixture
