@@ -4,6 +4,8 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
+from ..pipeline.settings import Settings
+
 RESULTS = Path("docs/results")
 
 
@@ -32,8 +34,10 @@ def add_sampling(parser: ArgumentParser) -> None:
     parser.add_argument("--data", type=prepared, required=True, help="folder written by driftfield.training.prepare")
     parser.add_argument("--weights", type=Path, help="folder like the pack's weights, measured in its place")
     parser.add_argument("--frames", type=at_least(2), default=25, help="frames of a segment (default: 25, as trained)")
-    parser.add_argument("--steps", type=at_least(1), default=6, help="denoising steps (default: 6)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--steps", type=at_least(1), default=Settings.steps, help="denoising steps (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=Settings.seed)
 
 
 def add_clips(parser: ArgumentParser) -> None:

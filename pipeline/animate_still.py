@@ -31,7 +31,8 @@ def animate_still(
     """Animates image [1, 3, H, W] −1..1 along the motion, for one segment, or for extension.total_frames.
 
     motion: of `motion_of_arrows`, or any other flow; None leaves it to the model. on_step, on_window: see `animate` and
-    `extend_animation`. ValueError, before anything is sampled, for what is out of range or does not go together.
+    `extend_animation`. ValueError for what is out of range or does not go together: before anything is sampled, of the
+    extension before more than the first segment is.
     """
     encoded = motion and encode_motion(animator, motion)
     animation = animate(animator, plan(animator, image, encoded, settings), on_step=on_step)

@@ -26,6 +26,7 @@ from driftfield.evaluation import host
 from driftfield.flow_tools.arrows import parse_arrows
 from driftfield.flow_tools.convention import tensor_to_image
 from driftfield.flow_tools.motion import Motion
+from driftfield.pipeline.settings import ExtendSettings, Settings
 from driftfield.training.data.prepared_set import read_still, to_unit
 
 if TYPE_CHECKING:
@@ -46,16 +47,23 @@ def parse(words: list[str] | None) -> Namespace:
     parser.add_argument("--model", default="built-in", help="as in Load Animation Model (default: built-in)")
     parser.add_argument("--adapter", default="auto", help="as in Load Animation Model (default: auto)")
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="default: the model's square")
-    parser.add_argument("--total-frames", type=int, default=125, help="default: 125")
-    parser.add_argument("--frames", type=int, default=0, help="of a segment (default: as trained)")
-    parser.add_argument("--steps", type=int, default=6, help="denoising steps (default: 6; SVD: 25)")
-    parser.add_argument("--cfg-max", type=float, default=1.0, help="guidance of the last frame (default: 1; SVD: 3)")
-    parser.add_argument("--gamma", type=float, default=0.8)
-    parser.add_argument("--joins", default="crossfade", help="as in Extend Animation (default: crossfade)")
+    parser.add_argument("--total-frames", type=int, default=ExtendSettings.total_frames, help="default: %(default)s")
+    parser.add_argument("--frames", type=int, default=Settings.frames, help="of a segment (default: as trained)")
+    parser.add_argument(
+        "--steps", type=int, default=Settings.steps, help="denoising steps (default: %(default)s; SVD: 25)"
+    )
+    parser.add_argument(
+        "--cfg-max",
+        type=float,
+        default=Settings.cfg_max,
+        help="guidance of the last frame (default: %(default)g; SVD: 3)",
+    )
+    parser.add_argument("--gamma", type=float, default=ExtendSettings.gamma)
+    parser.add_argument("--joins", default=ExtendSettings.joins, help="as in Extend Animation (default: %(default)s)")
     parser.add_argument("--sigma", type=float, help="as in Densify Flow, in pixels (default: the paper's)")
     parser.add_argument("--fps", type=float, default=0.0, help="of the files (default: what the model is told)")
     parser.add_argument("--crf", type=int, help="of x264, 0 loses nothing (default: as Save Animation)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=Settings.seed)
     arguments = parser.parse_args(words)
     if not arguments.pictures.is_dir():
         parser.error(f"PICTURES: got {arguments.pictures}, allowed a folder")
@@ -91,7 +99,6 @@ def animate_file(animator: Animator, file: Path, target: Path, arguments: Namesp
     """ValueError for a picture or arrows that cannot be read."""
     from driftfield.pipeline.animate_still import animate_still
     from driftfield.pipeline.frames import frames_of
-    from driftfield.pipeline.settings import ExtendSettings, Settings
     from driftfield.pipeline.video_file import CRF, video_file
 
     width, height = arguments.size or (animator.size, animator.size)

@@ -18,11 +18,11 @@ from ..options import add_paper, at_least
 from ..output.publish import device_name, publish
 from ..output.results import Results, digest_without_lora
 from ..shots import Models, Shot, load_models, measured, settings_of
-from .means import mean
+from .means import columns, mean
 
 PERCENTS = (0, 50, 100, 200, 300, 400)
 GROWING = (100, 200, 400)
-FIGURES = {"degree": "dynamic degree, px/frame", "change": "frame change, of 255", "tem_cons": "Tem-Cons"}
+FIGURES = columns("degree", "change", "tem_cons")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

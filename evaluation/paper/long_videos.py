@@ -39,25 +39,15 @@ from ..options import add_clips, add_paper, at_least
 from ..output.publish import device_name
 from ..output.results import Results, digest_without_lora
 from ..shots import Models, Shot, flow_of, inputs_of, load_models, planned
-from .means import fvd, mean
+from .means import columns, fvd, mean
 
 OURS = "ours, "
 ALL_METHODS = [*METHODS, *(OURS + joins for joins in JOINS)]
 IN_FLIGHT = 6  # videos that wait to be measured while the next is sampled
-FIGURES = {  # what is measured of a video -> its column
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "lpips": "LPIPS",
-    "tem_cons": "Tem-Cons",
-    "error": "end-point error, px/frame",
-    "between": "the same between joins",
-    "cosine": "cosine",
-    "jump": "join jump",
-    "largest": "largest jump",
-    "sharpness": "sharpness in fades and turns",
-    "repeated": "repetition, least",
-    "degree": "dynamic degree, px/frame",
-}
+FIGURES = columns(
+    *("psnr", "ssim", "lpips", "tem_cons", "error", "between", "cosine"),
+    *("jump", "largest", "sharpness", "repeated", "degree"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,8 +83,18 @@ class Measured:
 def add_arguments(parser: ArgumentParser) -> None:
     """Those that table 2 and figure 8 share."""
     add_paper(parser)
-    parser.add_argument("--total-frames", type=at_least(2), default=125, help="frames of each video (default: 125)")
-    parser.add_argument("--cfg-max", type=float, default=1.0, help="guidance of the last frame (default: 1; SVD: 3)")
+    parser.add_argument(
+        "--total-frames",
+        type=at_least(2),
+        default=ExtendSettings.total_frames,
+        help="frames of each video (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cfg-max",
+        type=float,
+        default=Settings.cfg_max,
+        help="guidance of the last frame (default: %(default)g; SVD: 3)",
+    )
     add_clips(parser)
     parser.add_argument(
         "--stills", type=int, default=0, help="that many held-out stills with two arrows instead of clips"

@@ -7,6 +7,27 @@ import torch
 
 from ..metrics.fvd import frechet_distance
 
+COLUMNS = {  # what is measured of a video -> its column
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "lpips": "LPIPS",
+    "tem_cons": "Tem-Cons",
+    "error": "end-point error, px/frame",
+    "between": "the same between joins",
+    "cosine": "cosine",
+    "jump": "join jump",
+    "largest": "largest jump",
+    "sharpness": "sharpness in fades and turns",
+    "repeated": "repetition, least",
+    "degree": "dynamic degree, px/frame",
+    "change": "frame change, of 255",
+}
+
+
+def columns(*figures: str) -> dict[str, str]:
+    """Those of COLUMNS, in this order."""
+    return {figure: COLUMNS[figure] for figure in figures}
+
 
 def mean(values: Iterable[float | None]) -> float | None:
     found = [value for value in values if value is not None]

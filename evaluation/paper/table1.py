@@ -23,19 +23,11 @@ from ..options import add_clips, add_paper
 from ..output.publish import device_name, publish
 from ..output.results import Results, digest_without_lora
 from ..shots import Models, Shot, load_models, measured, settings_of
-from .means import fvd, mean
+from .means import columns, fvd, mean
 
 FULL, NO_REFINER, NO_FIELDS, NO_STRENGTH = "full", "without refiner", "without motion fields", "without strength"
 VARIANTS = (FULL, NO_REFINER, NO_FIELDS, NO_STRENGTH)
-FIGURES = {  # what is measured of a video -> its column
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "lpips": "LPIPS",
-    "tem_cons": "Tem-Cons",
-    "error": "end-point error, px/frame",
-    "cosine": "cosine",
-    "degree": "dynamic degree, px/frame",
-}
+FIGURES = columns("psnr", "ssim", "lpips", "tem_cons", "error", "cosine", "degree")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from ...pipeline.settings import DIRECT
+from ...pipeline.settings import DIRECT, ExtendSettings
 from ..output.publish import publish
 from . import long_videos
 from .long_videos import ALL_METHODS, Measured
@@ -10,7 +10,9 @@ from .long_videos import ALL_METHODS, Measured
 
 def add_arguments(parser: ArgumentParser) -> None:
     long_videos.add_arguments(parser)
-    parser.add_argument("--gamma", type=float, default=0.8, help="of ours (default: 0.8, the paper's)")
+    parser.add_argument(
+        "--gamma", type=float, default=ExtendSettings.gamma, help="of ours (default: %(default)g, the paper's)"
+    )
 
 
 def run(arguments: Namespace) -> None:
