@@ -11,6 +11,7 @@ const NODES = [
 ];
 const HEIGHT = 70;
 const LOOK_MS = 500; // front ends put the outputs of a tab that is opened again back a while after its nodes
+const LOOKS = 40; // a node that never ran has nothing to wait for
 const STYLE =
   `box-sizing:border-box;width:100%;height:100%;min-height:${HEIGHT - 10}px;overflow:auto;` +
   "padding:4px 8px;border-radius:6px;font:12px/1.35 sans-serif;" +
@@ -48,9 +49,10 @@ export function addReport(app, node) {
   node.onAdded = function (...all) {
     onAdded?.apply(this, all);
     clearInterval(looking);
+    let left = LOOKS;
     looking = setInterval(() => {
       if (!shown.textContent) show(outputOf(app, node));
-      if (shown.textContent) clearInterval(looking);
+      if (shown.textContent || !--left) clearInterval(looking);
     }, LOOK_MS);
   };
   node.onRemoved = function (...all) {
