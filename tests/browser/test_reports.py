@@ -31,7 +31,7 @@ GRAPH = """(() => {
     app.canvas.ds.scale = 0.7;
     app.graph.setDirtyCanvas(true, true);
 })()"""
-REPORT = "[...document.querySelectorAll('.driftfield-report')].map((shown) => shown.textContent)"
+MEASURE = "app.graph.nodes.find(({ type }) => type === 'DriftfieldMotionStrength')"
 SHOWN = "widgets.find(({ name }) => name === 'driftfield_report').element.textContent"
 
 
@@ -44,7 +44,7 @@ def run_a_report(page) -> None:
     """Queues a graph with a report, and waits for it."""
     page.evaluate(GRAPH.replace("ARROWS", repr(other_arrows())))
     page.evaluate("app.queuePrompt(0)")
-    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=60)
+    page.wait_for(f"driftfield_measure.{SHOWN}.endsWith(' %')", timeout_s=60)
 
 
 def test_a_report_is_on_its_node_once_and_is_not_saved(page):
@@ -66,7 +66,7 @@ def test_it_is_still_there_when_its_tab_is_opened_again(page):
     page.evaluate(f"{command}('Comfy.NewBlankWorkflow')")
     page.wait_for("!app.graph.nodes.some(({ type }) => type === 'DriftfieldMotionStrength')")
     page.evaluate(f"{command}('Workspace.PreviousOpenedWorkflow')")
-    page.wait_for(f"{REPORT}[0]?.endsWith(' %')", timeout_s=20)
+    page.wait_for(f"{MEASURE}?.{SHOWN}.endsWith(' %')", timeout_s=20)
 
 
 def test_inside_a_subgraph_it_is_its_own_nodes_report(page):
