@@ -95,10 +95,10 @@ def rounding(bench: Bench, way: Way) -> dict[str, float]:
 
 
 def attempt(what: str, run: Callable):
-    """run(), or None with the error printed: one failure must not cost the other figures."""
+    """run(), or None with the error printed: one failure, or Ctrl+C, must not cost the other figures."""
     try:
         return run()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
         print(f"FAILED  {what}: {type(error).__name__}: {error}", flush=True)
         if torch.cuda.is_available():
@@ -156,11 +156,11 @@ def measure(
     if "pipeline" in compiled:
         names.insert(1, f"{chain}, compiled")
         go(names[1], functools.partial(bench.chained, compiled_pipeline(bench.models.pipeline)), least)
-    if "network" in compiled:
+    for way in ways[1:-1]:
+        phase(way)
+    if "network" in compiled:  # last: it compiles longest
         way = replace(ways[-1], name="torch.compile instead of our kernels", unet="compiled", decoder="compiled")
         names.insert(-1, way.name)
-        phase(way)
-    for way in ways[1:-1]:
         phase(way)
     errors = attempt("rounding", lambda: rounding(bench, ways[-1])) or {}
     say("done")
