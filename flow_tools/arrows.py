@@ -3,18 +3,19 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-VERSION = 1
+from .arrow_text import SPACE, are_whole, number, parse_json, short, within_limits
+from .region import objects_of
+
+VERSION = 2  # 1 has no objects and no timing
 MAX_ARROWS = 4096
-MAX_BYTES = 1024 * 1024
-MAX_DEPTH = 8
-LARGEST = 1e100  # of a number: its square is still finite
-
-SPACE = " \t\r\n\ufeff"  # with the byte order mark; the same for the editor, see stripped() in state.js
+STEADY, EASE, SWAY = "steady", "ease", "sway"
+TIMINGS = (STEADY, EASE, SWAY)  # see timing.py
 _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
 Point = tuple[float, float]
@@ -24,12 +25,15 @@ Point = tuple[float, float]
 class Arrow:
     """Points in 0..1 of the reference image, x right, y down, tail first. One point is a pin: "stay still here".
 
-    At strength 1 what is at the tail reaches the head by the last frame; 2 is twice as far.
+    At strength 1 what is at the tail reaches the head by the last frame; 2 is twice as far. An arrow moves the object
+    whose number it carries, or the area around it; a pin holds it.
     """
 
     id: str
     points: tuple[Point, ...]
     strength: float = 1.0
+    object: int | None = None  # 1 is the first
+    timing: str = STEADY
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class MotionArrows:
     width: int
     height: int
     notes: tuple[str, ...] = ()
+    objects: tuple[Tensor, ...] = field(default=(), compare=False)  # masks [1, 1, h, w] 0..1, to be stretched over it
 
 
 def path_px(points: Iterable[Point], *, width: int, height: int) -> np.ndarray:
@@ -84,7 +89,8 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
     - DragNUWA, px, one point a frame: [[[x, y], ...], ...]
     - Motion-I2V, px: lines "startX,startY,endX,endY"
     - Nothing but space: no arrows.
-    The editor's JSON may also hold a region, see region.py. A byte order mark counts as space.
+    The editor's JSON may also hold a region and objects, see region.py; in version 2 an arrow may have "object": 1, the
+    number of the one that it moves, and "timing": "steady", "ease" or "sway". A byte order mark counts as space.
 
     Of the last three, a text whose numbers all lie in 0..1 and are not all whole is no px: see `_in_px`, with a note.
     A track that is straight within half a px becomes a straight arrow, one that stands still within that a pin.
@@ -105,9 +111,9 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
 
 
 def arrows_to_json(arrows: MotionArrows) -> str:
-    """The editor's versioned JSON, which `parse_arrows` reads back unchanged."""
+    """Version 1 of the editor's JSON, which `parse_arrows` reads back unchanged: without objects and timing."""
     entries = [{"id": a.id, "points": [list(p) for p in a.points], "strength": a.strength} for a in arrows.arrows]
-    return json.dumps({"version": VERSION, "ref": [arrows.width, arrows.height], "arrows": entries}, allow_nan=False)
+    return json.dumps({"version": 1, "ref": [arrows.width, arrows.height], "arrows": entries}, allow_nan=False)
 
 
 def build_arrows(
@@ -122,7 +128,7 @@ def build_arrows(
         raise ValueError(f"arrows: got {len(entries)}, allowed at most {MAX_ARROWS}")
     arrows, found = [], list(notes)
     for name, points, strength in entries:
-        strength = _number(strength, f"arrow {name}: strength")
+        strength = number(strength, f"arrow {name}: strength")
         if strength < 0:
             raise ValueError(f"arrow {name}: strength = {strength:g}, allowed 0 or more")
         if not isinstance(points, list | tuple) or not points:
@@ -141,17 +147,17 @@ def build_arrows(
 
 
 def join_arrows(parts: Sequence[MotionArrows]) -> MotionArrows:
-    """All arrows of one or more parts on the same image. ValueError for more than 4,096 together."""
+    """All arrows and objects of one or more parts on the same image. ValueError for more than 4,096 arrows together."""
     counts = [len(part.arrows) for part in parts]
     if sum(counts) > MAX_ARROWS:
         got = " + ".join(map(str, counts))
         raise ValueError(f"arrows, coordinates and tracks: got {got} arrows, allowed at most {MAX_ARROWS} together")
-    return MotionArrows(
-        tuple(arrow for part in parts for arrow in part.arrows),
-        parts[0].width,
-        parts[0].height,
-        tuple(note for part in parts for note in part.notes),
-    )
+    arrows, objects = [], []
+    for part in parts:
+        arrows += [a if a.object is None else replace(a, object=a.object + len(objects)) for a in part.arrows]
+        objects += part.objects
+    notes = tuple(note for part in parts for note in part.notes)
+    return MotionArrows(tuple(arrows), parts[0].width, parts[0].height, notes, tuple(objects))
 
 
 def check_size(width: int, height: int) -> None:
@@ -159,45 +165,6 @@ def check_size(width: int, height: int) -> None:
     for name, value in (("width", width), ("height", height)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"reference image {name}: got {value!r}, allowed a whole number of 1 px or more")
-
-
-def within_limits(text: str) -> str:
-    """The text itself; ValueError where it is more than 1 MB or nested deeper than 8."""
-    if not isinstance(text, str):
-        raise ValueError(f"arrows: got {type(text).__name__}, allowed text")
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_BYTES:
-        raise ValueError(f"arrows: got {size:,} bytes of text, allowed at most {MAX_BYTES:,}")
-    depth = 0
-    for token in re.finditer(r'"[^"\\]*(?:\\[\s\S][^"\\]*)*"?|[\[{]|[\]}]', text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        if depth > MAX_DEPTH:
-            raise ValueError(f"arrows: nested deeper than {MAX_DEPTH} at character {token.start()}")
-    return text
-
-
-def parse_json(text: str) -> Any:
-    """What the JSON says; single quotes count as double. ValueError where it is none, or says NaN or Infinity."""
-    try:
-        return _loads(text)
-    except ValueError as error:
-        quoted = within_limits(text.replace("'", '"'))  # as Python prints lists, and some packs pass them on
-        try:
-            return _loads(quoted)
-        except ValueError:
-            raise ValueError(f"arrows: not JSON: {error}") from None
-
-
-def _loads(text: str) -> Any:
-    return json.loads(text.strip(SPACE), parse_constant=_no_number, parse_int=_whole)
-
-
-def _no_number(token: str) -> None:
-    raise ValueError(f"{token} is no number of JSON")
-
-
-def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) < 400 else float(digits)  # Python reads 4,300 digits at most
 
 
 def _from_tracks(tracks: list[tuple[str, object, float]], width: int, height: int) -> MotionArrows:
@@ -240,8 +207,8 @@ def _are_px(numbers: np.ndarray) -> bool:
 
 def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
     version = data.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise ValueError(f"arrows: version = {short(version)}, allowed {VERSION}")
+    if version not in (1, VERSION) or isinstance(version, bool):
+        raise ValueError(f"arrows: version = {short(version)}, allowed 1 or {VERSION}")
     entries = data.get("arrows")
     if not isinstance(entries, list):
         raise ValueError(f"arrows: 'arrows' = {short(entries)}, allowed a list")
@@ -252,7 +219,8 @@ def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
             raise ValueError(f"arrows: 'ref' = {short(data['ref'])}, allowed [width, height] in px")
         if abs(ref[0] * height / (ref[1] * width) - 1) > 0.02:
             notes.append(f"drawn on {ref[0]:g}x{ref[1]:g}, stretched to {width}x{height}, which has another shape")
-    raw = []
+    objects = objects_of(data) if version == VERSION else ()
+    raw, manners = [], []
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise ValueError(f"arrow {i}: got {short(entry)}, allowed an object with 'points'")
@@ -260,7 +228,21 @@ def _from_editor(data: dict, width: int, height: int) -> MotionArrows:
         if not isinstance(name, str):
             raise ValueError(f"arrow {i}: id = {short(name)}, allowed text")
         raw.append((name, entry.get("points"), entry.get("strength", 1.0)))
-    return build_arrows(raw, width=width, height=height, in_px=False, notes=tuple(notes))
+        manners.append(_manner(entry, name, len(objects)) if version == VERSION else {})
+    built = build_arrows(raw, width=width, height=height, in_px=False, notes=tuple(notes))
+    arrows = (replace(arrow, **manner) for arrow, manner in zip(built.arrows, manners, strict=True))
+    return replace(built, arrows=tuple(arrows), objects=objects)
+
+
+def _manner(entry: dict, name: str, objects: int) -> dict[str, Any]:
+    """What an arrow moves, and when, as version 2 says it."""
+    found, timing = entry.get("object"), entry.get("timing", STEADY)
+    if found is not None and not (are_whole([found]) and 1 <= found <= objects):
+        allowed = f"1..{objects}, the objects of the text" if objects else "none: the text has no objects"
+        raise ValueError(f"arrow {name}: object = {short(found)}, allowed {allowed}")
+    if timing not in TIMINGS:
+        raise ValueError(f"arrow {name}: timing = {short(timing)}, allowed {', '.join(TIMINGS)}")
+    return {"object": None if found is None else int(found), "timing": timing}
 
 
 def _tracks_from_list(data: list) -> list[tuple[str, object, float]]:
@@ -287,14 +269,7 @@ def _point(value: object, where: str) -> Point:
         value = [value.get("x"), value.get("y")]
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"{where}: got {short(value)}, allowed a pair [x, y]")
-    return _number(value[0], f"{where}: x"), _number(value[1], f"{where}: y")
-
-
-def _number(value: object, where: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if abs(value) <= LARGEST:  # not so for NaN
-            return float(value)
-    raise ValueError(f"{where} = {short(value)}, allowed a finite number, at most {LARGEST:g}")
+    return number(value[0], f"{where}: x"), number(value[1], f"{where}: y")
 
 
 def _simplified(path: list[Point]) -> list[Point]:
@@ -314,9 +289,3 @@ def _simplified(path: list[Point]) -> list[Point]:
     back = np.maximum.accumulate(ahead) - ahead
     straight = aside.max() <= 0.5 and back.max() <= 0.5
     return [path[0], path[-1]] if straight else path
-
-
-def short(value: object) -> str:
-    """The value for an error message, 60 characters at most."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

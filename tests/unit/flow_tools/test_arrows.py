@@ -71,7 +71,7 @@ POINTS = [[0.1, 0.1], [0.2, 0.2]]
         ("hello", "line 1: got 'hello', allowed JSON, or lines startX,startY,endX,endY"),
         ("12", "line 1"),
         ('{"arrows": []}', "version = None, allowed 1"),
-        ('{"version": 2, "arrows": []}', "version = 2, allowed 1"),
+        ('{"version": 3, "arrows": []}', "version = 3, allowed 1 or 2"),
         ('{"version": true, "arrows": []}', "version = True, allowed 1"),
         ('{"version": 1}', "'arrows' = None, allowed a list"),
         ('{"version": 1, "ref": [0, 5], "arrows": []}', "'ref' = \\[0, 5\\], allowed \\[width, height\\]"),
@@ -117,7 +117,7 @@ def test_the_node_reads_as_the_editor_does(case):
         return parse_arrows(case["text"], width=case["width"], height=case["height"]).arrows
 
     if case["arrows"] == "error":
-        with pytest.raises(ValueError, match="arrow|region"):
+        with pytest.raises(ValueError, match="arrow|region|object"):
             read()
         return
     found, expected = read(), case["arrows"]
@@ -125,6 +125,7 @@ def test_the_node_reads_as_the_editor_does(case):
     for arrow, right in zip(found, expected, strict=True):
         np.testing.assert_allclose(arrow.points, right["points"], rtol=0, atol=1e-9)
         assert arrow.strength == right["strength"]
+        assert (arrow.object, arrow.timing) == (right.get("object"), right.get("timing", "steady"))
 
 
 def test_what_numbers_in_0_to_1_were_taken_for_is_noted():
