@@ -5,15 +5,12 @@ import json
 
 import pytest
 import torch
+from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet, fit_frames
 
 SIZE = 64  # px; latents are an eighth
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def inputs(batch: int = 2, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fused_operations import randn
+from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
 from driftfield.networks.fast import accelerate

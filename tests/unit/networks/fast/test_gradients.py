@@ -4,7 +4,8 @@ import copy
 
 import pytest
 import torch
-from fused_operations import DEVICE, kernels, randn
+from fused_operations import DEVICE, kernels
+from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 from torch import Tensor, nn
 
