@@ -110,12 +110,6 @@ def parse_arrows(text: str, *, width: int, height: int) -> MotionArrows:
     return _from_tracks(_tracks_from_list(data), width, height)
 
 
-def arrows_to_json(arrows: MotionArrows) -> str:
-    """Version 1 of the editor's JSON, which `parse_arrows` reads back unchanged: without objects and timing."""
-    entries = [{"id": a.id, "points": [list(p) for p in a.points], "strength": a.strength} for a in arrows.arrows]
-    return json.dumps({"version": 1, "ref": [arrows.width, arrows.height], "arrows": entries}, allow_nan=False)
-
-
 def build_arrows(
     entries: Iterable[tuple[str, Any, Any]], *, width: int, height: int, in_px: bool, notes: tuple[str, ...] = ()
 ) -> MotionArrows:

@@ -37,14 +37,6 @@ def flow_to_color(flow: Tensor, *, max_px: float | None = None) -> Tensor:
     return torch.where(radius <= 1, 1 - radius * (1 - hue), hue * 0.75)
 
 
-def color_wheel(size: int) -> Tensor:
-    """The legend [3, size, size] 0..1: the colour of a vector from the middle to each pixel; white outside the disc."""
-    axis = torch.linspace(-1, 1, size)
-    flow = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]
-    inside = flow.norm(dim=1, keepdim=True) <= 1
-    return torch.where(inside, flow_to_color(flow, max_px=1), 1)[0]
-
-
 def draw_arrows(image: Tensor, arrows: MotionArrows) -> Tensor:
     """The image [3, H, W] or [1, 3, H, W] 0..1 with its arrows, numbered, as a new [3, H, W] 0..1.
 

@@ -17,7 +17,8 @@ class Motion:
     notes: tuple[str, ...] = ()  # what was hardly meant: clipped arrows, an empty region
 
     def with_field(self, field: Tensor, *notes: str) -> "Motion":
-        return replace(self, field=field, notes=self.notes + notes)
+        """Another field, and what it adds to the notes; each note stands there once."""
+        return replace(self, field=field, notes=tuple(dict.fromkeys(self.notes + notes)))
 
 
 def as_motion(value: Any, name: str = "flow") -> Motion:

@@ -22,7 +22,7 @@ def parse_region(text: str) -> Tensor | None:
 
 
 def objects_of(data: dict) -> tuple[Tensor, ...]:
-    """The masks of "objects" in the editor's JSON, each as `mask_of` reads it. ValueError for more than 64, or no list."""
+    """The masks of "objects" in the editor's JSON, each see `mask_of`. ValueError for more than 64, or no list."""
     entries = data.get("objects")
     if entries is None:
         return ()

@@ -90,14 +90,6 @@ def forward_splat(image: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(warped).to(image.dtype), torch.stack(holes).to(image.dtype)
 
 
-def outside(displacement: Tensor) -> Tensor:
-    """[T, 2, H, W] px -> [T, 1, H, W]: 1 where p + displacement lies outside the image (beyond its border pixels)."""
-    height, width = displacement.shape[-2:]
-    x = torch.arange(width, device=displacement.device) + displacement[:, :1]
-    y = torch.arange(height, device=displacement.device)[:, None] + displacement[:, 1:]
-    return ((x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)).to(displacement.dtype)
-
-
 def reference_video(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> Tensor:
     """`image` [1, 3, H, W] backward-warped along `flow` [N, 2, H, W] px/frame -> [frames, 3, H, W]; frame 0 is it.
 

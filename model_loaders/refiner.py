@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfy.model_patcher import ModelPatcher
-
-from . import memory
 from .files import load_network
 
 if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+
     from ..networks.refiner import FlowRefiner
 
 FORMAT = "driftfield.refiner.v1"
@@ -33,4 +32,7 @@ def load_refiner(path: Path) -> FlowRefiner:
 
 
 def manage_refiner(path: Path) -> Refiner:
+    """Raises as `load_refiner`."""
+    from . import memory  # here: training reads refiners without a ComfyUI
+
     return Refiner(memory.managed(load_refiner(path)), path.name)

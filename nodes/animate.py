@@ -40,7 +40,7 @@ class EncodeMotion(io.ComfyNode):
             display_name="Encode Motion",
             category=ANIMATION_CATEGORY,
             **aliases("motion guidance", "flow to motion"),
-            description="Turns a flow into motion for Animate Image, with the adapter's motion encoder (paper, eq. 4).",
+            description="Turns a flow into motion for Animate Image, with the adapter's motion encoder.",
             inputs=[
                 AnimatorSocket.Input(
                     "animator",
@@ -127,7 +127,8 @@ class AnimateImage(io.ComfyNode):
                     "strength_mode",
                     options=STRENGTH_MODES,
                     default="auto",
-                    tooltip="auto: motion strength is measured from the flow. manual: motion_strength is used.",
+                    tooltip="auto: motion strength is measured from the flow; but with dual clock and no adapter "
+                    "motion_bucket_id is always 17. manual: motion_strength is used.",
                 ),
                 io.Float.Input(
                     "motion_strength",
@@ -136,8 +137,8 @@ class AnimateImage(io.ComfyNode):
                     max=2000.0,
                     step=1.0,
                     tooltip="For strength_mode manual, in percent: 100 is a mean of 1 pixel per frame at 512 px. It "
-                    "goes to the adapter; without one it sets SVD's motion_bucket_id (0 to 255). The report says "
-                    "which.",
+                    "goes to the adapter; without one it sets SVD's motion_bucket_id, and more than 255 changes "
+                    "nothing. The report says which.",
                 ),
                 io.Int.Input(
                     "frames",

@@ -109,8 +109,8 @@ class ArrowsToSparseFlow(io.ComfyNode):
             display_name="Arrows to Sparse Flow",
             category=CATEGORY,
             **aliases("sparse optical flow", "trajectory to flow"),
-            description="Turns arrows into optical flow that is known only at the arrows and pins (paper, eq. 5). "
-            "Densify Flow fills in the rest.",
+            description="Turns arrows into optical flow that is known only at the arrows and pins. Densify Flow fills "
+            "in the rest.",
             inputs=[
                 MotionArrowsSocket.Input("motion_arrows", display_name="arrows", tooltip="From Draw Motion Arrows."),
                 io.Int.Input(

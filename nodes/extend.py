@@ -55,8 +55,8 @@ class ExtendAnimation(io.ComfyNode):
             display_name="Extend Animation (Phased Shared Noise)",
             category=ANIMATION_CATEGORY,
             **aliases("long video", "longer video", "extend video"),
-            description="Makes an animation longer. All segments share the first sampling steps, which saves time "
-            "(paper, eq. 9–12). A change here does not sample the first segment again.",
+            description="Makes an animation longer. All segments share the first sampling steps, which saves time. A "
+            "change here does not sample the first segment again.",
             inputs=[
                 AnimationSocket.Input(
                     "animation",
@@ -76,9 +76,10 @@ class ExtendAnimation(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="γ: the fraction of sampling steps that all segments share. 1: copies of the first "
-                    "segment. 0.8 (paper): only fine texture differs. 0.55 to 0.65: the motion differs. 0: every "
-                    "segment samples all steps, the slowest.",
+                    tooltip="γ: the fraction of sampling steps that all segments share, rounded down to whole steps: "
+                    "of 6 steps both 0.7 and 0.8 share 4. 1: copies of the first segment. 0.8 (paper): only fine "
+                    "texture differs. 0.55 to 0.65: the motion differs. 0: every segment samples all steps, the "
+                    "slowest.",
                 ),
                 io.Float.Input(
                     "omega",
@@ -104,9 +105,9 @@ class ExtendAnimation(io.ComfyNode):
                     optional=True,
                     tooltip="How segments meet. restart (the paper's way): each jumps back to the input image. offset "
                     "windows: the same, but texture continues across the jump. crossfade: the next segment fades in "
-                    "before one ends, and none repeats another. loop: fades all the time and repeats exactly. "
-                    "ping-pong: plays to the end and back without a fade, for objects with outlines. Only restart is "
-                    "in the paper.",
+                    "before one ends, and none repeats another. loop: fades all the time; the motion repeats, with "
+                    "other texture unless gamma is 1. ping-pong: plays to the end and back without a fade, for "
+                    "objects with outlines. Only restart is in the paper.",
                 ),
                 io.Int.Input(
                     "devices",

@@ -25,8 +25,8 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
             display_name="Extend Animation (Other Methods)",
             category=ANIMATION_CATEGORY,
             **aliases("freenoise", "gen-l-video", "long video"),
-            description="Makes an animation longer by other methods, to compare (Table 2 of the paper). Much slower "
-            "than Extend Animation (Phased Shared Noise).",
+            description="Makes an animation longer by other methods, to compare. Much slower than Extend Animation "
+            "(Phased Shared Noise).",
             inputs=[
                 AnimationSocket.Input("animation", tooltip="From Animate Image."),
                 io.Int.Input(

@@ -7,16 +7,13 @@ from types import ModuleType
 
 import pytest
 import torch
+from noise import randn
 from torch import Tensor, nn
 
 from driftfield.networks.fast import backend
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="the kernels need a GPU")
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @dataclass

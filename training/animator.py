@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("animator", __doc__, arguments)
     accelerator, device = make_accelerator(options)
     clock = Clock(options.steps, options.minutes, device)
-    animator, image_encoder, vae = (module.to(device) for module in build_models(options))
+    network, image_encoder, vae = (module.to(device) for module in build_models(options))
     if options.autoencoder is not None and device.type == "cuda":
         vae = vae.bfloat16()  # SVD's stays fp32: in half precision its encoder can overflow
     vae = channels_last(vae)
@@ -40,13 +40,13 @@ def main(arguments: list[str] | None = None) -> None:
     data, counts = encode_set(vae, options, accelerator)
     accelerator.print(f"{counts}: {clock.elapsed_minutes:.2f} min", flush=True)
 
-    trainer = Trainer(animator, image_encoder, options, device)
+    trainer = Trainer(network, image_encoder, options, device)
     first = data.take(torch.arange(min(PREVIEW_CLIPS, len(data))), torch.device("cpu"))
 
     def save_weights(folder: Path) -> None:
         with trainer.average.applied():
             halve(trainer.loss)
-            save_animator(folder, options, animator, image_encoder, vae, processor, first)
+            save_animator(folder, options, network, image_encoder, vae, processor, first)
 
     names = list_names(options.data, "clips", "held_out")[:HELD_OUT_CLIPS] if accelerator.is_main_process else []
     unseen = joined(encode_clips(vae, options, names))
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def draw_sheet() -> Tensor:
         with trainer.average.applied():
-            return sheet(animator, image_encoder, vae, shown, processor, options)
+            return sheet(network, image_encoder, vae, shown, processor, options)
 
     run = Run(options, accelerator, clock, parts=trainer.parts(), save=save_weights, sheet=draw_sheet)
     trainer.follow(run, draw_batch, data, unseen, processor, device, **counts)

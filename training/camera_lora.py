@@ -96,7 +96,7 @@ def save(out: Path, lora: dict[str, nn.Parameter], rank: int) -> None:
 
 
 def build_base(options: SimpleNamespace) -> tuple[MotionUNet, nn.Module, nn.Module]:
-    """Animator, image encoder and VAE of --animator or --model, frozen."""
+    """Network, image encoder and VAE of --animator or --model, frozen."""
     if options.animator is None and options.model is None:
         raise ValueError("--animator: missing, needed: the folder of the animator that the LoRA is for; or --model")
     base = SimpleNamespace(**{**vars(options), "start": options.animator, "trained": "all"})
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments("camera_lora", __doc__, arguments)
     accelerator, device = make_accelerator(options)
     clock = Clock(options.steps, options.minutes, device)
-    animator, image_encoder, vae = (module.to(device) for module in build_base(options))
+    network, image_encoder, vae = (module.to(device) for module in build_base(options))
     processor = build_processor()
     data, counts = encode_set(vae, options, accelerator, keep=holds_still)
     accelerator.print(f"{counts}: {clock.elapsed_minutes:.2f} min", flush=True)
@@ -117,10 +117,10 @@ def main(arguments: list[str] | None = None) -> None:
     unseen = joined(encode_clips(vae, options, held_out, keep=holds_still))
     moving = joined(encode_clips(vae, options, held_out[:SHEET_CLIPS]))
 
-    lora = add_lora(animator.unet, options.rank)
+    lora = add_lora(network.unet, options.rank)
     if options.start is not None:
         load_lora(options.start / FILE, lora)
-    trainer = Trainer(animator, image_encoder, options, device)
+    trainer = Trainer(network, image_encoder, options, device)
     parameters = sum(p.numel() for p in lora.values())
 
     def save_weights(folder: Path) -> None:
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
     def draw_sheet() -> Tensor:
         shown = moving.evenly_chosen(SHEET_CLIPS, device)
         with trainer.average.applied():
-            return sheet(animator, image_encoder, vae, shown, processor, options, with_flow=False)
+            return sheet(network, image_encoder, vae, shown, processor, options, with_flow=False)
 
     sheets = None if moving is None else draw_sheet
     run = Run(options, accelerator, clock, parts=trainer.parts(), save=save_weights, sheet=sheets)

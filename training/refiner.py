@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..flow_tools.color import flow_to_color
 from ..flow_tools.convention import REFERENCE_SIZE
 from ..flow_tools.dense import default_sigma_px
-from ..model_loaders.files import load_network
+from ..model_loaders.refiner import FORMAT, load_refiner
 from ..networks.refiner import FlowRefiner, PatchDiscriminator, RefinerConfig
 from .data.augmentation import augment
 from .data.flow import load_raft
@@ -37,7 +37,6 @@ from .loop.reports import write_report
 from .loop.run import Run
 from .models.samples import grid
 
-FORMAT = "driftfield.refiner.v1"
 REACHES = {"default": 1.0, "narrow": 0.2}  # sigma, times the default
 HINTLESS = 0.2  # fraction of the samples whose hints a refiner that sees hints is not shown
 
@@ -69,8 +68,7 @@ def build_refiner(options: SimpleNamespace) -> FlowRefiner:
     if options.start is None:
         names = {field.name for field in fields(RefinerConfig)}
         return FlowRefiner(RefinerConfig(**{name: value for name, value in vars(options).items() if name in names}))
-    path = options.start / "refiner.safetensors"
-    return load_network(path, FORMAT, RefinerConfig, FlowRefiner).requires_grad_(True)
+    return load_refiner(options.start / "refiner.safetensors").requires_grad_(True)
 
 
 def save(folder: Path, refiner: FlowRefiner) -> None:

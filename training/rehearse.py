@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..networks.motion_unet import MotionUNet
 from .data.batches import draw_batch
-from .data.latents import FLOW_FACTOR, FLOW_SIZE, LatentClips
+from .data.latents import FLOW_FACTOR, KEPT_FLOW_SIZE, LatentClips
 from .loop.arguments import parse_arguments
 from .loop.optimizers import learning_rate_factor
 from .loop.processes import make_accelerator
@@ -35,7 +35,7 @@ FACTOR = 8  # pixels of a latent's side
 def random_clips(options: SimpleNamespace, generator: torch.Generator) -> LatentClips:
     """Noise where the latents would be, and steady flows, in the shapes of the preset's training set."""
     device, frames, size = generator.device, options.frames, options.size
-    grid = size // max(FLOW_FACTOR, size // FLOW_SIZE)
+    grid = size // max(FLOW_FACTOR, size // KEPT_FLOW_SIZE)
 
     def noise(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=device)
@@ -47,7 +47,7 @@ def random_clips(options: SimpleNamespace, generator: torch.Generator) -> Latent
 
 
 def build_random(options: SimpleNamespace, device: torch.device) -> tuple[MotionUNet, nn.Module]:
-    """Animator and image encoder as the preset has them, trained as it says."""
+    """Network and image encoder as the preset has them, trained as it says."""
     svd = not hasattr(options, "block_out_channels")
     options.latent_channels = SVD_CHANNELS if svd else MINI_CHANNELS
     options.scaling_factor = 0.18215 if svd else 1.0
@@ -70,8 +70,8 @@ def main(arguments: list[str] | None = None) -> list[float]:
     options = parse_arguments("animator", __doc__, arguments, preset="svd-xt", data=False)
     accelerator, device = make_accelerator(options)
     start = time.perf_counter()
-    animator, image_encoder = build_random(options, device)
-    trainer = Trainer(animator, image_encoder, options, device)
+    network, image_encoder = build_random(options, device)
+    trainer = Trainer(network, image_encoder, options, device)
     generator = torch.Generator(device).manual_seed(options.seed)
     clips = random_clips(options, generator)
     processor = build_processor()

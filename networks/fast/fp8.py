@@ -10,17 +10,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from .replacement import convolution_arguments, replace_modules
 
-FP8 = torch.float8_e4m3fn
-LARGEST = torch.finfo(FP8).max
+E4M3 = torch.float8_e4m3fn
+LARGEST = torch.finfo(E4M3).max
 # Small, and all depends on them.
 KEPT = re.compile(r"^(conv_in|conv_out|time_embedding|add_embedding)\b|time_pos_embed")
 
 
 def rounded(weight: Tensor) -> nn.Parameter:
-    return nn.Parameter(weight.detach().to(FP8), requires_grad=weight.requires_grad)
+    return nn.Parameter(weight.detach().to(E4M3), requires_grad=weight.requires_grad)
 
 
 class LinearFP8(nn.Linear):
@@ -32,8 +33,8 @@ class LinearFP8(nn.Linear):
         return F.linear(x, self.weight.to(x.dtype), self.bias)
 
 
-class Conv2dFP8(nn.Conv2d):
-    def __init__(self, layer: nn.Conv2d):
+class ConvolutionFP8(_ConvNd):
+    def __init__(self, layer: nn.Conv2d | nn.Conv3d):
         super().__init__(**convolution_arguments(layer))
         self.weight, self.bias = rounded(layer.weight), layer.bias
 
@@ -41,13 +42,12 @@ class Conv2dFP8(nn.Conv2d):
         return self._conv_forward(x, self.weight.to(x.dtype), self.bias)
 
 
-class Conv3dFP8(nn.Conv3d):
-    def __init__(self, layer: nn.Conv3d):
-        super().__init__(**convolution_arguments(layer))
-        self.weight, self.bias = rounded(layer.weight), layer.bias
+class Conv2dFP8(ConvolutionFP8, nn.Conv2d):
+    pass
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.weight.to(x.dtype), self.bias)
+
+class Conv3dFP8(ConvolutionFP8, nn.Conv3d):
+    pass
 
 
 STORED = {nn.Linear: LinearFP8, nn.Conv2d: Conv2dFP8, nn.Conv3d: Conv3dFP8}

@@ -35,6 +35,14 @@ def test_every_node_explains_itself(object_info, node):
             assert options.get("tooltip"), f"{node}: {name} has no tooltip"
 
 
+@pytest.mark.parametrize(
+    "page", ["DriftfieldAnimateImage/zh.md", "DriftfieldAnimateImage.md", "pictures/AnimateImage.webp"]
+)
+def test_help_is_served_where_the_front_end_asks_for_it(client, page):
+    """First <node id>/<language>.md, then <node id>.md; pictures of either from the folder docs."""
+    assert client.request(f"/extensions/driftfield/docs/{page}") == (PACK_ROOT / "web" / "docs" / page).read_bytes()
+
+
 def test_the_workflows_are_offered_as_templates(client):
     assert {
         "arrows_to_long_animation",

@@ -52,6 +52,7 @@ def test_every_node_is_in_all_its_places(nodes):
         reported = "ui.PreviewText" in inspect.getsource(node)
         places = {
             f"web/docs/{node_id}.md: its help": (ROOT / "web" / "docs" / f"{node_id}.md").is_file(),
+            f"web/docs/{node_id}/zh.md: its help in Chinese": (ROOT / "web" / "docs" / node_id / "zh.md").is_file(),
             "README.md: a row of the table": f"(web/docs/{node_id}.md)" in readme,
             "locales/en: python scripts/make_locales.py": inputs == english.get(node_id, {}).get("inputs", {}).keys(),
             "locales/zh/nodeDefs.json: its inputs": inputs == chinese.get(node_id, {}).get("inputs", {}).keys(),

@@ -13,7 +13,7 @@ import numpy as np
 
 MIN_FRAMES = 25
 MAX_FRAMES = 120
-FLOW_SIZE = 128
+MOTION_SIZE = 128  # px, of the frames that motion is measured on
 BORDER = 0.1  # of the frame on each side: where only the camera moves most of the picture
 BITS = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
@@ -56,14 +56,14 @@ def grey(frame: np.ndarray, size: int) -> np.ndarray:
 def measure_steps(frames: list[np.ndarray]) -> Steps:
     """Frame differences and DIS flow of every step of a clip."""
     estimator = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    y, x = np.mgrid[:FLOW_SIZE, :FLOW_SIZE].astype(np.float32)
-    small = [grey(frame, FLOW_SIZE) for frame in frames]
+    y, x = np.mgrid[:MOTION_SIZE, :MOTION_SIZE].astype(np.float32)
+    small = [grey(frame, MOTION_SIZE) for frame in frames]
     rows = []
     for first, second in zip(small, small[1:], strict=False):
         flow = estimator.calc(first, second, None)
         seen = x + flow[..., 0], y + flow[..., 1]
         warped = cv2.remap(second, *seen, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        speed = np.hypot(flow[..., 0], flow[..., 1]) * (256 / FLOW_SIZE)
+        speed = np.hypot(flow[..., 0], flow[..., 1]) * (256 / MOTION_SIZE)
         rows.append(
             (
                 cv2.absdiff(first, second).mean(),

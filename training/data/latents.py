@@ -14,7 +14,7 @@ from .prepared_set import to_unit
 from .scenes import render_scenes
 
 FLOW_FACTOR = 2  # flows are kept at 1/2 of the frames' size, or less:
-FLOW_SIZE = 128  # px, of the flows of frames of twice that size and more
+KEPT_FLOW_SIZE = 128  # px, of the flows of frames of twice that size and more
 BATCH = 16  # clips encoded together,
 ENCODED_PIXELS = 64 * 256**2  # so many at once
 
@@ -58,7 +58,7 @@ def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor)
     displacement = accumulate_backward(flow, frames).flatten(0, 1)
     warped = backward_warp(video[:, :1].expand(-1, frames, -1, -1, -1).flatten(0, 1), displacement)
     strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
-    factor = max(FLOW_FACTOR, flow.shape[-1] // FLOW_SIZE)
+    factor = max(FLOW_FACTOR, flow.shape[-1] // KEPT_FLOW_SIZE)
     return LatentClips(
         latents=encode(vae, video.flatten(0, 1)).unflatten(0, (batch, frames)),
         warped=encode(vae, warped).unflatten(0, (batch, frames)),

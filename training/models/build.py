@@ -39,9 +39,9 @@ def build_processor() -> CLIPImageProcessor:
 
 
 def build_models(options: SimpleNamespace) -> tuple[MotionUNet, nn.Module, nn.Module]:
-    """Animator, image encoder and VAE: SVD's with a new adapter, those of an earlier run, or new ones by the preset.
+    """Network, image encoder and VAE: SVD's with a new adapter, those of an earlier run, or new ones by the preset.
 
-    Raises ValueError where the preset's model has to be named, or where animator and autoencoder do not fit together.
+    Raises ValueError where the preset's model has to be named, or where network and autoencoder do not fit together.
     """
     start, vae = options.start and options.start / "animator", None
     if options.model is not None:
@@ -79,9 +79,9 @@ def join(unet: nn.Module, adapter: MotionAdapter, image_encoder: nn.Module, opti
     """UNet and adapter as one; everything is trained, or what sees several frames alone: options.trained."""
     if options.trained not in ("all", "temporal"):
         raise ValueError(f"trained: got {options.trained!r}, allowed 'all' or 'temporal'")
-    animator = MotionUNet(unet, adapter).train().requires_grad_(True)
+    network = MotionUNet(unet, adapter).train().requires_grad_(True)
     image_encoder.train().requires_grad_(True)
     if options.trained == "temporal":
         freeze_spatial_layers(unet)
         image_encoder.eval().requires_grad_(False)
-    return animator
+    return network

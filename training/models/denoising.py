@@ -23,13 +23,13 @@ STILL_BUCKET = 127  # motion_bucket_id where the adapter's strength columns say 
 class DenoisingLoss(nn.Module):
     """EDM loss of SVD's v prediction on a batch whose clips differ in what they are conditioned on."""
 
-    def __init__(self, animator: MotionUNet, image_encoder: CLIPVisionModelWithProjection, options: SimpleNamespace):
+    def __init__(self, network: MotionUNet, image_encoder: CLIPVisionModelWithProjection, options: SimpleNamespace):
         super().__init__()
-        self.animator, self.image_encoder = animator, image_encoder
-        for name, module in animator.unet.named_modules():
+        self.network, self.image_encoder = network, image_encoder
+        for name, module in network.unet.named_modules():
             if name.endswith(".attn2"):
                 module.set_processor(SingleTokenAttention())
-        self.warped = animator.adapter.config.reference == "warped"
+        self.warped = network.adapter.config.reference == "warped"
         self.scaling_factor, self.fps = options.scaling_factor, options.fps
 
     def forward(self, latents: Tensor, warped: Tensor, flow: Tensor, pixels: Tensor, strength: Tensor, mode: Tensor,
@@ -41,7 +41,7 @@ class DenoisingLoss(nn.Module):
         noise) [B]; reference_noise [B, 1, c, h, w]: the same on every frame, as an encoded noisy still would have.
         """
         batch, frames = latents.shape[:2]
-        dtype = self.animator.unet.dtype
+        dtype = self.network.unet.dtype
         conditional = (mode != UNCONDITIONAL).float()
         with_motion = (mode == FULL).float()
 
@@ -56,8 +56,8 @@ class DenoisingLoss(nn.Module):
         reference = (reference + per_clip(augmentation) * reference_noise) * per_clip(conditional)
         embedding = self.image_encoder(pixels.to(dtype)).image_embeds * conditional[:, None].to(dtype)
 
-        context, unet = self.animator.context, self.animator.unet
-        maps = self.animator.adapter.encoder(flow.flatten(0, 1))
+        context, unet = self.network.context, self.network.unet
+        maps = self.network.adapter.encoder(flow.flatten(0, 1))
         maps = [m.unflatten(0, (batch, frames - 1)) * per_clip(with_motion).to(m.dtype) for m in maps]
         context.maps = tuple(torch.cat([m, m[:, -1:]], dim=1) for m in maps)
         context.scale = 1.0

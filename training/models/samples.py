@@ -25,20 +25,20 @@ SHEET_CLIPS = 4  # shown of a set
 
 @torch.no_grad()
 def animate(
-    animator: MotionUNet,
+    network: MotionUNet,
     image_encoder: nn.Module,
     batch: dict[str, Tensor],
     options: SimpleNamespace,
     *,
     with_flow: bool,
 ) -> Tensor:
-    """Latents [B, L, c, h, w], as encoded, that the animator makes of clips as `inputs` gives them; noise is seeded."""
-    device, dtype = batch["latents"].device, animator.unet.dtype
+    """Latents [B, L, c, h, w], as encoded, that the network makes of clips as `inputs` gives them; noise is seeded."""
+    device, dtype = batch["latents"].device, network.unet.dtype
     sigmas = karras_sigmas(STEPS, sigma_min=options.sigma_min, sigma_max=options.sigma_max).to(device)
     embedding = image_encoder(batch["pixels"].to(image_encoder.dtype)).image_embeds.to(dtype)
     generator = torch.Generator(device).manual_seed(0)
-    animator.context.maps = animator.context.strength = None  # a training step leaves its own
-    warped = with_flow and animator.adapter.config.reference == "warped"
+    network.context.maps = network.context.strength = None  # a training step leaves its own
+    warped = with_flow and network.adapter.config.reference == "warped"
     made = []
     for i, latents in enumerate(batch["latents"]):
         reference = batch["warped"][i] if warped else latents[:1].expand_as(latents)
@@ -46,12 +46,12 @@ def animate(
             image_embedding=embedding[i][None, None],
             reference=reference.to(dtype),
             added_time_ids=sigmas.new_tensor([[options.fps - 1, STILL_BUCKET, 0.0]]),
-            motion=animator.encode_motion(batch["flow"][i].to(dtype)) if with_flow else None,
+            motion=network.encode_motion(batch["flow"][i].to(dtype)) if with_flow else None,
             strength_percent=batch["strength"][i].item(),
         )
         noise = torch.randn((1, *latents.shape), generator=generator, device=device)
         start = noise * init_noise_scale(options.sigma_max)
-        made.append(euler(make_denoiser(animator, conditioning), start, sigmas)[0])
+        made.append(euler(make_denoiser(network, conditioning), start, sigmas)[0])
     return torch.stack(made) / options.scaling_factor
 
 
@@ -72,7 +72,7 @@ def grid(rows: Tensor) -> Tensor:
 
 
 def sheet(
-    animator: MotionUNet,
+    network: MotionUNet,
     image_encoder: nn.Module,
     vae: AutoencoderKLTemporalDecoder,
     clips: LatentClips,
@@ -81,7 +81,7 @@ def sheet(
     *,
     with_flow: bool = True,
 ) -> Tensor:
-    """For each clip a row of what the animator makes of its first frame and flow, over a row of the clip itself."""
+    """For each clip a row of what the network makes of its first frame and flow, over a row of the clip itself."""
     batch = inputs(clips, processor)
-    made = decode(vae, animate(animator, image_encoder, batch, options, with_flow=with_flow))
+    made = decode(vae, animate(network, image_encoder, batch, options, with_flow=with_flow))
     return grid(torch.stack([made, decode(vae, batch["latents"])], dim=1).flatten(0, 1))

@@ -48,7 +48,7 @@ def preview_factors(clips: LatentClips, scaling_factor: float) -> tuple[Tensor, 
 def save_animator(
     out: Path,
     options: SimpleNamespace,
-    animator: MotionUNet,
+    network: MotionUNet,
     image_encoder: nn.Module,
     vae: AutoencoderKLTemporalDecoder,
     processor: CLIPImageProcessor,
@@ -61,7 +61,7 @@ def save_animator(
     folder = out / "animator"
     if options.autoencoder is None:
         copy.deepcopy(vae).cpu().half().save_pretrained(folder / "vae")
-    animator.unet.save_pretrained(folder / "unet", max_shard_size=options.shard_size)
+    network.unet.save_pretrained(folder / "unet", max_shard_size=options.shard_size)
     image_encoder.save_pretrained(folder / "image_encoder")
     encoder_config = folder / "image_encoder" / "config.json"  # transformers would run half weights in half
     values = json.loads(encoder_config.read_text(encoding="utf-8")) | {"dtype": "float32"}
@@ -81,6 +81,6 @@ def save_animator(
     facts = {"frames": options.frames, "size": some.images.shape[-1], "fps": options.fps}
     facts |= {"preview_factors": factors.tolist(), "preview_bias": bias.tolist()}
     (folder / "driftfield.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    metadata = {"format": FORMAT, "config": json.dumps(animator.adapter.config.to_dict())}
-    tensors = {k: v.contiguous() for k, v in animator.adapter.state_dict().items()}
+    metadata = {"format": FORMAT, "config": json.dumps(network.adapter.config.to_dict())}
+    tensors = {k: v.contiguous() for k, v in network.adapter.state_dict().items()}
     save_file(tensors, out / "motion_adapter.safetensors", metadata=metadata)

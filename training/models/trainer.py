@@ -26,11 +26,10 @@ HELD_OUT_BATCHES = 8  # whose loss is reported
 class Trainer:
     """Networks, their masters, averages and optimizers, and the step that they take together."""
 
-    def __init__(self, animator: MotionUNet, image_encoder: nn.Module, options: SimpleNamespace, device: torch.device):
+    def __init__(self, network: MotionUNet, image_encoder: nn.Module, options: SimpleNamespace, device: torch.device):
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-        self.animator, self.image_encoder = animator, image_encoder
-        self.loss = DenoisingLoss(animator, image_encoder, options)
-        accelerate(animator)
+        self.loss = DenoisingLoss(network, image_encoder, options)
+        accelerate(network)
         if options.gradient_checkpointing:
             checkpoint_blocks(self.loss)
         self.masters = MasterWeights(self.loss, dtype)

@@ -3,7 +3,7 @@ import torch
 from torchvision.utils import flow_to_image
 
 from driftfield.flow_tools.arrows import Arrow, MotionArrows
-from driftfield.flow_tools.color import color_wheel, draw_arrows, draw_flow, flow_to_color
+from driftfield.flow_tools.color import draw_arrows, draw_flow, flow_to_color
 
 
 def one(x, y):
@@ -44,13 +44,6 @@ def test_one_scale_holds_for_all_frames():
 
 def test_a_still_field_is_white():
     assert torch.equal(flow_to_color(torch.zeros(2, 2, 4, 4)), torch.ones(2, 3, 4, 4))
-
-
-def test_the_legend_is_red_on_the_right_and_white_outside():
-    wheel = color_wheel(65)
-    assert wheel.shape == (3, 65, 65)
-    assert wheel[:, 32, 64].tolist() == pytest.approx([1, 0, 0], abs=1e-5)
-    assert wheel[:, 0, 0].tolist() == [1, 1, 1] and wheel[:, 32, 32].tolist() == [1, 1, 1]
 
 
 def test_bad_max_is_refused():

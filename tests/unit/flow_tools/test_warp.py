@@ -12,7 +12,6 @@ from driftfield.flow_tools.warp import (
     accumulate_forward,
     backward_warp,
     forward_splat,
-    outside,
     reference_video,
 )
 
@@ -209,13 +208,6 @@ def test_splatting_inverts_the_backward_warp_of_a_smooth_picture():
     warped = backward_warp(image, accumulate_backward(flow, 5))
     assert not middle(holes).any()
     torch.testing.assert_close(middle(splatted), middle(warped), atol=0.06, rtol=0)
-
-
-def test_outside_is_beyond_the_border_px():
-    left = torch.cat([uniform(0, 0), uniform(-0.4, 0.4), uniform(-2, 0), uniform(0, SIZE)])
-    result = outside(left)
-    assert result.shape == (4, 1, SIZE, SIZE) and not result[:2].any() and result[3].all()
-    assert result[2, 0].sum() == 2 * SIZE and result[2, 0, :, :2].all()
 
 
 def test_reference_video_moves_the_image_forward():

@@ -134,7 +134,7 @@ def test_what_peft_computes_is_computed(loaders, animator, tmp_path):
 def test_weights_in_8_bits_come_back_too(loaders, animator, pairs, tmp_path):
     from tiny import tiny_unet
 
-    from driftfield.networks.fast.fp8 import FP8, store_fp8
+    from driftfield.networks.fast.fp8 import E4M3, store_fp8
     from driftfield.networks.motion_unet import MotionUNet
 
     network = MotionUNet(store_fp8(tiny_unet()))
@@ -146,7 +146,7 @@ def test_weights_in_8_bits_come_back_too(loaders, animator, pairs, tmp_path):
     weight = patched.state_dict()[f"unet.{LAYER}.weight"]
     a, b = pairs[LAYER]
     wanted = before[f"unet.{LAYER}.weight"].float() + 0.5 * b @ a
-    assert weight.dtype == FP8 and (weight.float() - wanted).abs().max() <= wanted.abs().max() / 8
+    assert weight.dtype == E4M3 and (weight.float() - wanted).abs().max() <= wanted.abs().max() / 8
     (plain,) = loaders.memory.load(stored.unet)
     after = plain.state_dict()
     assert all(torch.equal(after[key].view(torch.uint8), before[key].view(torch.uint8)) for key in before)

@@ -5,15 +5,12 @@ import json
 
 import pytest
 import torch
+from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet
 
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet, fit_frames
 
 SIZE = 64  # px; latents are an eighth
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def inputs(batch: int = 2, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
@@ -24,7 +21,7 @@ def inputs(batch: int = 2, dtype: torch.dtype = torch.float32) -> tuple[torch.Te
     return sample.to(dtype), torch.linspace(-1, 1, batch), embedding.to(dtype), ids
 
 
-def make_animator(*, trained: bool) -> MotionUNet:
+def make_network(*, trained: bool) -> MotionUNet:
     unet = tiny_unet()
     adapter = seeded(lambda: MotionAdapter(AdapterConfig.for_unet(unet, base_channels=8)), 3)
     if trained:
@@ -41,13 +38,13 @@ def plain():
 
 @pytest.fixture(scope="module")
 def trained():
-    return make_animator(trained=True)
+    return make_network(trained=True)
 
 
 @torch.no_grad()
 def test_an_untrained_adapter_changes_no_bit(plain):
-    animator = make_animator(trained=False)
-    motion = animator.encode_motion(randn(FRAMES - 1, 2, SIZE, SIZE, seed=2))
+    network = make_network(trained=False)
+    motion = network.encode_motion(randn(FRAMES - 1, 2, SIZE, SIZE, seed=2))
     assert motion[0].any()
     strength = torch.tensor([0.0, 300.0])
     for conditions in (
@@ -56,7 +53,7 @@ def test_an_untrained_adapter_changes_no_bit(plain):
         {"strength_percent": strength},
         {"motion": motion, "motion_scale": 3.0, "strength_percent": strength},
     ):
-        assert torch.equal(animator(*inputs(), **conditions), plain), conditions.keys()
+        assert torch.equal(network(*inputs(), **conditions), plain), conditions.keys()
     assert torch.equal(MotionUNet(tiny_unet())(*inputs()), plain)
 
 
@@ -101,14 +98,14 @@ def test_each_clip_of_a_batch_has_its_own_motion_and_strength(trained):
 
 
 def test_gradients_reach_every_new_parameter():
-    animator = make_animator(trained=False)
-    adapter = animator.adapter.requires_grad_(True)
+    network = make_network(trained=False)
+    adapter = network.adapter.requires_grad_(True)
     flow = randn(FRAMES - 1, 2, SIZE, SIZE, seed=2)
     target = randn(2, FRAMES, 4, SIZE // 8, SIZE // 8, seed=9)
 
     def backward() -> dict[str, float]:
         adapter.zero_grad()
-        output = animator(*inputs(), motion=animator.encode_motion(flow), strength_percent=torch.tensor([50.0, 90.0]))
+        output = network(*inputs(), motion=network.encode_motion(flow), strength_percent=torch.tensor([50.0, 90.0]))
         (output - target).square().mean().backward()
         return {name: p.grad.abs().max().item() for name, p in adapter.named_parameters()}
 
@@ -120,7 +117,7 @@ def test_gradients_reach_every_new_parameter():
     # An instance norm follows: it takes any constant away.
     assert [name for name in dead if not name.endswith("body.2.bias")] == []
     assert {name.split(".")[2] for name in first if name.startswith("encoder.blocks")} == {"0", "1", "2"}
-    assert all(p.grad is None for p in animator.unet.parameters())
+    assert all(p.grad is None for p in network.unet.parameters())
 
 
 @pytest.mark.parametrize("count", [1, FRAMES - 1, FRAMES])
@@ -182,9 +179,9 @@ def test_an_adapter_of_another_unet_is_refused(change):
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_runs_in_half_precision(trained, dtype):
-    animator = make_animator(trained=True).to(dtype)
+    network = make_network(trained=True).to(dtype)
     flow, strength = randn(1, 2, SIZE, SIZE, seed=2), torch.tensor([30.0, 300.0])
-    output = animator(*inputs(dtype=dtype), motion=animator.encode_motion(flow), strength_percent=strength)
+    output = network(*inputs(dtype=dtype), motion=network.encode_motion(flow), strength_percent=strength)
     full = trained(*inputs(), motion=trained.encode_motion(flow), strength_percent=strength)
     assert output.dtype == dtype
     torch.testing.assert_close(output.float(), full, atol=0.1 * full.std().item(), rtol=0.1)

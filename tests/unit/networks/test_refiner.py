@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from noise import randn
 from tiny import seeded
 
 from driftfield.networks.refiner import (
@@ -16,10 +17,6 @@ from driftfield.networks.refiner import (
 )
 
 SMALL = RefinerConfig(base_channels=4, max_channels=8, levels=5)
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")

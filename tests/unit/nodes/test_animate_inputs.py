@@ -50,7 +50,7 @@ def warnings(nodes, animator, image, motion) -> list[str]:
 
 
 def test_the_report_says_what_the_arrows_and_the_region_were(nodes, plain):
-    from driftfield.nodes import arrows, flow
+    from driftfield.nodes import arrows, flow, loaders
 
     still = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
 
@@ -70,6 +70,9 @@ def test_the_report_says_what_the_arrows_and_the_region_were(nodes, plain):
     assert frames.startswith(f"the arrows reach their heads in 9 frames, this segment has {FRAMES}: set frames in ")
     empty, zero = warnings(nodes, plain, still, dense(FRAMES, 0.6, 0.0))
     assert empty.startswith("the region is empty") and zero.startswith("the flow is 0 everywhere")
+    (refiner,) = loaders.LoadFlowRefiner.execute("built-in").result
+    (refined,) = flow.RefineFlow.execute(refiner, dense(FRAMES, 0.6, 0.0), still, region=torch.zeros(1, 8, 8)).result
+    assert warnings(nodes, plain, still, refined) == [empty, zero]  # of two regions that are empty
 
 
 def test_the_report_warns_and_says_what_to_do(nodes, plain, image, flow, caplog):

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 import torch
+from noise import randn
 from tiny import EMBEDDING, FRAMES, tiny_unet
 
 from driftfield.sampling.conditioning import Conditioning
@@ -31,18 +32,12 @@ def gaussian():
 
 
 @pytest.fixture
-def randn():
-    """randn(*shape, seed=0) without the global random state."""
-    return lambda *shape, seed=0: torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture
-def noise(randn):
+def noise():
     return randn(*SHAPE)
 
 
 @pytest.fixture
-def prior(randn):
+def prior():
     return randn(1, *SHAPE[1:], seed=1).expand(*SHAPE)
 
 
@@ -63,7 +58,7 @@ def network(unet):
 
 
 @pytest.fixture
-def conditioning(randn):
+def conditioning():
     return Conditioning(
         image_embedding=randn(1, 1, EMBEDDING, seed=2),
         reference=randn(*SHAPE, seed=3),

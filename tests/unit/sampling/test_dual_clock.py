@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from noise import randn
 
 from driftfield.flow_tools.warp import reference_video
 from driftfield.sampling.dual_clock import FREE, Anchor, anchored, fill_nearest, forward_warped_still, regions
@@ -14,7 +15,7 @@ STRONG = 4.0
 
 
 @pytest.fixture
-def target(randn):
+def target():
     return randn(*SHAPE, seed=8) * 0.5
 
 
@@ -117,7 +118,7 @@ def test_a_loop_is_warped_as_the_looping_reference():
     assert moving.all() and not uncovered.any()
 
 
-def test_holes_take_the_nearest_pixel(randn):
+def test_holes_take_the_nearest_pixel():
     frame = torch.arange(25.0).view(1, 5, 5)
     hole = torch.zeros(5, 5)
     hole[:, 3:] = 1

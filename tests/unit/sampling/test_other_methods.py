@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from noise import randn
 
 from driftfield.sampling.direct import direct
 from driftfield.sampling.free_noise import free_noise, pyramid, reschedule_noise
@@ -44,7 +45,7 @@ def test_direct_costs_all_steps_for_every_clip_and_starts_where_the_last_ended(g
 @pytest.mark.parametrize(
     "total, overlap, windows", [(5, 2, 1), (6, 2, 2), (8, 2, 2), (14, 2, 4), (14, 0, 3), (7, 4, 3)]
 )
-def test_windows_cost_all_steps_each(gaussian, randn, method, total, overlap, windows):
+def test_windows_cost_all_steps_each(gaussian, method, total, overlap, windows):
     denoiser = gaussian()
     states = 80 * randn(total, 4, 8, 8)
     video = WINDOWED[method](over(denoiser), states, SIGMAS, segment=SEGMENT, overlap=overlap)
@@ -106,7 +107,7 @@ def test_an_overlap_that_does_not_fit_is_refused(overlap):
 
 
 @pytest.mark.parametrize("method", WINDOWED)
-def test_nan_is_an_error_naming_the_step(gaussian, randn, method):
+def test_nan_is_an_error_naming_the_step(gaussian, method):
     denoiser = gaussian()
 
     def denoise(x, sigma):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from extending import FRAMES, extended, seeded, timeline_of
+from noise import randn
 
 from driftfield.sampling.denoiser import make_denoiser
 from driftfield.sampling.guidance import guidance_scales, guided
@@ -105,7 +106,7 @@ def test_second_phase_starts_from_the_estimate_of_the_first_and_unit_noise(gauss
     assert shared.std() == pytest.approx(1, abs=0.01)
 
 
-def test_segments_share_the_predicted_noise_in_units_of_sigma(gaussian, trajectory, prior, randn):
+def test_segments_share_the_predicted_noise_in_units_of_sigma(gaussian, trajectory, prior):
     predicted, denoiser = randn(*prior.shape, seed=9), gaussian()
     conditional = lambda x, sigma: x - sigma * predicted  # noqa: E731
     extended(conditional, denoiser, trajectory, prior, gamma=0.8, omega=0.5, batch=3)

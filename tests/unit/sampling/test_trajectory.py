@@ -1,6 +1,7 @@
 import PIL.Image
 import pytest
 import torch
+from noise import randn
 from tiny import FRAMES, tiny_pipeline
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -31,7 +32,7 @@ def conditioning_of(pipeline, image, noise_aug, seed):
 
 
 @pytest.mark.parametrize("minimum, maximum", [(1.0, 1.0), (1.0, 3.0)])
-def test_latents_are_those_of_diffusers_pipeline(pipeline, network, noise, randn, minimum, maximum):
+def test_latents_are_those_of_diffusers_pipeline(pipeline, network, noise, minimum, maximum):
     pixels = (randn(64, 64, 3, seed=7).sigmoid() * 255).byte().numpy()
     image = PIL.Image.fromarray(pixels)
     states = []

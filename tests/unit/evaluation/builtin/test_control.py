@@ -3,6 +3,7 @@
 import itertools
 import json
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from driftfield.evaluation.metrics.arrow_obedience import control_figures
-from driftfield.flow_tools.arrows import Arrow, MotionArrows, arrows_to_json
+from driftfield.flow_tools.arrows import Arrow, MotionArrows
 from driftfield.flow_tools.estimate import estimate_flow
 from driftfield.flow_tools.warp import backward_warp
 
@@ -88,7 +89,8 @@ def test_animations_are_the_nodes_own(shots, loaders, tiny_folder, tiny_adapters
 
     (animator,) = nodes.LoadAnimationModel.execute(*names, "auto").result
     (refiner,) = nodes.LoadFlowRefiner.execute("built-in").result
-    parsed = arrows.DrawMotionArrows.execute(image, arrows_to_json(drawn)).result[0]
+    text = json.dumps({"version": 1, "ref": [80, 64], "arrows": [asdict(arrow) for arrow in drawn.arrows]})
+    parsed = arrows.DrawMotionArrows.execute(image, text).result[0]
     sparse, hints = arrows.ArrowsToSparseFlow.execute(parsed, 0, 0, 4).result
     (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded").result
     (refined,) = flow.RefineFlow.execute(refiner, dense, image, sparse, hints).result
@@ -113,9 +115,10 @@ def test_animations_are_the_nodes_own(shots, loaders, tiny_folder, tiny_adapters
     field, *exact = given
     for got, wanted in zip(exact, (flow.image_to_tensor(image), sparse.field, hints[None]), strict=True):
         assert torch.equal(got, wanted)
-    # The same numbers do not always come to the same last place: a product of matrices may round otherwise where they
-    # lie otherwise in memory. Seen were 3 units in the last place; 4 are allowed, and 1e-6 px near zero.
-    rounding = {"atol": 1e-6, "rtol": 4 * torch.finfo().eps}
+    # OpenCV's distances and the refiner's convolutions round otherwise where their operands lie otherwise in memory. A
+    # unit in the last place of a distance D is up to 2 (D / sigma)^2 = 2 ln(1 / threshold) = 6 of them in its weight; 8
+    # are allowed, and 1e-6 px near zero.
+    rounding = {"atol": 1e-6, "rtol": 8 * torch.finfo().eps}
     torch.testing.assert_close(field, dense.field, **rounding)
     torch.testing.assert_close(asked, refined.field, **rounding)
     settings = Settings(frames=4, steps=3, seed=5)

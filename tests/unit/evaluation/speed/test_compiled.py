@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from fused_operations import randn
+from noise import randn
 from PIL import Image
 from tiny import EMBEDDING, FRAMES, tiny_pipeline, tiny_unet, tiny_vae
 

@@ -11,8 +11,8 @@ from fused_operations import (
     check_on_gpu,
     kernels,
     on_gpu,
-    randn,
 )
+from noise import randn
 from torch import nn
 
 from driftfield.networks.fast import backend

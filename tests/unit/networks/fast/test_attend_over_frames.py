@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from fused_operations import DEVICE, GPU_SIZES, Operands, check_on_gpu, kernels, on_gpu, randn
+from fused_operations import DEVICE, GPU_SIZES, Operands, check_on_gpu, kernels, on_gpu
+from noise import randn
 from torch import Tensor
 
 from driftfield.networks.fast import backend

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fused_operations import randn
+from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
 from driftfield.networks.fast import accelerate
@@ -46,14 +46,14 @@ def test_adapter_and_strength_work_on():
     adapter = seeded(lambda: MotionAdapter(AdapterConfig.for_unet(unet, base_channels=8)), 3)
     for i, linear in enumerate((*adapter.outputs, adapter.strength)):
         linear.weight.copy_(0.1 * randn(*linear.weight.shape, seed=i))
-    animator = MotionUNet(unet, adapter)
-    motion = animator.encode_motion(3 * randn(FRAMES - 1, 2, 64, 128, seed=2))
+    network = MotionUNet(unet, adapter)
+    motion = network.encode_motion(3 * randn(FRAMES - 1, 2, 64, 128, seed=2))
     options = {"motion": motion, "motion_scale": 1.5, "strength_percent": torch.tensor([30.0, 300.0])}
-    expected, plain = animator(*inputs(2), **options), animator(*inputs(2))
+    expected, plain = network(*inputs(2), **options), network(*inputs(2))
     assert (expected - plain).abs().max() > 0.01
-    accelerate(animator)
-    close(animator(*inputs(2), **options), expected)
-    close(animator(*inputs(2)), plain)
+    accelerate(network)
+    close(network(*inputs(2), **options), expected)
+    close(network(*inputs(2)), plain)
 
 
 @pytest.mark.parametrize("clips", [1, 2])

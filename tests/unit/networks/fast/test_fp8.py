@@ -2,27 +2,23 @@
 
 import pytest
 import torch
+from noise import randn
 from tiny import EMBEDDING, FRAMES, tiny_unet
 
 from driftfield.networks.fast import accelerate
-from driftfield.networks.fast.fp8 import FP8, store_fp8
+from driftfield.networks.fast.fp8 import E4M3, store_fp8
 
 
 @pytest.fixture
-def inputs(randn):
+def inputs():
     return randn(1, FRAMES, 8, 8, 8), torch.tensor([0.3]), randn(1, 1, EMBEDDING, seed=1), torch.tensor([[6.0, 99, 0]])
-
-
-@pytest.fixture
-def randn():
-    return lambda *shape, seed=0: torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def test_large_layers_are_rounded_and_the_rest_is_untouched():
     plain, stored = tiny_unet().state_dict(), store_fp8(tiny_unet()).state_dict()
     assert plain.keys() == stored.keys()
-    small = {key for key, value in stored.items() if value.dtype == FP8}
-    assert all(torch.equal(stored[key], plain[key].to(FP8) if key in small else plain[key]) for key in plain)
+    small = {key for key, value in stored.items() if value.dtype == E4M3}
+    assert all(torch.equal(stored[key], plain[key].to(E4M3) if key in small else plain[key]) for key in plain)
     assert all(key.endswith(".weight") and plain[key].ndim > 1 for key in small)
     assert "conv_in.weight" not in small and "add_embedding.linear_1.weight" not in small
     assert "down_blocks.0.attentions.0.temporal_transformer_blocks.0.attn1.to_q.weight" in small
@@ -50,7 +46,7 @@ def test_a_weight_too_large_for_it_keeps_its_layer_wide():
     layer.weight.data[0, 0, 0, 0] = 449
     store_fp8(unet)
     assert layer.weight.dtype == torch.float32 and layer.weight[0, 0, 0, 0] == 449
-    assert unet.mid_block.resnets[0].spatial_res_block.conv2.weight.dtype == FP8
+    assert unet.mid_block.resnets[0].spatial_res_block.conv2.weight.dtype == E4M3
 
 
 def test_autocast_free_half_precision(inputs):

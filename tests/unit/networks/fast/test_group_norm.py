@@ -11,8 +11,8 @@ from fused_operations import (
     check_on_gpu,
     kernels,
     on_gpu,
-    randn,
 )
+from noise import randn
 from torch import Tensor, nn
 
 from driftfield.networks.fast.group_norm import group_norm, instance_norm_leaky_relu

@@ -2,7 +2,7 @@
 
 import torch
 from diffusers.models.attention import Attention
-from fused_operations import randn
+from noise import randn
 from tiny import seeded
 
 from driftfield.networks.fast.single_token import SingleTokenAttention

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from noise import randn
 from transformers import CLIPImageProcessor
 
 from driftfield.training.data.batches import MODE_FRACTIONS, STILL_FRACTION, draw_batch
@@ -12,10 +13,6 @@ from driftfield.training.data.latents import LatentClips
 FRAMES, CHANNELS = 5, 4
 OPTIONS = SimpleNamespace(log_sigma_mean=0.3, log_sigma_std=1.2)
 PROCESSOR = CLIPImageProcessor(size={"shortest_edge": 224}, crop_size=224)
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def test_batches_are_drawn_alike_from_one_seed():

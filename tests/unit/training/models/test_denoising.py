@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
+from noise import randn
 from tiny import seeded, tiny_image_encoder, tiny_unet
 
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
@@ -14,10 +15,6 @@ from driftfield.training.models.denoising import DenoisingLoss, checkpoint_block
 
 SIZE, FRAMES, CLIPS, CHANNELS = 64, 5, 4, 4
 OPTIONS = SimpleNamespace(log_sigma_mean=0.3, log_sigma_std=1.2, batch=CLIPS, scaling_factor=1.0, fps=8)
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def make_batch(mode: int) -> dict[str, torch.Tensor]:
 def predict(loss: DenoisingLoss, batch: dict) -> tuple[torch.Tensor, torch.Tensor, tuple]:
     """The losses, the UNet's prediction and what the UNet was given."""
     seen = []
-    hook = loss.animator.unet.register_forward_hook(lambda module, args, output: seen.append((args, output.sample)))
+    hook = loss.network.unet.register_forward_hook(lambda module, args, output: seen.append((args, output.sample)))
     losses = loss(**batch)
     hook.remove()
     ((args, prediction),) = seen
@@ -105,7 +102,7 @@ def test_the_bare_mode_is_the_unet_alone(loss):
 
 def test_attention_to_the_one_token_of_the_image_is_diffusers_own(loss):
     """test_the_bare_mode_is_the_unet_alone says it for whole predictions."""
-    attention = loss.animator.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2
+    attention = loss.network.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn2
     tokens, embedding = randn(3, 7, 32), randn(3, 1, attention.cross_attention_dim, seed=1)
     ours = attention(tokens, encoder_hidden_states=embedding)
     theirs = AttnProcessor2_0()(attention, tokens, encoder_hidden_states=embedding)
@@ -126,7 +123,7 @@ def test_gradient_checkpointing_changes_no_gradient(loss):
     plain, saving = copy.deepcopy(loss).requires_grad_(True), copy.deepcopy(loss).requires_grad_(True)
     checkpoint_blocks(saving)
     inside = []
-    block = saving.animator.unet.mid_block.attentions[0].temporal_transformer_blocks[0]
+    block = saving.network.unet.mid_block.attentions[0].temporal_transformer_blocks[0]
     block.norm1.register_forward_hook(lambda *_: inside.append(torch.is_grad_enabled()))
     for module in (plain, saving):
         module(**make_batch(FULL)).mean().backward()
