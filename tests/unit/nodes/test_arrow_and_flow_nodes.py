@@ -221,7 +221,7 @@ def test_a_painted_thing_moves_as_a_thing(nodes):
     assert (moving[-1, 20:, 36:60] > 0.9).all() and (moving[-1, 20:, :28] < 0.1).all()
     colors = nodes["PreviewFlow"].execute(dense, "color", 0.0, 24).result[0]
     assert len(colors) == 4
-    assert nodes["MotionStrength"].execute(dense).result[0] == pytest.approx(100 * 8 / 4 / 2 * 512 / 64, rel=0.01)  # a quarter moves 8 px
+    assert nodes["MotionStrength"].execute(dense).result[0] == pytest.approx(100 * 8 / 4 / 2 * 512 / 64, rel=0.01)
     with pytest.raises(ValueError, match="image: not connected"):
         nodes["PreviewFlow"].execute(dense, "moving image", 0.0, 24)
 
