@@ -1,4 +1,4 @@
-"""Arrows as other packs write motion: KJNodes coord_str, and ComfyUI's TRACKS both ways. All of them in px."""
+"""Arrows as other nodes write motion and points: KJNodes coord_str, TRACKS both ways, SAM 3's points. All in px."""
 
 import json
 from collections.abc import Iterable
@@ -40,6 +40,18 @@ def arrows_to_tracks(
     else:
         text = _dumped(positions.transpose(1, 0, 2), flat=len(arrows.arrows) == 1)
     return {"track_path": torch.from_numpy(positions).float(), "track_visibility": torch.from_numpy(inside)}, text
+
+
+def arrows_to_prompts(arrows: MotionArrows) -> tuple[list[str], str]:
+    """Points to segment at, as SAM 3's nodes take them, px: a text for each arrow's tail, and one for all pins.
+
+    Each text is [{"x": 12.0, "y": 34.0}, ...], "[]" for no points. Without arrows one "[]" stands for the tails: a node
+    after an empty list would fail, and "[]" finds nothing.
+    """
+    paths = [path_px(arrow.points, width=arrows.width, height=arrows.height) for arrow in arrows.arrows]
+    tails = [_dumped([path[:1]], flat=True) for path in paths if len(path) > 1]
+    pins = [path for path in paths if len(path) == 1]
+    return tails or ["[]"], _dumped([np.concatenate(pins)], flat=True) if pins else "[]"
 
 
 def _dumped(tracks: Iterable[np.ndarray], *, flat: bool = False) -> str:

@@ -39,7 +39,7 @@ def run(nodes, name, *args, **kwargs):
 
 
 def test_arrows_become_a_dense_flow(nodes, image):
-    arrows, preview, coordinates, _ = run(nodes, "DrawMotionArrows", image, ARROWS)
+    arrows, preview, coordinates, *_ = run(nodes, "DrawMotionArrows", image, ARROWS)
     assert (arrows.width, arrows.height, len(arrows.arrows)) == (64, 32, 2)
     assert preview.shape == image.shape and not torch.equal(preview, image)
     again, *_ = run(nodes, "DrawMotionArrows", image, coordinates)
@@ -109,7 +109,7 @@ def test_tracks_are_read_by_wan_move(nodes, core_nodes, image):
 
 
 def test_an_empty_text_gives_exact_zeros(nodes, image):
-    arrows, _, coordinates, _ = run(nodes, "DrawMotionArrows", image, "")
+    arrows, _, coordinates, *_ = run(nodes, "DrawMotionArrows", image, "")
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 48, 24, 25)
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.05, "sum")
     assert coordinates == "" and flow.shape == (1, 2, 24, 48) and flow.count_nonzero() == 0
@@ -126,14 +126,14 @@ def test_a_region_of_another_size_limits_motion(nodes, image):
 
 def test_the_painted_region_is_a_mask_of_the_pictures_size(nodes, image):
     painted = ARROWS[:-1] + ',"region":{"size":[4,2],"runs":[2,2,2,2]}}'
-    *_, region = run(nodes, "DrawMotionArrows", image, painted)
+    _, _, _, region, *_ = run(nodes, "DrawMotionArrows", image, painted)
     assert region.shape == (1, 32, 64)
     assert (
         (region[..., :24] == 0).all()
         and (region[..., 40:] == 1).all()
         and region[0, 0, 31] == pytest.approx(0.5, abs=0.1)
     )
-    arrows, *_, everywhere = run(nodes, "DrawMotionArrows", image, ARROWS)
+    arrows, _, _, everywhere, *_ = run(nodes, "DrawMotionArrows", image, ARROWS)
     assert (everywhere == 1).all() and everywhere.shape == (1, 32, 64)
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.0, "sum", region)
