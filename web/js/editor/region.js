@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The painted region, immutable. It is stretched over the picture, whatever that one's size.
+ * Masks that are painted: the region's and those of objects, immutable. They are stretched over the picture, whatever its size.
  * @import { Point } from "./geometry.js"
  * @import { TextName } from "./texts.js"
  */
@@ -17,7 +17,7 @@ export const MAX_SIDE = 4096;
 const pixels = new WeakMap(); // [h * w] of 0 and 1
 
 /**
- * A region of those pixels (0 and 1, not copied); null where none is set, which stands for no restriction at all.
+ * A mask of those pixels (0 and 1, not copied); null where none is set, which stands for no restriction at all.
  * @param {Point} size
  * @param {Uint8Array} data
  * @returns {Region | null}
@@ -34,10 +34,31 @@ export function regionFrom(size, data) {
     }
   }
   runs.push(length);
-  if (runs.length === 1 && value === 0) return null;
+  if (runs.length === 1) return null;
   const region = { size, runs };
   pixels.set(region, data);
   return region;
+}
+
+/** @type {(size: Point) => Region} with nothing inside */
+export const blank = (size) => ({ size, runs: [size[0] * size[1]] });
+
+/** @type {(mask: Region) => boolean} */
+export const isEmpty = ({ runs }) => runs.every((length, i) => i % 2 === 0 || length === 0);
+
+/** @type {(a: Region, b: Region) => boolean} */
+export const same = (a, b) =>
+  a === b || (String(a.size) === String(b.size) && a.runs.length === b.runs.length && a.runs.every((length, i) => length === b.runs[i]));
+
+/**
+ * Whether a point 0..1 is inside.
+ * @param {Region} mask
+ * @param {Point} point
+ */
+export function holds(mask, [x, y]) {
+  const [width, height] = mask.size;
+  const [column, row] = [Math.floor(x * width), Math.floor(y * height)];
+  return column >= 0 && column < width && row >= 0 && row < height && pixelsOf(mask)[row * width + column] === 1;
 }
 
 /** @param {Region} region */
@@ -54,21 +75,23 @@ export function pixelsOf(region) {
 }
 
 /**
- * What is wrong with a region read from a text, or null.
+ * What is wrong with a region, or with the object of that number, read from a text; or null.
  * @param {any} region
+ * @param {number | null} number
  * @returns {[TextName, Record<string, unknown>?] | null}
  */
-export function problemOf(region) {
+export function problemOf(region, number = null) {
   const { size, runs } = region ?? {};
   /** @param {any} value */
   const whole = (value) => Number.isInteger(value) && value >= 0;
   if (!Array.isArray(size) || size.length !== 2 || !size.every((side) => whole(side) && side >= 1 && side <= MAX_SIDE)) {
-    return ["badRegionSize", { size: JSON.stringify(size) }];
+    return [number ? "badObjectSize" : "badRegionSize", { number, size: JSON.stringify(size) }];
   }
-  if (!Array.isArray(runs) || !runs.every(whole)) return ["badRuns"];
+  if (!Array.isArray(runs) || !runs.every(whole)) return [number ? "badObjectRuns" : "badRuns", { number }];
   const sum = runs.reduce((total, length) => total + length, 0);
   const pixels = size[0] * size[1];
-  return sum === pixels ? null : ["badRunSum", { sum, size: size.join(" × "), pixels }];
+  if (sum === pixels) return null;
+  return [number ? "badObjectSum" : "badRunSum", { number, sum, size: size.join(" × "), pixels }];
 }
 
 /**

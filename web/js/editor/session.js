@@ -5,7 +5,7 @@
  * @import { FlowSettings } from "../flow/field.js"
  * @import { Box, Point } from "./geometry.js"
  * @import { Arrow } from "./state.js"
- * @import { Track } from "./formats.js"
+ * @import { Region } from "./region.js"
  * @import { Say } from "./texts.js"
  * @import { View } from "./view.js"
  */
@@ -13,7 +13,8 @@ import { DEFAULTS } from "../flow/field.js";
 import { Document } from "./document.js";
 import { coordStr, readTracks } from "./formats.js";
 import { pictureBox } from "./geometry.js";
-import { UnreadableError, added, parse, strengthChanged, strengthSet, stripped } from "./state.js";
+import { UnreadableError, parse, stripped } from "./saved_text.js";
+import { added, empty, strengthChanged, strengthSet } from "./state.js";
 import { texts } from "./texts.js";
 import { initial, selectedOf, withoutGone } from "./view.js";
 
@@ -139,12 +140,17 @@ export class Session {
     this.show({ band: null, draft: null });
   }
 
-  /** @param {readonly Track[]} tracks with points 0..1 */
-  add(tracks) {
-    if (this.document.problem) return;
-    const [state, ids] = added(this.document.state, tracks);
+  /**
+   * @param {Parameters<typeof added>[1]} tracks with points 0..1
+   * @param {readonly Region[] | null} masks see added
+   * @returns how many were added
+   */
+  add(tracks, masks = null) {
+    if (this.document.problem) return 0;
+    const [state, ids] = added(this.document.state, tracks, masks);
     this.document.commit(state);
     this.select(ids);
+    return ids.length;
   }
 
   /** @param {number} strength of what is selected */
@@ -182,9 +188,9 @@ export class Session {
    */
   paste(text) {
     try {
-      const tracks = readTracks(stripped(text), this.shape) ?? parse(text, [1, 1]).arrows;
-      if (tracks.length) this.add(tracks);
-      return this.document.problem ? 0 : tracks.length;
+      const tracks = readTracks(stripped(text), this.shape);
+      const { arrows, objects } = tracks ? { ...empty, arrows: tracks } : parse(text, [1, 1]);
+      return arrows.length && this.add(arrows, objects);
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw error;
       return 0;
