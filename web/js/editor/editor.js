@@ -2,7 +2,7 @@
 /**
  * The arrow editor as a part of any page: no framework, and no word of ComfyUI.
  * @import { FlowSettings } from "../flow/field.js"
- * @import { Picture } from "./session.js"
+ * @import { Finder, Picture } from "./session.js"
  * @import { Say } from "./texts.js"
  */
 import { paintBrush, regionPainter } from "./brush.js";
@@ -10,6 +10,7 @@ import { context2d, element, write } from "./dom.js";
 import { scenePainter } from "./draw.js";
 import * as drop from "./drop.js";
 import * as keyboard from "./keyboard.js";
+import { paintObjects } from "./outline.js";
 import * as pointer from "./pointer.js";
 import { FlowPreview } from "./preview.js";
 import { Session } from "./session.js";
@@ -25,6 +26,7 @@ const MAX_CANVAS_PX = 4096;
  * @property {(event: PointerEvent) => void} [pan]
  * @property {(file: File) => void} [picture] one that is dropped or pasted
  * @property {() => boolean} [pans] while true the pointer is the page's
+ * @property {Finder["objectAt"]} [objectAt]
  */
 
 /**
@@ -40,9 +42,9 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
   const redraw = () => {
     if (!frame && !signal.aborted) frame = requestAnimationFrame(draw);
   };
-  const session = new Session({ onText: onChange, onView: redraw, onCopy: (text) => keys.copy(text), t });
+  const session = new Session({ onText: onChange, onView: redraw, onCopy: (text) => keys.copy(text), host, t });
   const flow = new FlowPreview();
-  const paint = scenePainter([(context, scene) => flow.paint(context, scene), regionPainter()]);
+  const paint = scenePainter([(context, scene) => flow.paint(context, scene), regionPainter(), paintObjects]);
 
   const canvas = element("canvas", "");
   const problem = element("div", "df-problem");

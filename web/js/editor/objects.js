@@ -63,7 +63,7 @@ export function withMask(state, number, mask) {
  */
 export const objectAt = ({ objects }, point) => objects.findLastIndex((mask) => holds(mask, point)) + 1 || null;
 
-/** @type {(state: State, number: number) => Arrow[]} */
+/** @type {(state: Pick<State, "arrows">, number: number) => Arrow[]} */
 export const arrowsOf = ({ arrows }, number) => arrows.filter(({ object }) => object === number);
 
 /**

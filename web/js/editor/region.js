@@ -4,6 +4,7 @@
  * @import { Point } from "./geometry.js"
  * @import { TextName } from "./texts.js"
  */
+import { resized } from "../flow/field.js";
 
 /**
  * `size` is [w, h] px; `runs` are lengths along the rows from the top left, by turns of pixels outside and inside,
@@ -136,6 +137,63 @@ export function stroked(region, from, to, { radius, value, shape }) {
     }
   }
   return regionFrom(size, data);
+}
+
+/**
+ * With what lies inside a closed line of points 0..1 set to `value`, however often it goes round; `shape` as in stroked.
+ * @param {Region | null} region
+ * @param {readonly Point[]} loop
+ * @param {{ value: number, shape: Point }} options
+ */
+export function filled(region, loop, { value, shape }) {
+  const size = region?.size ?? sizeFor(shape);
+  const data = region ? pixelsOf(region).slice() : new Uint8Array(size[0] * size[1]);
+  const path = loop.map(([x, y]) => [x * size[0], y * size[1]]);
+  for (let row = 0; row < size[1]; row++) {
+    const y = row + 0.5;
+    /** @type {[number, number][]} */
+    const crossings = []; // where, and which way
+    path.forEach(([x1, y1], i) => {
+      const [x0, y0] = path[(i || path.length) - 1];
+      if (y0 <= y !== y1 <= y) crossings.push([x0 + ((x1 - x0) * (y - y0)) / (y1 - y0), y0 < y1 ? 1 : -1]);
+    });
+    crossings.sort(([a], [b]) => a - b);
+    let winding = 0;
+    crossings.forEach(([x, way], i) => {
+      winding += way;
+      if (!winding) return;
+      const [from, to] = [x, crossings[i + 1][0]].map((edge) => Math.min(Math.max(Math.ceil(edge - 0.5), 0), size[0]));
+      data.fill(value, row * size[0] + from, row * size[0] + to);
+    });
+  }
+  return regionFrom(size, data);
+}
+
+/**
+ * With what is inside `part` set to `value`, at the finer one's size.
+ * @type {(mask: Region, part: Region, value: 0 | 1) => Region | null}
+ */
+export function combined(mask, part, value) {
+  const [{ size }] = [mask, part].sort((a, b) => b.size[0] * b.size[1] - a.size[0] * a.size[1]);
+  const set = pixelsOf(sized(part, size));
+  return regionFrom(size, pixelsOf(sized(mask, size)).map((old, i) => (set[i] ? value : old)));
+}
+
+/**
+ * Fine enough to be painted on over a picture of `shape` px.
+ * @type {(mask: Region, shape: Point) => Region}
+ */
+export function fine(mask, shape) {
+  const size = sizeFor(shape);
+  return mask.size[0] < size[0] || mask.size[1] < size[1] ? sized(mask, size) : mask;
+}
+
+/** @type {(mask: Region, size: Point) => Region} */
+function sized(mask, size) {
+  if (String(mask.size) === String(size)) return mask;
+  const [width, height] = mask.size;
+  const { data } = resized({ width, height, data: pixelsOf(mask) }, ...size);
+  return regionFrom(size, Uint8Array.from(data, (value) => (value >= 0.5 ? 1 : 0))) ?? blank(size);
 }
 
 /** @param {Region} region */

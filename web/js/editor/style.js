@@ -33,7 +33,12 @@ const CSS = `
   width: 50px; height: 22px; box-sizing: border-box; padding: 0 4px; border-radius: 5px; color: #e6e9ee;
   border: 1px solid rgba(255, 255, 255, 0.14); background: #121418; font: inherit;
 }
-.driftfield-editor input[type="number"]:disabled { opacity: 0.4; }
+.driftfield-editor select {
+  height: 22px; padding: 0 2px; border-radius: 5px; color: #e6e9ee; border: 1px solid rgba(255, 255, 255, 0.14);
+  background: #121418; font: inherit;
+}
+.driftfield-editor input[type="number"]:disabled, .driftfield-editor select:disabled { opacity: 0.4; }
+.driftfield-editor .df-target { padding: 0 4px; white-space: nowrap; }
 .driftfield-editor .df-stage { position: relative; flex: 1 1 auto; min-height: 0; overflow: hidden; }
 .driftfield-editor canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; display: block; }
 .driftfield-editor .df-problem {

@@ -5,7 +5,7 @@
  * @import { Arrow } from "./state.js"
  */
 
-/** @typedef {"arrow" | "curve" | "select" | "paint" | "erase"} Tool */
+/** @typedef {"arrow" | "curve" | "object" | "select" | "paint" | "erase" | "lasso"} Tool */
 
 /**
  * @typedef {object} View
@@ -17,6 +17,8 @@
  * @property {{ id: string, point: number } | null} active the point that was taken last
  * @property {Hit | null} hover
  * @property {Omit<Arrow, "id"> | null} draft the arrow that is being drawn
+ * @property {Point[] | null} loop what the lasso runs along, screen points
+ * @property {Point | null} asked where the page is looking for a thing, image point
  * @property {[Point, Point] | null} band the box that is being drawn, screen points
  * @property {boolean} shown whether the arrows are
  * @property {boolean} numbered
@@ -38,6 +40,8 @@ export const initial = {
   active: null,
   hover: null,
   draft: null,
+  loop: null,
+  asked: null,
   band: null,
   shown: true,
   numbered: true,
