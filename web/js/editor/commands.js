@@ -43,6 +43,7 @@ export const GROUPS = /** @type {const} */ ({
   brush: { buttons: false },
   region: { buttons: true },
   views: { buttons: true },
+  frames: { buttons: true },
   picture: { buttons: true },
 });
 /** @typedef {keyof typeof GROUPS} Group */
@@ -190,6 +191,14 @@ export const COMMANDS = [
     run: (session) => session.show({ playing: !session.view.playing }),
     enabled: ({ picture }) => picture !== null,
     pressed: ({ view }) => view.playing,
+  },
+  {
+    name: "running",
+    group: "frames",
+    keys: ["K"],
+    icon: "M4.5 3v10M6.5 3v10M9 3l5 5-5 5Z",
+    run: (session) => session.show({ running: !session.view.running }),
+    pressed: ({ view }) => view.running,
   },
   {
     name: "selectAll",

@@ -13,6 +13,7 @@ import * as keyboard from "./keyboard.js";
 import { paintObjects } from "./outline.js";
 import * as pointer from "./pointer.js";
 import { FlowPreview } from "./preview.js";
+import { scrubBar } from "./scrub.js";
 import { Session } from "./session.js";
 import { styleElement } from "./style.js";
 import { toolbar } from "./toolbar.js";
@@ -27,6 +28,7 @@ const MAX_CANVAS_PX = 4096;
  * @property {(file: File) => void} [picture] one that is dropped or pasted
  * @property {() => boolean} [pans] while true the pointer is the page's
  * @property {Finder["objectAt"]} [objectAt]
+ * @property {Finder["layers"]} [layers]
  */
 
 /**
@@ -43,7 +45,7 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
     if (!frame && !signal.aborted) frame = requestAnimationFrame(draw);
   };
   const session = new Session({ onText: onChange, onView: redraw, onCopy: (text) => keys.copy(text), host, t });
-  const flow = new FlowPreview();
+  const flow = new FlowPreview(session);
   const paint = scenePainter([(context, scene) => flow.paint(context, scene), regionPainter(), paintObjects]);
 
   const canvas = element("canvas", "");
@@ -55,7 +57,8 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
   const stage = element("div", "df-stage", canvas, sink, problem);
   const focus = () => sink.focus({ preventScroll: true });
   const tools = toolbar(session, { signal, focus });
-  const root = element("div", "driftfield-editor", styleElement(), tools.bar, tools.options, stage, tools.foot);
+  const scrub = scrubBar(session, flow, tools.frames, { signal, focus });
+  const root = element("div", "driftfield-editor", styleElement(), tools.bar, tools.options, stage, scrub.bar, tools.foot);
   root.dataset.captureWheel = "true"; // Nodes 2.0: the wheel comes here
 
   const isFocused = () => root.contains(document.activeElement);
@@ -72,7 +75,9 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
 
   function draw() {
     frame = 0;
+    flow.advance();
     tools.update();
+    scrub.update();
     const unread = session.document.problem;
     problem.hidden = !unread;
     write(problem, unread ? session.t(unread.text, unread.values) : "");

@@ -44,6 +44,7 @@ export function helpLine({ t, view, document, flowSettings, target }) {
   if (view.asked) return t("finding");
   if (view.note) return view.note;
   if (paints(tool) && target === null && flowSettings.region === null) return t("helpUnconnected");
+  if (view.playing && view.cutting) return view.cutting;
   if ((view.flow !== "off" || view.playing) && flowSettings.note) return flowSettings.note;
   const painted = target !== null;
   if (tool === "paint") return t(painted ? "helpPaintObject" : "helpPaint", { number: target });

@@ -35,6 +35,8 @@ import { initial, selectedOf, withoutGone } from "./view.js";
  * @typedef {object} Finder
  * @property {(point: Point, pins: readonly Point[], signal: AbortSignal) => Promise<Region>} [objectAt] the mask of the
  *   thing at a point; what is at the pins does not belong to it; all points 0..1
+ * @property {(size: Point, masks: readonly Region[], signal: AbortSignal) => Promise<{ plate: string, objects: string[] }>} [layers]
+ *   addresses of pictures of that size: what is behind the objects of those masks, and each of them, cut out
  */
 
 /** @type {Point} */

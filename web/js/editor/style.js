@@ -45,6 +45,9 @@ const CSS = `
   position: absolute; inset: auto 12px 12px; padding: 8px 10px; border-radius: 6px; background: #5b1f24; color: #ffe3e3;
   user-select: text;
 }
+.driftfield-editor .df-scrub { flex-wrap: nowrap; gap: 8px; padding-right: 8px; }
+.driftfield-editor .df-scrub input { flex: 1; min-width: 0; }
+.driftfield-editor .df-scrub span { min-width: 86px; text-align: right; color: #9aa2ad; font-variant-numeric: tabular-nums; }
 .driftfield-editor .df-foot {
   display: flex; gap: 8px; flex: none; padding: 3px 8px; background: #1e2126; color: #8f98a4; font-size: 11px;
 }

@@ -76,11 +76,12 @@ export function toolbar(session, { signal, focus }) {
   size.addEventListener("input", setSize, { signal });
   size.addEventListener("change", focus, { signal });
 
-  const bar = element("div", "df-bar", ...buttonsOf("tools"), gap(), ...buttonsOf("history"), gap(), ...buttonsOf("picture"));
+  const groups = /** @type {const} */ (["tools", "objects", "history", "picture"]);
+  const bar = element("div", "df-bar", ...groups.flatMap((group, i) => [...(i ? [gap()] : []), ...buttonsOf(group)]));
   const ofArrows = element("span", "df-group", element("label", "", t("strength"), strength), timing);
   const target = element("span", "df-target");
   const ofMasks = element("span", "df-group", size, target, ...buttonsOf("region"));
-  const options = element("div", "df-bar", ofArrows, ofMasks, ...buttonsOf("objects"), element("span", "df-space"), ...buttonsOf("views"));
+  const options = element("div", "df-bar", ofArrows, ofMasks, element("span", "df-space"), ...buttonsOf("views"));
   const [help, count] = [element("span", "df-help"), element("span", "df-count")];
   const foot = element("div", "df-foot", help, count);
   foot.title = keyList(t);
@@ -116,5 +117,5 @@ export function toolbar(session, { signal, focus }) {
     const number = document.state.arrows.length;
     write(count, t(number === 1 ? "oneArrow" : "arrows", { count: number }) + zoom);
   }
-  return { bar, options, foot, update };
+  return { bar, options, foot, frames: buttonsOf("frames"), update };
 }

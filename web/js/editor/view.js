@@ -24,6 +24,9 @@
  * @property {boolean} numbered
  * @property {"off" | "streaks" | "colors"} flow
  * @property {boolean} playing the picture moves
+ * @property {number} frame which one the flow and the moving picture show
+ * @property {boolean} running the next frame follows by itself
+ * @property {string} cutting how the page gets on with cutting the objects out
  * @property {string} note a line of news instead of the help
  */
 
@@ -47,6 +50,9 @@ export const initial = {
   numbered: true,
   flow: "off",
   playing: false,
+  frame: 0,
+  running: true,
+  cutting: "",
   note: "",
 };
 

@@ -2,6 +2,7 @@
 /**
  * Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each pixel to where it came from.
  * @import { Field, Point } from "./field.js"
+ * @import { Raster } from "./layers.js"
  */
 import { bilinear, emptyField, middle } from "./field.js";
 
@@ -41,8 +42,26 @@ export function stepBack(field, back) {
 }
 
 /**
+ * As stepBack, for a field that was another one in the step before: `back` is looked up where this step came from.
+ * @type {(field: Field, back: Field) => Field}
+ */
+export function stepFurtherBack(field, back) {
+  const { width, height, cols, rows } = field;
+  const next = stepBack(field, emptyField(width, height, cols, rows));
+  for (let j = 0; j < rows; j++) {
+    for (let i = 0; i < cols; i++) {
+      const at = j * cols + i;
+      const [dx, dy] = vectorAt(back, middle(i, width, cols) + next.x[at], middle(j, height, rows) + next.y[at]);
+      next.x[at] += dx;
+      next.y[at] += dy;
+    }
+  }
+  return next;
+}
+
+/**
  * Fills `target` with `source` (both of one size) sampled at p + back(p), the field stretched over it.
- * @type {(source: ImageData, back: Field, target: ImageData) => void}
+ * @type {(source: Raster, back: Field, target: Raster) => void}
  */
 export function warp(source, back, target) {
   const { width, height } = source;
