@@ -1,24 +1,63 @@
-"""What travels from node to node as a flow: the field, and what is known of the arrows behind it."""
+"""What travels from node to node as a flow: the field, the things that move, what is known of the arrows behind it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
+from .arrows import SWAY, MotionArrows
 from .convention import check_flow
+from .layers import exact_field, fitted, wide_field
+from .objects import Object, poses, separate
+from .sparse import checked_speed, sparse_flow
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A flow, with what its makers noted on the way."""
+    """A flow, things that move as wholes over it, and what its makers noted on the way."""
 
-    field: Tensor  # float32 [N, 2, H, W] px/frame
+    field: Tensor  # float32 [N, 2, H, W] px/frame: of the picture, or of what is behind the objects
     frames: int | None = None  # in which the arrows' heads are reached; None: no arrows made it
     notes: tuple[str, ...] = ()  # what was hardly meant: clipped arrows, an empty region
+    objects: tuple[Object, ...] = ()  # bottom to top; with them, `frames` is known
 
     def with_field(self, field: Tensor, *notes: str) -> "Motion":
-        """Another field, and what it adds to the notes; each note stands there once."""
+        """With another field, and with the notes that it has not yet."""
         return replace(self, field=field, notes=tuple(dict.fromkeys(self.notes + notes)))
+
+    def poses(
+        self, times: np.ndarray, *, width: int, height: int, numbers: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """[m, 2, 3] of each object at `times` [m], in frames, on a width x height picture; see objects.py.
+
+        numbers: the frames' own, for objects that sway, where `times` goes back and forth; None: the same.
+        """
+        frames, numbers = self.frames or 2, times if numbers is None else numbers
+        return [
+            poses(thing, numbers if thing.timing == SWAY else times, frames=frames, width=width, height=height)
+            for thing in self.objects
+        ]
+
+    def flow(self, frames: int | None = None, *, wide: bool = False) -> Tensor:
+        """What is seen to move, [N, 2, H, W] px/frame: the field itself, or of `frames` frames with the objects in it.
+
+        wide: as the motion encoder wants it, see layers.py.
+        """
+        if not self.objects:
+            return self.field
+        height, width = self.field.shape[-2:]
+        placed = self.poses(np.arange(frames or self.frames or 2), width=width, height=height)
+        return with_objects(self.field, self.objects, placed, wide=wide)
+
+
+def with_objects(
+    background: Tensor, objects: tuple[Object, ...], placed: list[np.ndarray], *, wide: bool = False
+) -> Tensor:
+    """background [1 or m - 1, 2, H, W] with the steps of objects at poses [m, 2, 3] each -> [m - 1, 2, H, W]."""
+    masks = [fitted(thing.mask, background) for thing in objects]
+    return (wide_field if wide else exact_field)(background, masks, placed)
 
 
 def as_motion(value: Any, name: str = "flow") -> Motion:
@@ -26,3 +65,14 @@ def as_motion(value: Any, name: str = "flow") -> Motion:
     motion = value if isinstance(value, Motion) else Motion(value)
     check_flow(motion.field, name)
     return motion
+
+
+def sparse_motion(
+    arrows: MotionArrows, *, height: int, width: int, frames: int, masks: Sequence[Tensor] = ()
+) -> tuple[Motion, Tensor]:
+    """What arrows say, and the mask of where they say it of areas; see `sparse_flow`, and `separate` for masks."""
+    areas, objects, notes = separate(arrows, masks)
+    flow, hints = sparse_flow(areas, height=height, width=width, frames=frames)
+    for arrow in (arrow for thing in objects for arrow in thing.arrows):
+        checked_speed(arrow, height=height, width=width, frames=frames)
+    return Motion(flow, frames, arrows.notes + notes, objects), hints
