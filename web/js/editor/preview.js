@@ -14,6 +14,7 @@ import { hueOf } from "../flow/wheel.js";
 import { context2d } from "./dom.js";
 import { FPS, Film } from "./film.js";
 import { pixelsOf } from "./region.js";
+import { held } from "./state.js";
 import { Streaks, fastest } from "./streaks.js";
 
 const MOST_CELLS = 96; // on the longer side
@@ -95,10 +96,11 @@ export class FlowPreview {
       this.moves = true;
       return this.#made;
     }
-    const motion = this.#motion(scene);
+    const moving = { ...scene, ...held({ arrows, objects }) };
+    const motion = this.#motion(moving);
     if (scene.playing) motion.back(scene.frame);
     if (scene.flow !== "off") motion.exact(scene.frame);
-    this.#made = { motion, objects, key, at: now, cost: performance.now() - now };
+    this.#made = { motion, objects: moving.objects, key, at: now, cost: performance.now() - now };
     return this.#made;
   }
 

@@ -91,8 +91,9 @@ function numberOf(mask, objects) {
 
 /**
  * Without the objects that no arrow has, the others numbered anew.
- * @param {State} state
- * @returns {State}
+ * @template {Pick<State, "arrows" | "objects">} Drawn
+ * @param {Drawn} state
+ * @returns {Drawn}
  */
 export function held(state) {
   const kept = state.objects.map((_, i) => i + 1).filter((number) => state.arrows.some(({ object }) => object === number));

@@ -18,6 +18,7 @@ import { warp } from "./warp.js";
  */
 /** @typedef {{ plate: Raster, objects: readonly CutOut[] }} Layers all of one size */
 
+const INSIDE = 0.5; // a mask's value
 const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
 
 /**
@@ -106,13 +107,19 @@ function place({ bounds, data }, pose, target) {
  */
 export function plainLayers(picture, masks) {
   const { width, height } = picture;
-  const alphas = masks.map((mask) => resized(mask, width, height).data);
+  /** @type {Float32Array[]} */
+  const alphas = []; // the topmost first
+  const free = new Float32Array(width * height).fill(1);
   const hole = new Uint8Array(width * height);
-  const reach = Math.ceil(GROWN * Math.max(width, height));
-  for (const alpha of alphas) grow(alpha, hole, width, height, reach);
+  for (const mask of [...masks].reverse()) {
+    const { data } = resized(mask, width, height);
+    alphas.push(free.map((value, i) => value * data[i]));
+    grow(data, hole, width, height);
+    free.forEach((_, i) => data[i] > INSIDE && (free[i] = 0));
+  }
   return {
     plate: { width, height, data: filled(picture, hole) },
-    objects: alphas.map((alpha) => {
+    objects: alphas.reverse().map((alpha) => {
       const data = picture.data.slice();
       for (let i = 0; i < alpha.length; i++) data[4 * i + 3] = 255 * alpha[i];
       return cutOut({ width, height, data });
@@ -120,13 +127,18 @@ export function plainLayers(picture, masks) {
   };
 }
 
-/** @type {(alpha: ArrayLike<number>, hole: Uint8Array, width: number, height: number, reach: number) => void} */
-function grow(alpha, hole, width, height, reach) {
+/**
+ * Sets in `hole` what is inside, and a little round it.
+ * @type {(alpha: ArrayLike<number>, hole: Uint8Array, width: number, height: number) => void}
+ */
+function grow(alpha, hole, width, height) {
+  const reach = Math.round(GROWN * Math.max(width, height));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      if (!(alpha[y * width + x] > 0)) continue;
+      if (alpha[y * width + x] <= INSIDE) continue;
       for (let row = Math.max(y - reach, 0); row <= Math.min(y + reach, height - 1); row++) {
-        hole.fill(1, row * width + Math.max(x - reach, 0), row * width + Math.min(x + reach + 1, width));
+        const half = Math.floor(Math.sqrt(reach * reach - (row - y) ** 2));
+        hole.fill(1, row * width + Math.max(x - half, 0), row * width + Math.min(x + half + 1, width));
       }
     }
   }

@@ -9,7 +9,9 @@ import { lengthsOf, pathPx, pointAt } from "./field.js";
 /** @typedef {{ points: Point[], strength: number, timing?: "ease" | "sway" }} Mover points 0..1 */
 
 /** @type {Pose} */
-export const IDENTITY = [1, 0, 0, 0, 1, 0];
+const IDENTITY = [1, 0, 0, 0, 1, 0];
+const NOTHING = 1e-9; // px, and square px
+const [SMALLEST, LARGEST] = [1 / 16, 16]; // of what an object can be scaled to
 
 /**
  * The share of the way at frame `t` of a segment of `frames`.
@@ -31,20 +33,17 @@ export function progress(timing, t, frames) {
  */
 export function posesOf(movers, { width, height, frames }) {
   const paths = movers.map(({ points, strength }) => ({ path: pathPx(points, width, height), strength }));
-  const pins = paths.filter((_, i) => isPin(movers[i])).map(({ path }) => path[0]);
-  const arrows = paths.filter((_, i) => !isPin(movers[i])).map(({ path, strength }) => {
+  const pins = paths.filter(({ path }) => path.length === 1).map(({ path }) => path[0]);
+  const arrows = paths.filter(({ path }) => path.length > 1).map(({ path, strength }) => {
     const lengths = lengthsOf(path);
     const way = strength * lengths.reduce((sum, part) => sum + part, 0);
     return { path, strength, at: (/** @type {number} */ share) => pointAt(path, lengths, share * way).at };
   });
   if (!arrows.length) return () => IDENTITY;
-  const timing = movers.find((mover) => !isPin(mover))?.timing;
+  const timing = movers.find(({ points }) => points.length > 1)?.timing;
   const pose = arrows.length > 1 || pins.length > 1 ? similarity(arrows, pins) : pins.length ? turn(arrows[0], pins[0]) : along(arrows[0]);
   return (t) => pose(progress(timing, t, frames));
 }
-
-/** @type {(mover: Mover) => boolean} */
-const isPin = ({ points }) => points.length === 1;
 
 /** @typedef {{ path: Point[], strength: number, at: (share: number) => Point }} Way */
 
@@ -67,9 +66,10 @@ function turn({ path, strength }, pin) {
  * @type {(path: readonly Point[], center: Point) => number}
  */
 export function sweptAngle(path, center) {
+  const seen = path.map(([x, y]) => [x - center[0], y - center[1]]).filter(([x, y]) => Math.hypot(x, y) > NOTHING);
   let angle = 0;
-  for (let i = 1; i < path.length; i++) {
-    const [a, b] = [path[i - 1], path[i]].map(([x, y]) => [x - center[0], y - center[1]]);
+  for (let i = 1; i < seen.length; i++) {
+    const [a, b] = [seen[i - 1], seen[i]];
     angle += Math.atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1]);
   }
   return angle;
@@ -91,7 +91,9 @@ function similarity(ways, pins) {
     cross += a[0] * b[1] - a[1] * b[0];
     squared += a[0] * a[0] + a[1] * a[1];
   }
-  const [scale, angle] = squared ? [Math.hypot(dot, cross) / squared, Math.atan2(cross, dot)] : [1, 0];
+  const fits = squared >= NOTHING;
+  const scale = fits ? Math.min(Math.max(Math.hypot(dot, cross) / squared, SMALLEST), LARGEST) : 1;
+  const angle = fits ? Math.atan2(cross, dot) : 0;
   return (share) => about(from, to(share), scale ** share, angle * share);
 }
 

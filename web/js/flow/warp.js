@@ -6,6 +6,7 @@
  */
 import { bilinear, emptyField, middle } from "./field.js";
 
+const HALVES = 0x800080; // so that bytes are rounded, not cut
 const INVERSION_STEPS = 8; // of the fixed point q = p - F(q)
 
 /**
@@ -99,7 +100,7 @@ function blend(a, b, fraction) {
   if (a === b) return a;
   const weight = Math.round(fraction * 256);
   const rest = 256 - weight;
-  const even = ((a & 0xff00ff) * rest + (b & 0xff00ff) * weight) / 256;
-  const odd = ((a >>> 8) & 0xff00ff) * rest + ((b >>> 8) & 0xff00ff) * weight;
+  const even = ((a & 0xff00ff) * rest + (b & 0xff00ff) * weight + HALVES) / 256;
+  const odd = ((a >>> 8) & 0xff00ff) * rest + ((b >>> 8) & 0xff00ff) * weight + HALVES;
   return ((even & 0xff00ff) | (odd & 0xff00ff00)) >>> 0;
 }
