@@ -13,7 +13,7 @@ import { Motion } from "../flow/motion.js";
 import { hueOf } from "../flow/wheel.js";
 import { context2d } from "./dom.js";
 import { FPS, Film } from "./film.js";
-import { pixelsOf } from "./region.js";
+import { isEmpty, pixelsOf } from "./region.js";
 import { held } from "./state.js";
 import { Streaks, fastest } from "./streaks.js";
 
@@ -96,7 +96,8 @@ export class FlowPreview {
       this.moves = true;
       return this.#made;
     }
-    const moving = { ...scene, ...held({ arrows, objects }) };
+    const empty = objects.map(isEmpty);
+    const moving = { ...scene, ...held({ objects, arrows: arrows.filter(({ object }) => !object || !empty[object - 1]) }) };
     const motion = this.#motion(moving);
     if (scene.playing) motion.back(scene.frame);
     if (scene.flow !== "off") motion.exact(scene.frame);

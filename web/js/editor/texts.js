@@ -93,6 +93,7 @@ export const ENGLISH = {
   cutting: "The objects are being cut out …",
   finding: "Looking for the thing there …",
   noFinder: "Things cannot be found on this page: paint the object (Shift+O)",
+  noFile: "The image comes from no file of ComfyUI's yet: run the workflow once, or paint the object (Shift+O)",
   noArrowSelected: "Select an arrow first",
   noObjectSelected: "No selected arrow moves an object",
   invertsRegion: "This swaps the region, not an object: deselect the arrow first",
