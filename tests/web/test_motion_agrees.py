@@ -46,9 +46,16 @@ CASES = {
     "an arrow through its pin": [arrow([0.7, 0.5], [0.73, 0.66], [0.8, 0.9], object=3), arrow([0.73, 0.66], object=3)],
     "an arrow of no length is a pin": [*PINNED[:1], arrow([0.6, 0.6], [0.6, 0.6], object=3)],
     "nothing but pins": [arrow([0.7, 0.6], object=3), *WATER],
-    "arrows that shrink it to nothing": [arrow([0.6, 0.6], [0.7, 0.6], object=3), arrow([0.8, 0.6], [0.7, 0.6], object=3)],
+    "arrows that shrink it to nothing": [
+        arrow([0.6, 0.6], [0.7, 0.6], object=3),
+        arrow([0.8, 0.6], [0.7, 0.6], object=3),
+    ],
     "swaying": [*WATER, arrow([0.05, 0.9], [0.3, 0.6], object=4, timing="sway")],
-    "areas at their own pace": [{**WATER[0], "timing": "sway"}, {**WATER[1]}, arrow([0.6, 0.2], [0.7, 0.3], timing="ease")],
+    "areas at their own pace": [
+        {**WATER[0], "timing": "sway"},
+        {**WATER[1]},
+        arrow([0.6, 0.2], [0.7, 0.3], timing="ease"),
+    ],
     "all at once": WATER + ALONG + TWO + TURN,
 }
 
