@@ -1,13 +1,14 @@
 """Arrows as other packs write motion: KJNodes coord_str, and ComfyUI's TRACKS both ways. All of them in px."""
 
 import json
-import math
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 
 from .arrows import Arrow, MotionArrows, along_path, build_arrows, check_size, path_length, path_px
+from .sparse import checked_speed
+from .timing import progress
 
 
 def arrows_to_coord_str(arrows: MotionArrows) -> str:
@@ -86,20 +87,14 @@ def _checked_tracks(tracks: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _positions(arrows: MotionArrows, frames: int, width: int, height: int) -> np.ndarray:
-    """[T, N, 2] px of a width x height grid: where each arrow's tail is at each frame, at a constant speed."""
+    """[T, N, 2] px of a width x height grid: where each arrow's tail is at each frame."""
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 2 or more")
     positions = np.zeros((frames, len(arrows.arrows), 2))
-    diagonal = math.hypot(width, height)
     for i, arrow in enumerate(arrows.arrows):
-        path = path_px(arrow.points, width=width, height=height)
-        distance = path_length(path) * arrow.strength
-        if distance / (frames - 1) > diagonal * (1 + 1e-6):  # an arrow along the diagonal, in floats
-            raise ValueError(
-                f"arrow {arrow.id}: moves {distance / (frames - 1):.0f} px a frame, allowed at most the diagonal, "
-                f"{diagonal:.0f} px; make its strength ({arrow.strength:g}) smaller, or frames ({frames}) more"
-            )
-        positions[:, i] = along_path(path, np.linspace(0, distance, frames))[0]
+        path, _ = checked_speed(arrow, height=height, width=width, frames=frames)
+        way = progress(arrow.timing, np.arange(frames), frames)
+        positions[:, i] = along_path(path, path_length(path) * arrow.strength * way)[0]
     return positions
 
 

@@ -10,6 +10,7 @@ from ..flow_tools.detail import restore_detail
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from .animate import Animation
+from .composition import padded
 from .decode import decoded
 from .plan import Plan
 from .still import PAD
@@ -62,7 +63,7 @@ def pictures_of_still(animation: Animation) -> Callable[[int, int], tuple[Tensor
         )
     background = composition.background()
     # What the objects uncovered is the plate's, too, unless the network was free to paint there.
-    left = composition.left if plan.control.weak is None else torch.zeros_like(composition.left)
+    left = padded(composition.left) * (plan.control.weak is None)
 
     def put_together(start: int, stop: int) -> tuple[Tensor, Tensor]:
         seen = composition.part(background, timeline, start, stop)

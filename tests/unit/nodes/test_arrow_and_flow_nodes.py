@@ -197,3 +197,44 @@ def test_what_the_refiner_is_to_keep_to_comes_whole(nodes, image):
         refine(None, flow, image, hints=mask)
     with pytest.raises(ValueError, match="sparse_flow: got 32×16, allowed the image's 64×32"):
         refine(None, flow, image, sparse_flow=flow[..., :16, :32], hints=mask)
+
+
+RUNS = [16 * 64, *[32, 32] * 16]  # the lower left quarter of 64 x 32 px
+OBJECT = json.dumps(
+    {
+        "version": 2,
+        "arrows": [{"id": "a", "points": [[0.25, 0.5], [0.75, 0.5]], "object": 1}],
+        "objects": [{"size": [64, 32], "runs": RUNS}],
+    }
+)
+
+
+def test_a_painted_thing_moves_as_a_thing(nodes):
+    image = torch.zeros(1, 32, 64, 3)
+    image[:, 16:, :32] = 1
+    arrows = nodes["DrawMotionArrows"].execute(image, OBJECT).result[0]
+    sparse, hints = nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5).result
+    assert not hints.any() and not sparse.field.any() and len(sparse.objects) == 1
+    dense = nodes["DensifyFlow"].execute(sparse, hints, 0.0, 0.05, "faded").result[0]
+    moving = nodes["PreviewFlow"].execute(dense, "moving image", 0.0, 24, image).result[0]
+    assert moving.shape == (5, 32, 64, 3) and torch.equal(moving[0], image[0])
+    assert (moving[-1, 20:, 36:60] > 0.9).all() and (moving[-1, 20:, :28] < 0.1).all()
+    colors = nodes["PreviewFlow"].execute(dense, "color", 0.0, 24).result[0]
+    assert len(colors) == 4
+    assert nodes["MotionStrength"].execute(dense).result[0] == pytest.approx(100 * 8 / 4 / 2 * 512 / 64, rel=0.01)
+    with pytest.raises(ValueError, match="image: not connected"):
+        nodes["PreviewFlow"].execute(dense, "moving image", 0.0, 24)
+
+
+def test_masks_of_any_node_make_things_of_what_they_cover(nodes):
+    image = torch.rand(1, 32, 64, 3)
+    arrows = nodes["DrawMotionArrows"].execute(image, "10,20,30,20").result[0]
+    masks = torch.zeros(2, 32, 64)
+    masks[1, 10:30, 5:20] = 1
+    motion = nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, masks).result[0]
+    assert len(motion.objects) == 1 and motion.objects[0].arrows[0].id == "a1"
+    with pytest.raises(ValueError, match="objects: got 65 masks, allowed at most 64"):
+        nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, torch.zeros(65, 8, 8))
+    with pytest.raises(ValueError, match="objects, mask 2: got 1 NaN"):
+        masks[1, 0, 0] = float("nan")
+        nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, masks)
