@@ -24,6 +24,8 @@ const rectangle = ([left, top, right, bottom]) => {
 };
 const [BODY, HEAD] = [rectangle([4, 8, 10, 14]), rectangle([6, 4, 8, 9])];
 
+const rounded = (points) => points.map((point) => point.map((value) => Math.round(value * 100) / 100));
+
 /** An editor whose page finds BODY below and HEAD above the middle, when `answer` is called. */
 function editor(host = {}) {
   const asked = [];
@@ -93,8 +95,12 @@ test("the tool adds a part with a click and takes it away with Alt", async () =>
   await asked[2].answer();
   assert.deepEqual(inside([0.3, 0.6], [0.35, 0.25]), [[true], [false]]);
   assert.deepEqual(inside([0.35, 0.42]), [[false]], "the part that both had is gone, too");
+  assert.deepEqual(asked[2].pins, [], "a click on what was just added is about the same part");
+  pointer([[0.3, 0.75]]);
+  await asked[3].answer();
+  assert.deepEqual(rounded(asked[3].pins), [[0.35, 0.25]], "what was taken away does not belong to what is added");
   pointer([[0.2, 0.9], [0.5, 0.9]]);
-  assert.equal(asked.length, 4, "a drag of the tool is an arrow that asks");
+  assert.equal(asked.length, 5, "a drag of the tool is an arrow that asks");
 });
 
 test("with an arrow that has no object a click says which thing it moves, without any it selects", async () => {

@@ -6,9 +6,12 @@
  * @import { Session } from "./session.js"
  * @import { Arrow, State } from "./state.js"
  */
+import { distance } from "./geometry.js";
 import { arrowsOf, given, maskOf, objectAt, released, shared, withMask } from "./objects.js";
 import { blank, combined, sizeFor } from "./region.js";
 import { MAX_OBJECTS, TIMINGS } from "./state.js";
+
+const SAME_PART = 0.05; // between clicks, of the picture: the later one changed its mind about the earlier
 
 /** @type {(session: Session) => Arrow[]} of the selected arrows those that move areas */
 const loose = ({ chosen }) => chosen.filter(({ object }) => !object);
@@ -50,10 +53,17 @@ export function ask(session, ids, point) {
 export function part(session, point, takes) {
   const { target, chosen, document } = session;
   if (target !== null) {
-    session.ask(point, (state, mask) => {
-      const before = /** @type {Region} */ (maskOf(state, target));
-      return withMask(state, target, combined(before, mask, takes ? 0 : 1));
-    });
+    const clicks = session.clicksOn(target);
+    const others = (takes ? clicks.added : clicks.taken).filter((other) => distance(other, point) > SAME_PART);
+    session.ask(
+      point,
+      (state, mask) => {
+        clicks[takes ? "taken" : "added"].push(point);
+        const before = /** @type {Region} */ (maskOf(state, target));
+        return withMask(state, target, combined(before, mask, takes ? 0 : 1));
+      },
+      others,
+    );
   } else if (chosen.length) {
     ask(session, session.selectedIds, point);
   } else {

@@ -46,6 +46,8 @@ export class Session {
   #onView;
   /** @type {{ ending: AbortController, state: State } | null} */
   #asking = null;
+  /** @type {{ target: number | null, added: Point[], taken: Point[] }} */
+  #clicks = { target: null, added: [], taken: [] };
   /** @type {View} */
   view = initial;
   /** @type {Picture | null} */
@@ -167,8 +169,9 @@ export class Session {
    * of what is drawn.
    * @param {Point} point
    * @param {(state: State, mask: Region) => State} change
+   * @param {readonly Point[]} others what does not belong to it, beside pins
    */
-  async ask(point, change) {
+  async ask(point, change, others = []) {
     this.stopAsking();
     if (!this.host.objectAt || this.document.problem) return this.say(this.t("noFinder"));
     const { state } = this.document;
@@ -178,7 +181,7 @@ export class Session {
     this.show({ asked: point, note: "" });
     const pins = state.arrows.filter(({ points, object }) => points.length === 1 && !object).map(({ points }) => points[0]);
     try {
-      const mask = await this.host.objectAt(point, pins, signal);
+      const mask = await this.host.objectAt(point, [...pins, ...others], signal);
       if (signal.aborted) return;
       this.stopAsking();
       this.document.commit(change(state, mask));
@@ -187,6 +190,15 @@ export class Session {
       this.stopAsking();
       this.say(/** @type {Error} */ (error).message);
     }
+  }
+
+  /**
+   * Where parts were added to an object and taken from it, as long as clicks go to that one.
+   * @param {number} target
+   */
+  clicksOn(target) {
+    if (this.#clicks.target !== target) this.#clicks = { target, added: [], taken: [] };
+    return this.#clicks;
   }
 
   /** Whether there was something to call off. */
