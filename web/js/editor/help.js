@@ -54,6 +54,6 @@ export function helpLine({ t, view, document, flowSettings, target }) {
   if (tool === "object" && !painted) return t(selected.size ? "helpClickThing" : "helpDragThing");
   const mask = painted && maskOf(document.state, target);
   if (mask && isEmpty(mask)) return t("helpEmptyObject", { number: target });
-  if (mask) return t(tool === "object" ? "helpParts" : "helpObject", { number: target });
+  if (mask) return tool === "object" ? t("helpParts") : t("helpObject", { number: target });
   return t(selected.size > 1 ? "helpMany" : selected.size ? "helpOne" : "helpNone");
 }
