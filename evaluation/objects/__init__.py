@@ -1,0 +1,1 @@
+"""Things that move as things: made scenes, whose masks are known."""
