@@ -1,6 +1,5 @@
 """Motion arrows: the frozen data, its geometry, and reading it from text, where every limit is checked, once."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace

@@ -2,9 +2,8 @@
 
 import math
 
-import cv2
-import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from .convention import REFERENCE_SIZE, check_flow
@@ -28,7 +27,7 @@ def densify(
     mode: str = "faded",
     region: Tensor | None = None,
 ) -> Tensor:
-    """Dense flow [1, 2, H, W] px/frame from sparse flow [1, 2, H, W] and its hint mask [1, 1, H, W] (eq. 6, 7).
+    """Dense flow [N, 2, H, W] px/frame from sparse flow [N, 2, H, W] and its hint mask [1, 1, H, W] (eq. 6, 7).
 
     The weight of a hint at distance D is exp(-(D / sigma_px)^2), times its value in `hints`, which is 1 but for the
     pixels of a curved arrow (see `sparse_flow`).
@@ -52,25 +51,25 @@ def densify(
     # A Gaussian is separable: exp(-(dx^2 + dy^2) / s^2) is a product, so the sum over all hints is two matrix products
     # over the rows and columns that hold any. Memory stays at a few HxW arrays however many hints there are. They are
     # in float64: in float32 the last bits depend on where in memory the operands lie, and so differ from run to run.
-    values = torch.cat([sparse[0], torch.ones_like(sparse[0, :1])]) * hints[0].where(hinted, 0)
-    values = values[:, rows][:, :, columns].double()  # [3, R, C]: fx, fy, 1, each times the hint's own weight
+    values = torch.cat([sparse, torch.ones_like(sparse[:, :1])], dim=1) * hints.where(hinted, 0)
+    values = values[:, :, rows][..., columns].double()  # [N, 3, R, C]: fx, fy, 1, each times the hint's own weight
     across = _gaussian(columns, width, sigma_px)  # [C, W]
     down = _gaussian(rows, height, sigma_px).T  # [H, R]
-    total = (down @ (values @ across)).to(sparse.dtype)  # [3, H, W], eq. 6
-    flow, weight = total[:2], total[2]
+    total = (down @ (values @ across)).to(sparse.dtype)  # [N, 3, H, W], eq. 6
+    flow, weight = total[:, :2], total[:, 2:]
 
     if mode == "sum":
-        keep = flow.norm(dim=0) > threshold  # eq. 7
+        keep = flow.norm(dim=1, keepdim=True) > threshold  # eq. 7
     else:
         largest = _largest_weight(hinted, sigma_px)
         keep = (largest > threshold) & (weight > 0)
         flow = flow / weight.where(weight > 0, 1) * (largest if mode == "faded" else 1)
-    dense = flow.where(keep, 0)[None]
+    dense = flow.where(keep, 0)
     return dense if region is None else dense * region
 
 
 def restore_hints(flow: Tensor, sparse: Tensor, hints: Tensor, *, sigma_px: float) -> Tensor:
-    """A dense flow [1, 2, H, W] px/frame that has the hints as they were given (ours).
+    """A dense flow [N, 2, H, W] px/frame that has the hints as they were given (ours).
 
     What it lacks at the hints is added around them as `densify` spreads it: of hints nearer to each other than sigma_px
     the mean of what they lack. Raises as `densify`.
@@ -87,15 +86,12 @@ def _gaussian(centers: Tensor, size: int, sigma_px: float) -> Tensor:
 
 def _largest_weight(hinted: Tensor, sigma_px: float) -> Tensor:
     """[H, W]: the weight of the nearest hint, through an exact distance transform."""
-    without = (~hinted).cpu().numpy().astype(np.uint8)
-    distance = torch.from_numpy(cv2.distanceTransform(without, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
-    return torch.exp(-((distance / sigma_px) ** 2)).to(hinted.device)
+    distance = torch.from_numpy(distance_transform_edt(~hinted.numpy(force=True)))
+    return torch.exp(-((distance / sigma_px) ** 2)).to(hinted.device, torch.float32)
 
 
 def _check(sparse: Tensor, hints: Tensor, sigma_px: float, threshold: float, mode: str, region: Tensor | None) -> None:
     check_flow(sparse, "sparse flow")
-    if sparse.shape[0] != 1:
-        raise ValueError(f"sparse flow: got {sparse.shape[0]} fields, allowed 1")
     expected = (1, 1, *sparse.shape[-2:])
     for name, mask in (("hints", hints), ("region", region)):
         if mask is not None and tuple(mask.shape) != expected:

@@ -1,24 +1,52 @@
-"""What travels from node to node as a flow: the field, and what is known of the arrows behind it."""
+"""What travels from node to node as a flow: the field, the things that move, what is known of the arrows behind it."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from .convention import check_flow
+from .layers import exact_field, fitted, wide_field
+from .objects import Object, poses
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A flow, with what its makers noted on the way."""
+    """A flow, things that move as wholes over it, and what its makers noted on the way."""
 
-    field: Tensor  # float32 [N, 2, H, W] px/frame
+    field: Tensor  # float32 [N, 2, H, W] px/frame: of the picture, or of what is behind the objects
     frames: int | None = None  # in which the arrows' heads are reached; None: no arrows made it
     notes: tuple[str, ...] = ()  # what was hardly meant: clipped arrows, an empty region
+    objects: tuple[Object, ...] = ()  # bottom to top; with them, `frames` is known
 
     def with_field(self, field: Tensor, *notes: str) -> "Motion":
-        """Another field, and what it adds to the notes; each note stands there once."""
+        """With another field, and with the notes that it has not yet."""
         return replace(self, field=field, notes=tuple(dict.fromkeys(self.notes + notes)))
+
+    def poses(self, times: np.ndarray, *, width: int, height: int) -> list[np.ndarray]:
+        """[m, 2, 3] of each object at `times` [m], in frames, on a width x height picture; see objects.py."""
+        frames = self.frames or 2
+        return [poses(thing, times, frames=frames, width=width, height=height) for thing in self.objects]
+
+    def flow(self, frames: int | None = None, *, wide: bool = False) -> Tensor:
+        """What is seen to move, [N, 2, H, W] px/frame: the field itself, or of `frames` frames with the objects in it.
+
+        wide: as the motion encoder wants it, see layers.py.
+        """
+        if not self.objects:
+            return self.field
+        height, width = self.field.shape[-2:]
+        placed = self.poses(np.arange(frames or self.frames or 2), width=width, height=height)
+        return with_objects(self.field, self.objects, placed, wide=wide)
+
+
+def with_objects(
+    background: Tensor, objects: tuple[Object, ...], placed: list[np.ndarray], *, wide: bool = False
+) -> Tensor:
+    """background [1 or m - 1, 2, H, W] with the steps of objects at poses [m, 2, 3] each -> [m - 1, 2, H, W]."""
+    masks = [fitted(thing.mask, background) for thing in objects]
+    return (wide_field if wide else exact_field)(background, masks, placed)
 
 
 def as_motion(value: Any, name: str = "flow") -> Motion:

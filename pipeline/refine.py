@@ -24,23 +24,24 @@ def refine(
     """flow [N, 2, H, W] px/frame and image [1, 3, H, W] −1..1 of the same size → refined flow, in main memory.
 
     The network's field is smoothed (`flow_tools.smooth`): it has the grid of its strides.
-    hints: sparse flow [1, 2, H, W] and its mask [1, 1, H, W] that the result keeps to, and that a refiner trained with
-    hints sees; region [1, 1, H, W] 0..1 is applied last. A field that is zero everywhere stays exactly zero: no
+    hints: sparse flow [1 or N, 2, H, W] and its mask [1, 1, H, W] that the result keeps to, and that a refiner trained
+    with hints sees; region [1, 1, H, W] 0..1 is applied last. A field that is zero everywhere stays exactly zero: no
     arrows, no motion. on_step(i, N) after each.
     """
     (network,) = memory.load(refiner.network)
     device = memory.device()
     picture = None if image is None or not network.config.image_conditioned else image.to(device)
-    shown = tuple(part.to(device) for part in hints) if hints is not None and network.config.hints else None
     refined = []
     for i, field in enumerate(flow.split(1)):
+        known = hints and (hints[0][i : i + 1] if len(hints[0]) > 1 else hints[0], hints[1])
+        shown = tuple(part.to(device) for part in known) if known is not None and network.config.hints else None
         if field.count_nonzero() > 0:
             field = network(field.to(device), picture, shown).float().cpu()
             if not field.isfinite().all():
                 raise ValueError(f"refiner {refiner.name}: NaN or infinity in the refined flow")
             field = smooth(field)
-        if hints is not None:
-            field = restore_hints(field, *hints, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
+        if known is not None:
+            field = restore_hints(field, *known, sigma_px=default_sigma_px(*field.shape[-2:]) / 4)
         refined.append(field if region is None else field * region)
         if on_step is not None:
             on_step(i, len(flow))

@@ -11,12 +11,11 @@ paper puts there after each step.
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..flow_tools.fill import from_nearest
 from ..flow_tools.warp import accumulate_forward, forward_splat, reference_video
 from .trajectory import Denoise
 
@@ -65,23 +64,10 @@ def forward_warped_still(
         holes = torch.zeros_like(video[:, :1])
     else:
         video, holes = forward_splat(layers, displacement)
-        video = torch.stack([fill_nearest(frame, hole[0]) for frame, hole in zip(video, holes, strict=True)])
+        video = torch.stack([from_nearest(frame, hole[0]) for frame, hole in zip(video, holes, strict=True)])
     moving = (video[:, -1:] > 0.5) & (holes == 0)
     uncovered = ((source > 0) | (holes > 0)) & ~moving
     return video[:, :-1], moving.float(), uncovered.float()
-
-
-def fill_nearest(frame: Tensor, hole: Tensor) -> Tensor:
-    """[C, H, W] with the pixels where `hole` [H, W] is not 0 taken from the nearest that is none."""
-    empty = (hole > 0).numpy(force=True).astype(np.uint8)
-    if not empty.any() or empty.all():
-        return frame
-    _, found = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    labels = np.asarray(found, dtype=np.int64)
-    nearest = np.zeros(labels.max() + 1, dtype=np.int64)  # label -> index of its pixel
-    nearest[labels[empty == 0]] = np.flatnonzero(empty == 0)
-    index = torch.from_numpy(nearest[labels].ravel()).to(frame.device)
-    return frame.flatten(1)[:, index].view_as(frame)
 
 
 def regions(moving: Tensor, uncovered: Tensor, factor: int) -> tuple[Tensor, Tensor]:

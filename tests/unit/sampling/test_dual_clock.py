@@ -5,7 +5,7 @@ import torch
 from noise import randn
 
 from driftfield.flow_tools.warp import reference_video
-from driftfield.sampling.dual_clock import FREE, Anchor, anchored, fill_nearest, forward_warped_still, regions
+from driftfield.sampling.dual_clock import FREE, Anchor, anchored, forward_warped_still, regions
 from driftfield.sampling.schedule import karras_sigmas
 from driftfield.sampling.trajectory import sample_trajectory
 
@@ -116,14 +116,3 @@ def test_a_loop_is_warped_as_the_looping_reference():
     video, moving, uncovered = forward_warped_still(image, flow, 6, loop=True)
     torch.testing.assert_close(video, reference_video(image, flow, 6, loop=True))
     assert moving.all() and not uncovered.any()
-
-
-def test_holes_take_the_nearest_pixel():
-    frame = torch.arange(25.0).view(1, 5, 5)
-    hole = torch.zeros(5, 5)
-    hole[:, 3:] = 1
-    filled = fill_nearest(frame, hole)
-    assert torch.equal(filled[..., :3], frame[..., :3])
-    assert torch.equal(filled[..., 3:], frame[..., 2:3].expand(-1, -1, 2))
-    assert torch.equal(fill_nearest(frame, torch.ones(5, 5)), frame)
-    assert torch.equal(fill_nearest(frame, torch.zeros(5, 5)), frame)

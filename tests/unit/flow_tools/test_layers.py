@@ -1,0 +1,117 @@
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from driftfield.flow_tools.layers import apart, compose, exact_field, moved, split, wide_field
+from driftfield.flow_tools.matte import matte, own_colours
+from driftfield.flow_tools.objects import steps
+
+SIZE = 96
+
+
+def disc(x=40, y=48, radius=16.0, soft=1.5):
+    """alpha [1, 1, SIZE, SIZE] of a disc with a soft edge."""
+    column, row = torch.arange(SIZE) + 0.5, (torch.arange(SIZE) + 0.5)[:, None]
+    distance = ((column - x) ** 2 + (row - y) ** 2).sqrt()
+    return ((radius - distance) / soft + 0.5).clamp(0, 1)[None, None]
+
+
+def scene(alpha):
+    """(picture, thing, background) −1..1."""
+    background = torch.linspace(-0.8, 0.2, SIZE).expand(1, 3, SIZE, SIZE).clone()
+    thing = torch.tensor([0.9, -0.5, 0.1]).view(1, 3, 1, 1).expand_as(background)
+    return thing * alpha + background * (1 - alpha), thing, background
+
+
+def shift(*by):
+    return np.stack([np.array([[1.0, 0, x], [0, 1.0, y]]) for x, y in by])
+
+
+def test_a_matte_is_found_from_a_mask_that_is_off_by_a_pixel():
+    alpha = disc()
+    picture = scene(alpha)[0]
+    for radius in (15, 17):
+        found = matte(picture, disc(radius=radius, soft=1e-3))
+        assert (found - alpha).abs().mean() < 0.001
+        assert (found - alpha).abs().max() < 0.1
+
+
+def test_the_things_own_colours_are_found_under_its_edge():
+    alpha = disc()
+    picture, thing, background = scene(alpha)
+    found = own_colours(picture, alpha, background)
+    assert ((found - thing).abs() * (alpha > 0.02)).max() < 0.02
+
+
+def test_where_nothing_moves_the_layers_are_the_picture():
+    alpha = disc()
+    picture = scene(alpha)[0]
+    layers = split(picture, [(alpha > 0.5).float()])
+    frames, covered = compose(layers, layers.plate, [shift((0, 0))])
+    assert (frames - picture).abs().max() < 0.08 and (frames - picture).abs().mean() < 0.004
+    assert covered[0, 0, 48, 40] == 1 and covered[0, 0, 5, 5] == 0
+
+
+def test_a_thing_comes_to_lie_where_its_pose_says_and_leaves_the_background():
+    alpha = disc()
+    picture, thing, background = scene(alpha)
+    layers = split(picture, [(alpha > 0.5).float()])
+    frames, _ = compose(layers, layers.plate, [shift((25, -10.5))])
+    there = disc(65, 37.5)
+    truth = thing * there + background * (1 - there)
+    assert (frames - truth).abs().max() < 0.2 and (frames - truth).abs().mean() < 0.006
+
+
+def test_a_clean_plate_is_used_behind_the_thing_alone():
+    alpha = disc()
+    picture = scene(alpha)[0]
+    clean = torch.full_like(picture, 0.123)
+    layers = split(picture, [(alpha > 0.5).float()], clean)
+    assert torch.equal(layers.plate, torch.where(layers.hole, clean, picture))
+
+
+def test_later_objects_lie_above():
+    first, second = torch.zeros(1, 1, 4, 6), torch.zeros(1, 1, 4, 6)
+    first[..., :4], second[..., 2:] = 1, 1
+    below, above = apart([first, second])
+    assert torch.equal(above, second) and below[0, 0, 0].tolist() == [1, 1, 0, 0, 0, 0]
+
+
+def test_a_picture_is_moved_as_an_affine_map_says():
+    picture = torch.randn(1, 2, 30, 40)
+    assert torch.allclose(moved(picture, shift((0, 0))), picture, atol=1e-5)
+    assert torch.allclose(moved(picture, shift((3, -2)))[..., :28, 3:], picture[..., 2:, :37], atol=1e-4)
+    quarter = np.array([[[0.0, -1.0, 35.0], [1.0, 0.0, 0.0]]])  # (x, y) → (35 − y, x)
+    square = picture[..., :30, :30]
+    padded = F.pad(square, (0, 10))
+    assert torch.allclose(moved(padded, quarter)[..., :30, 5:35], torch.rot90(square, -1, (2, 3)), atol=1e-4)
+
+
+def test_the_exact_field_has_the_topmost_things_step_and_the_wide_one_fades():
+    below, above = disc(40, 48, 12, 1e-3), disc(56, 48, 12, 1e-3)
+    background = torch.zeros(1, 2, SIZE, SIZE)
+    background[:, 1] = 0.25
+    placed = [shift((0, 0), (2, 0), (4, 0)), shift((0, 0), (0, -3), (0, -6))]
+    field = exact_field(background, [below, above], placed)
+    assert field.shape == (2, 2, SIZE, SIZE)
+    assert field[0, :, 48, 32].tolist() == [2, 0] and field[0, :, 48, 52].tolist() == [0, -3]
+    assert field[0, :, 5, 5].tolist() == [0, 0.25]
+    assert field[1, :, 48, 32].tolist() == [2, 0] and field[1, :, 48, 29].tolist() == [0, 0.25]
+    wide = wide_field(background, [below, above], placed)
+    assert torch.allclose(wide[0, :, 48, 52], torch.tensor([0.0, -3.0]), atol=1e-5)
+    alone = wide_field(background, [below], placed[:1])[0]
+    assert alone[0, 48, 32] == 2 and alone[1, 48, 32].abs() < 1e-6
+    near = np.exp(-((3 / (28 / 256 * SIZE)) ** 2))  # 3 px beyond its mask
+    torch.testing.assert_close(alone[:, 48, 25].double(), torch.tensor([2 * near, 0.25 * (1 - near)]), rtol=1e-4, atol=0)
+
+
+def test_a_turn_is_its_own_field():
+    angle = 0.1
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = np.array([48.0, 48.0])
+    placed = np.stack([np.eye(2, 3), np.c_[turn, centre - turn @ centre]])
+    mask = disc(48, 48, 40, 1e-3)
+    field = exact_field(torch.zeros(1, 2, SIZE, SIZE), [mask], [placed])
+    at = np.array([60.5, 30.5])
+    np.testing.assert_allclose(field[0, :, 30, 60], turn @ (at - centre) + centre - at, atol=1e-5)
+    assert len(steps(placed)) == 1
