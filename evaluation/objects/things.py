@@ -1,4 +1,4 @@
-"""Things cut out of held-out stills: outlines drawn by hand, pulled to the edge with GrabCut once and kept as polygons."""
+"""Things cut out of held-out stills: outlines by hand, pulled to the edge with GrabCut once, and kept as polygons."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Cutout:
-    """Colours times alpha and alpha, TEXTURE times as fine as a frame."""
+    """Colours times alpha and alpha, TEXTURE times as fine as a frame; its middle is that of the thing's extent."""
 
     pixels: np.ndarray  # [h, w, 4] 0..1
 
@@ -63,7 +63,7 @@ def cut_out(thing: Thing, still: np.ndarray, longest_px: float) -> Cutout:
     low, high = (corner * side for corner in extent(thing))
     scale = longest_px * TEXTURE / (high - low).max()  # px of the cut-out per px of the still
     size = np.ceil((high - low) * scale).astype(int) + 2 * MARGIN_PX
-    shift = MARGIN_PX - low * scale  # where the still's corner lies, in px of the cut-out
+    shift = size / 2 - (low + high) / 2 * scale  # where the still's corner lies, in px of the cut-out
     colour = _placed(still, scale, shift, size)
     fine = np.zeros(size[::-1] * FINE, np.uint8)
     rings = [np.round((ring * side * scale + shift) * FINE).astype(np.int32) for ring in thing.rings]
