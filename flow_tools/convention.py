@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MAX_MASKS = 64
 REFERENCE_SIZE = 512  # the frame size, in px, that the paper's constants and our motion strength refer to
 
 
@@ -86,6 +87,17 @@ def mask_to_tensor(mask: Tensor, name: str = "mask") -> Tensor:
     low, high = mask.aminmax()
     logging.warning("Driftfield: %s: %d values in %g..%g clamped to 0..1", name, outside, low, high)
     return mask.clamp(0, 1)
+
+
+def masks_to_tensors(masks: Tensor, name: str = "masks") -> tuple[Tensor, ...]:
+    """ComfyUI MASK [K, H, W] or [H, W] -> K masks as `mask_to_tensor` gives them. ValueError for more than 64."""
+    if isinstance(masks, Tensor) and masks.ndim == 4 and masks.shape[1] == 1:
+        masks = masks[:, 0]
+    if not isinstance(masks, Tensor) or masks.ndim != 3:
+        return (mask_to_tensor(masks, name),)
+    if len(masks) > MAX_MASKS:
+        raise ValueError(f"{name}: got {len(masks)} masks, allowed at most {MAX_MASKS}")
+    return tuple(mask_to_tensor(mask, f"{name}, mask {i + 1}") for i, mask in enumerate(masks))
 
 
 def _to_float32(values: Tensor, name: str) -> Tensor:

@@ -8,12 +8,14 @@ AGREEMENT = 0.2  # mean difference, of the range −1..1, at which a frame hardl
 WINDOW = 9 / 256  # side of the square over which the difference is averaged, in fractions of the frame's longer side
 
 
-def restore_detail(frames: Tensor, warped: Tensor, amount: float = 1.0) -> Tensor:
+def restore_detail(frames: Tensor, warped: Tensor, amount: float = 1.0, *, certain: Tensor | None = None) -> Tensor:
     """Frames [n, 3, H, W] −1..1 that become `warped` [n, 3, H, W], the still warped along the flow, where they agree.
 
-    Each pixel does so with the weight amount · exp(−(d/AGREEMENT)²), d being the local difference of the two.
+    Each pixel does so with the weight amount · exp(−(d/AGREEMENT)²), d being the local difference of the two; where
+    certain [n or 1, 1, H, W] is above 0, with at least amount times that.
     """
     size = int(max(frames.shape[-2:]) * WINDOW) // 2 * 2 + 1
     difference = (frames - warped).abs().mean(dim=1, keepdim=True)
     difference = F.avg_pool2d(difference, size, stride=1, padding=size // 2, count_include_pad=False)
-    return torch.lerp(frames, warped, amount * torch.exp(-((difference / AGREEMENT) ** 2)))
+    weight = torch.exp(-((difference / AGREEMENT) ** 2))
+    return torch.lerp(frames, warped, amount * (weight if certain is None else torch.maximum(weight, certain)))

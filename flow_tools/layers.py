@@ -72,14 +72,17 @@ def moved(picture: Tensor, placed: np.ndarray) -> Tensor:
 
 
 def compose(layers: Layers, plates: Tensor, placed: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Frames [m, 3, H, W], and how much of them is things [m, 1, H, W]; of plates [m, 3, H, W] and things' poses."""
-    frames, covered = plates, torch.zeros_like(plates[:, :1])
+    """Frames [m, 3, H, W] of plates [m, 3, H, W] and each thing's poses [m, 2, 3], and what they show of each thing.
+
+    That is [K, m, 1, H, W] from 0 to 1, bottom to top: what lies above is taken off.
+    """
+    frames, seen = plates, []
     for cutout, own in zip(layers.cutouts, placed, strict=True):
         there = moved(cutout, own).to(plates)
-        colours, alpha = there[:, :3], there[:, 3:]
-        frames = frames * (1 - alpha) + colours
-        covered = covered * (1 - alpha) + alpha
-    return frames, covered
+        alpha = there[:, 3:]
+        frames = frames * (1 - alpha) + there[:, :3]
+        seen = [below * (1 - alpha) for below in seen] + [alpha]
+    return frames, torch.stack(seen)
 
 
 def exact_field(background: Tensor, masks: Sequence[Tensor], placed: Sequence[np.ndarray]) -> Tensor:

@@ -18,8 +18,8 @@ WINDOW = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 def matte(picture: Tensor, mask: Tensor) -> Tensor:
     """alpha [1, 1, H, W] of the thing that mask [1, 1, H, W] says roughly, on picture [1, 3, H, W] −1..1.
 
-    Closed-form matting (Levin, Lischinski & Weiss, PAMI 2008) in a band about the mask's edge, ±3 px up to 256 px. Where
-    the band leaves nothing surely inside, the mask stays.
+    Closed-form matting (Levin, Lischinski & Weiss, PAMI 2008) in a band about the mask's edge, ±3 px up to 256 px.
+    Where the band leaves nothing surely inside, the mask stays.
     """
     inside = (mask[0, 0] > 0.5).numpy(force=True).astype(np.uint8)
     reach = max(LEAST_REACH, round(GROWN * max(inside.shape)))
@@ -47,7 +47,7 @@ def _solved(colours: np.ndarray, surely: np.ndarray, band: np.ndarray) -> np.nda
     differences = differences - differences.mean(axis=1, keepdims=True)
     covariance = np.einsum("nki,nkj->nij", differences, differences) / 9 + np.eye(3) * SMOOTH
     likeness = np.einsum("nki,nij,nlj->nkl", differences, np.linalg.inv(covariance), differences)
-    weights = np.eye(9) - (1 + likeness) / 9  # eq. 12 of Levin et al. 2008, and the sum over windows below
+    weights = np.eye(9) - (1 + likeness) / 9  # Levin et al. 2008, eq. 12; coo_matrix adds up the windows
     here, other = np.repeat(index[:, :, None], 9, 2).ravel(), np.repeat(index[:, None, :], 9, 1).ravel()
     laplacian = coo_matrix((weights.ravel(), (here, other)), shape=(height * width,) * 2).tocsr()
     known = (~band).ravel() * BOUND

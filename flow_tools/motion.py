@@ -1,14 +1,17 @@
 """What travels from node to node as a flow: the field, the things that move, what is known of the arrows behind it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from .arrows import SWAY, MotionArrows
 from .convention import check_flow
 from .layers import exact_field, fitted, wide_field
-from .objects import Object, poses
+from .objects import Object, poses, separate
+from .sparse import checked_speed, sparse_flow
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,18 @@ class Motion:
         """With another field, and with the notes that it has not yet."""
         return replace(self, field=field, notes=tuple(dict.fromkeys(self.notes + notes)))
 
-    def poses(self, times: np.ndarray, *, width: int, height: int) -> list[np.ndarray]:
-        """[m, 2, 3] of each object at `times` [m], in frames, on a width x height picture; see objects.py."""
-        frames = self.frames or 2
-        return [poses(thing, times, frames=frames, width=width, height=height) for thing in self.objects]
+    def poses(
+        self, times: np.ndarray, *, width: int, height: int, numbers: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """[m, 2, 3] of each object at `times` [m], in frames, on a width x height picture; see objects.py.
+
+        numbers: the frames' own, for objects that sway, where `times` goes back and forth; None: the same.
+        """
+        frames, numbers = self.frames or 2, times if numbers is None else numbers
+        return [
+            poses(thing, numbers if thing.timing == SWAY else times, frames=frames, width=width, height=height)
+            for thing in self.objects
+        ]
 
     def flow(self, frames: int | None = None, *, wide: bool = False) -> Tensor:
         """What is seen to move, [N, 2, H, W] px/frame: the field itself, or of `frames` frames with the objects in it.
@@ -54,3 +65,14 @@ def as_motion(value: Any, name: str = "flow") -> Motion:
     motion = value if isinstance(value, Motion) else Motion(value)
     check_flow(motion.field, name)
     return motion
+
+
+def sparse_motion(
+    arrows: MotionArrows, *, height: int, width: int, frames: int, masks: Sequence[Tensor] = ()
+) -> tuple[Motion, Tensor]:
+    """What arrows say, and the mask of where they say it of areas; see `sparse_flow`, and `separate` for masks."""
+    areas, objects, notes = separate(arrows, masks)
+    flow, hints = sparse_flow(areas, height=height, width=width, frames=frames)
+    for arrow in (arrow for thing in objects for arrow in thing.arrows):
+        checked_speed(arrow, height=height, width=width, frames=frames)
+    return Motion(flow, frames, arrows.notes + notes, objects), hints

@@ -1,12 +1,12 @@
 """A thing in the picture: its mask, the arrows that move it, and where they put it at a frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import Tensor
 
-from .arrows import STEADY, Arrow, MotionArrows, along_path, path_length, path_px
+from .arrows import STEADY, SWAY, Arrow, MotionArrows, along_path, path_length, path_px
 from .timing import progress
 
 SAME = 0.8  # intersection over union of two masks of one thing
@@ -17,12 +17,15 @@ SCALES = (1 / 16, 16.0)
 
 @dataclass(frozen=True)
 class Object:
-    mask: Tensor  # [1, 1, h, w] 0..1, to be stretched over the picture
+    mask: Tensor = field(compare=False)  # [1, 1, h, w] 0..1, to be stretched over the picture
     arrows: tuple[Arrow, ...]  # one or more; of one point: pins
 
     @property
     def timing(self) -> str:
         return next((arrow.timing for arrow in self.arrows if len(arrow.points) > 1), STEADY)
+
+    def swaying(self) -> "Object":
+        return replace(self, arrows=tuple(replace(arrow, timing=SWAY) for arrow in self.arrows))
 
 
 def separate(arrows: MotionArrows, masks: Sequence[Tensor] = ()) -> tuple[MotionArrows, tuple[Object, ...], tuple]:
@@ -177,3 +180,10 @@ def steps(placed: np.ndarray) -> np.ndarray:
     """[m - 1, 2, 3] of poses [m, 2, 3]: what takes a px of a frame to where it is in the next."""
     whole = np.concatenate([placed, np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(placed), 1, 3))], axis=1)
     return (whole[1:] @ np.linalg.inv(whole[:-1]))[:, :2]
+
+
+def farthest(placed: np.ndarray, *, width: int, height: int) -> float:
+    """px that a corner of the picture travels at most, by poses [m, 2, 3]."""
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], dtype=np.float64)
+    there = corners @ placed[:, :, :2].transpose(0, 2, 1) + placed[:, None, :, 2]
+    return float(np.linalg.norm(there - corners, axis=-1).max())

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from .arrow_text import SPACE, are_whole, parse_json, short, within_limits
+from .convention import MAX_MASKS
 
 MAX_SIDE = 4096
-MAX_OBJECTS = 64
 
 
 def parse_region(text: str) -> Tensor | None:
@@ -28,8 +28,8 @@ def objects_of(data: dict) -> tuple[Tensor, ...]:
         return ()
     if not isinstance(entries, list):
         raise ValueError(f"objects: got {short(entries)}, allowed a list")
-    if len(entries) > MAX_OBJECTS:
-        raise ValueError(f"objects: got {len(entries)}, allowed at most {MAX_OBJECTS}")
+    if len(entries) > MAX_MASKS:
+        raise ValueError(f"objects: got {len(entries)}, allowed at most {MAX_MASKS}")
     return tuple(mask_of(entry, f"object {i + 1}") for i, entry in enumerate(entries))
 
 

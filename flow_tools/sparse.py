@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrows import STEADY, MotionArrows, along_path, path_length, path_px
+from .arrows import STEADY, Arrow, MotionArrows, along_path, path_length, path_px
 from .timing import progress
 
 SAMPLE_SPACING_PX = 0.5  # along a curved arrow; at most one pixel is skipped at a corner
@@ -29,25 +29,36 @@ def sparse_flow(arrows: MotionArrows, *, height: int, width: int, frames: int) -
     steady = all(arrow.timing == STEADY for arrow in arrows.arrows)
     flow = np.zeros((1 if steady else frames - 1, 2, height, width), dtype=np.float32)
     hints = np.zeros((1, height, width), dtype=np.float32)
-    diagonal = math.hypot(height, width)
     for arrow in arrows.arrows:
-        path = path_px(arrow.points, width=width, height=height)
+        path, speeds = checked_speed(arrow, height=height, width=width, frames=frames)
+        pace = speeds[: len(flow)]
         length = path_length(path)
-        speed = length * arrow.strength / (frames - 1)
-        pace = np.ones(1) if steady else np.diff(progress(arrow.timing, np.arange(frames), frames)) * (frames - 1)
-        fastest = speed * np.abs(pace).max()
-        if not fastest <= diagonal * (1 + 1e-6):  # an arrow along the diagonal, in floats
-            raise ValueError(
-                f"arrow {arrow.id}: moves {fastest:.0f} px a frame, allowed at most the diagonal, {diagonal:.0f} px; "
-                f"make the arrow or its strength ({arrow.strength:g}) smaller, or frames ({frames}) more"
-            )
         samples = int(length / SAMPLE_SPACING_PX) + 2 if len(path) > 2 else 1
         distances = np.linspace(0, length, samples)
         positions, tangents = along_path(path, distances)
         column, row = _pixel(positions[:, 0], width), _pixel(positions[:, 1], height)
-        flow[:, :, row, column] = pace[:, None, None] * (tangents * speed).T  # eq. 5
+        flow[:, :, row, column] = pace[:, None, None] * tangents.T  # eq. 5
         hints[:, row, column] = 1 / len(np.unique(row * width + column))
     return torch.from_numpy(flow), torch.from_numpy(hints)[None]
+
+
+def checked_speed(arrow: Arrow, *, height: int, width: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """The arrow's path in px, and its speed in each of the frames - 1 steps, px/frame.
+
+    ValueError, with its name, where it moves more than the diagonal from frame to frame.
+    """
+    path = path_px(arrow.points, width=width, height=height)
+    speed = path_length(path) * arrow.strength / (frames - 1)
+    speeds = np.full(frames - 1, speed)
+    if arrow.timing != STEADY:
+        speeds *= np.diff(progress(arrow.timing, np.arange(frames), frames)) * (frames - 1)
+    fastest, diagonal = np.abs(speeds).max(), math.hypot(height, width)
+    if not fastest <= diagonal * (1 + 1e-6):  # an arrow along the diagonal, in floats
+        raise ValueError(
+            f"arrow {arrow.id}: moves {fastest:.0f} px a frame, allowed at most the diagonal, {diagonal:.0f} px; "
+            f"make the arrow or its strength ({arrow.strength:g}) smaller, or frames ({frames}) more"
+        )
+    return path, speeds
 
 
 def _pixel(position: np.ndarray, size: int) -> np.ndarray:

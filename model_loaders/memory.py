@@ -1,5 +1,6 @@
 """Devices and memory, through ComfyUI alone: every module sits in a ModelPatcher, and comes and goes with it."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -56,6 +57,11 @@ def release() -> None:
 
 def device() -> torch.device:
     return management.get_torch_device()
+
+
+def current(device: torch.device) -> contextlib.AbstractContextManager:
+    """In which kernels are started on this device: the current one belongs to a thread."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
 
 
 def devices(count: int) -> list[torch.device]:

@@ -222,6 +222,12 @@ class AnimateImage(io.ComfyNode):
                     "within the model's range (SVD 700 to 0.002, built-in 80 to 0.002). If not connected: Karras, rho "
                     "7.",
                 ),
+                io.Image.Input(
+                    "clean_plate",
+                    optional=True,
+                    tooltip="The same image without the things that move, for what they uncover. Exactly one, of the "
+                    "same size. If not connected, it is filled in from around them.",
+                ),
             ],
             outputs=[
                 AnimationSocket.Output("animation", display_name="animation"),
@@ -249,6 +255,7 @@ class AnimateImage(io.ComfyNode):
         strong_noise: float = Settings.strong_noise,
         still_noise: float = Settings.still_noise,
         guidance: EncodedMotion | None = None,
+        clean_plate: Tensor | None = None,
         sampler: Any = None,
         sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
@@ -270,7 +277,8 @@ class AnimateImage(io.ComfyNode):
         )
         sigmas = None if sigmas is None else checked_sigmas(sigmas)
         run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
-        planned = plan(animator, single(image), guidance, settings, sigmas=sigmas)
+        plate = None if clean_plate is None else single(clean_plate, "clean_plate")
+        planned = plan(animator, single(image), guidance, settings, sigmas=sigmas, clean_plate=plate)
         animation = animate(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
         logging.log(logging.WARNING if planned.warnings else logging.INFO, "Driftfield: %s", planned.report)
         return io.NodeOutput(animation, animation.report, ui=ui.PreviewText(animation.report))

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ..flow_tools.arrows import MotionArrows, join_arrows, parse_arrows
 from ..flow_tools.color import draw_arrows
+from ..flow_tools.convention import masks_to_tensors
 from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
-from ..flow_tools.motion import Motion
+from ..flow_tools.motion import sparse_motion
 from ..flow_tools.region import parse_region
-from ..flow_tools.sparse import sparse_flow
 from .types import (
     MotionArrowsSocket,
     OpticalFlowSocket,
@@ -135,12 +135,19 @@ class ArrowsToSparseFlow(io.ComfyNode):
                     tooltip="In how many frames an arrow's head is reached. Use as many as Animate Image makes: 25 "
                     "with the built-in model and SVD-XT, 14 with SVD.",
                 ),
+                io.Mask.Input(
+                    "objects",
+                    optional=True,
+                    tooltip="Masks of things that move as wholes, from any node: one mask each, later ones lie above. "
+                    "As many masks as arrows: the first mask belongs to the first arrow, and so on. Otherwise an arrow "
+                    "moves the mask it begins in. Things painted in the editor need nothing here.",
+                ),
             ],
             outputs=[
                 OpticalFlowSocket.Output(
                     "sparse_flow",
                     display_name="sparse flow",
-                    tooltip="One flow for all frames, in pixels per frame. 0 where no arrow is.",
+                    tooltip="Flow in pixels per frame, 0 where no arrow is, and the things that move as wholes.",
                 ),
                 io.Mask.Output(
                     "hints",
@@ -151,11 +158,17 @@ class ArrowsToSparseFlow(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, motion_arrows: MotionArrows, width: int, height: int, frames: int) -> io.NodeOutput:
-        flow, hints = sparse_flow(
-            motion_arrows, height=height or motion_arrows.height, width=width or motion_arrows.width, frames=frames
+    def execute(
+        cls, motion_arrows: MotionArrows, width: int, height: int, frames: int, objects: Tensor | None = None
+    ) -> io.NodeOutput:
+        motion, hints = sparse_motion(
+            motion_arrows,
+            height=height or motion_arrows.height,
+            width=width or motion_arrows.width,
+            frames=frames,
+            masks=() if objects is None else masks_to_tensors(objects, "objects"),
         )
-        return io.NodeOutput(Motion(flow, frames, motion_arrows.notes), hints[:, 0])
+        return io.NodeOutput(motion, hints[:, 0])
 
 
 class ArrowsToTracks(io.ComfyNode):

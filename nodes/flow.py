@@ -264,7 +264,7 @@ class MotionStrength(io.ComfyNode):
 
     @classmethod
     def execute(cls, flow: Motion | Tensor) -> io.NodeOutput:
-        percent = strength_percent(as_motion(flow).field)
+        percent = strength_percent(as_motion(flow).flow())
         return io.NodeOutput(percent, ui=ui.PreviewText(f"{percent:.0f} %"))
 
 
@@ -317,7 +317,7 @@ class PreviewFlow(io.ComfyNode):
     def execute(
         cls, flow: Motion | Tensor, mode: str, max_px: float, spacing: int, image: Tensor | None = None
     ) -> io.NodeOutput:
-        fields = as_motion(flow).field
+        fields = as_motion(flow).flow()
         if choice(mode, PREVIEWS, "mode") == "color":
             pictures = flow_to_color(fields, max_px=max_px or None)
         else:

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from ..flow_tools.arrows import MotionArrows
 from ..flow_tools.dense import densify
-from ..flow_tools.motion import Motion
-from ..flow_tools.sparse import sparse_flow
+from ..flow_tools.motion import Motion, sparse_motion
 from ..model_loaders.animator import Animator
 from ..model_loaders.refiner import Refiner
 from .animate import Animation, animate
@@ -48,13 +47,13 @@ def motion_of_arrows(
     image: Tensor | None = None,
     refiner: Refiner | None = None,
 ) -> Motion:
-    """The flow that arrows ask for, on the image that they were drawn on: sparse, dense and, with a refiner, refined.
+    """The motion that arrows ask for, on the image that they were drawn on: sparse, dense and, with a refiner, refined.
 
     frames: in which their heads are reached. region: [1, 1, H, W] 0..1 where things may move. The refiner wants the
     image [1, 3, H, W] −1..1.
     """
-    sparse, hints = sparse_flow(arrows, height=arrows.height, width=arrows.width, frames=frames)
-    field = densify(sparse, hints, sigma_px=sigma_px, region=region)
+    sparse, hints = sparse_motion(arrows, height=arrows.height, width=arrows.width, frames=frames)
+    field = densify(sparse.field, hints, sigma_px=sigma_px, region=region)
     if refiner is not None:
-        field = refine(refiner, field, image, hints=(sparse, hints), region=region)
-    return Motion(field, frames, arrows.notes)
+        field = refine(refiner, field, image, hints=(sparse.field, hints), region=region)
+    return sparse.with_field(field)

@@ -9,10 +9,11 @@ from ..flow_tools.strength import strength_percent
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
 from ..sampling.dual_clock import FREE, Anchor
+from .composition import Composition
 from .control import Control
 from .encode import embed_image, encode_image
 from .motion import EncodedMotion
-from .pictures import draw_pictures
+from .pictures import Pictures, draw_pictures
 from .settings import Settings
 from .still import Still
 
@@ -61,6 +62,7 @@ def condition(
     frames: int,
     fps: int,
     noise: Tensor,
+    composition: Composition | None = None,
 ) -> Conditioning:
     """All that the network is conditioned on, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
     pictures = draw_pictures(
@@ -71,17 +73,10 @@ def condition(
         noise=noise * settings.noise_aug_strength,
         loop=settings.loop,
         latent_factor=animator.latent_factor,
+        composition=composition,
     )
     embedding = embed_image(animator, still.image)
-    reference = encode_image(animator, pictures.reference).expand(frames, -1, -1, -1)
-    anchor = None
-    if pictures.regions is not None:
-        moves, rests = pictures.regions
-        target = encode_image(animator, pictures.still) * animator.scaling_factor
-        if pictures.warped is not None:
-            warped = encode_image(animator, pictures.warped) * animator.scaling_factor
-            target = torch.where(rests, target, warped)
-        anchor = Anchor(target.expand(frames, -1, -1, -1), levels(moves, rests, control))
+    reference, anchor = encode_pictures(animator, pictures, control, frames)
     return Conditioning(
         image_embedding=embedding,
         reference=reference,
@@ -93,6 +88,21 @@ def condition(
         strength_percent=strength.percent,
         anchor=anchor,
     )
+
+
+def encode_pictures(
+    animator: Animator, pictures: Pictures, control: Control, frames: int
+) -> tuple[Tensor, Anchor | None]:
+    """(reference [frames, c, h, w] unscaled, what the estimate keeps to)."""
+    reference = encode_image(animator, pictures.reference).expand(frames, -1, -1, -1)
+    if pictures.regions is None:
+        return reference, None
+    moves, rests = pictures.regions
+    target = encode_image(animator, pictures.still) * animator.scaling_factor
+    if pictures.warped is not None:
+        warped = encode_image(animator, pictures.warped) * animator.scaling_factor
+        target = torch.where(rests, target, warped)
+    return reference, Anchor(target.expand(frames, -1, -1, -1), levels(moves, rests, control))
 
 
 def levels(moves: Tensor, rests: Tensor, control: Control) -> Tensor:

@@ -1,6 +1,5 @@
 """The animator's network on several devices of one host, and windows of a video dealt out to them."""
 
-import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +58,7 @@ def denoiser_of_windows(
     @torch.no_grad()
     def evaluate(animator: Animator, windows: Sequence[Tensor], sigma: Tensor, starts: Sequence[int]) -> list[Tensor]:
         device = animator.unet.load_device
-        with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
+        with memory.current(device):
             _, denoise = denoisers(animator, *conditioning(starts), segments=len(starts))
             return list(denoise(torch.stack(list(windows)).to(device), sigma.to(device)).cpu())
 

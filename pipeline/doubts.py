@@ -22,7 +22,7 @@ def doubts(encoded: EncodedMotion | None, frames: int) -> tuple[str, ...]:
             f"the arrows reach their heads in {motion.frames} frames, this segment has {frames}: set frames in "
             f"Arrows to Sparse Flow to {frames}"
         )
-    return (*found, *doubts_of_flow(motion.field))
+    return (*found, *(() if motion.objects and not motion.field.any() else doubts_of_flow(motion.field)))
 
 
 def doubts_of_flow(flow: Tensor) -> tuple[str, ...]:

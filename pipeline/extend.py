@@ -11,6 +11,7 @@ from ..sampling.joins import Timeline, plan_joins
 from ..sampling.phased import evaluations, extend
 from ..sampling.schedule import phase_boundary
 from ..sampling.trajectory import extension_noise
+from .along import along_timeline
 from .animate import Animation
 from .denoise import activation_bytes, denoisers
 from .devices import Worker, denoiser_of_windows
@@ -40,6 +41,7 @@ def extend_animation(
         change=latents.diff(dim=0).abs().mean(dim=(0, 1)),
         generator=torch.Generator().manual_seed(seed),
     )
+    along = along_timeline(animator, animation.plan, timeline)
     passes = evaluations(timeline, steps=steps, gamma=settings.gamma)
     estimates = animation.unfinished.estimates(settings)
     resumed = len(estimates)
@@ -52,7 +54,7 @@ def extend_animation(
         conditional, _ = denoisers(animator, conditioning, scale)
         windows = denoiser_of_windows(
             workers or [Worker(animator)],
-            lambda starts: on_timeline(conditioning, scale, timeline, starts),
+            along.windows if along else lambda starts: on_timeline(conditioning, scale, timeline, starts),
             batch=batch,
             estimates=estimates,
             on_window=shown,
@@ -67,6 +69,7 @@ def extend_animation(
             omega=settings.omega,
             generator=extension_noise(seed),
             sampler=animation.sampler,
+            place=along.place if along else None,
         )
 
     batch = memory.fitting(len(timeline.windows(True)) or 1, activation_bytes(animator, conditioning.reference))

@@ -11,6 +11,7 @@ from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from .animate import Animation
 from .decode import decoded
+from .motion import EncodedMotion
 from .plan import Plan
 from .still import PAD
 
@@ -24,13 +25,9 @@ def frames_of(
 
     An animation without a flow, or of one of the other methods for long videos, gets none.
     """
-    timeline, padding = animation.timeline, animation.plan.still.padding
-    warped = None
-    if detail > 0 and (timeline is not None or len(animation.latents) <= animation.segment_frames):
-        warped = backward_warped_still(animation.plan)
-        if warped is not None:  # a timeline's time offsets lie on the latents' grid
-            warped = pad_to_multiple(warped, PAD)[0]
-    first = 0
+    knows_its_frames = animation.timeline is not None or len(animation.latents) <= animation.segment_frames
+    shown = pictures_of_still(animation) if detail > 0 and knows_its_frames else None
+    padding, first = animation.plan.still.padding, 0
     for part in decoded(
         animation.animator,
         animation.latents,
@@ -39,20 +36,42 @@ def frames_of(
         on_step=on_step,
     ):
         part = crop_padding(part, padding)
-        if warped is not None:
+        if shown is not None:
             for some in part.split(AT_ONCE):
-                stop = first + len(some)
-                own = warped[first:stop] if timeline is None else timeline.blend(warped, first, stop)
-                some.copy_(restore_detail(some, crop_padding(own, padding), detail))
-                first = stop
+                own, certain = (crop_padding(x, padding) for x in shown(first, first + len(some)))
+                some.copy_(restore_detail(some, own, detail, certain=certain))
+                first += len(some)
         yield part
 
 
 @torch.no_grad()
-def backward_warped_still(plan: Plan) -> Tensor | None:
-    """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory; None without a flow."""
+def pictures_of_still(animation: Animation) -> Callable[[int, int], tuple[Tensor, Tensor]] | None:
+    """(start, stop) → the still's own pixels as these frames have them, and where that is certain; None without a flow.
+
+    [n, 3, H', W'] −1..1, and [n or 1, 1, H', W'] 0..1.
+    """
+    plan, timeline = animation.plan, animation.timeline
     if plan.motion is None:
         return None
+    composition = plan.composition
+    if composition is None:
+        # A timeline's time offsets lie on the latents' grid, so what it blends is padded.
+        warped = pad_to_multiple(backward_warped_still(plan, plan.motion), PAD)[0]
+        nowhere = torch.zeros_like(warped[:1, :1])
+        return lambda start, stop: (timeline.blend(warped, start, stop) if timeline else warped[start:stop], nowhere)
+    background = composition.background()
+    # What the objects uncovered is the plate's, too, unless the network was free to paint there.
+    left = composition.left if plan.control.weak is None else torch.zeros_like(composition.left)
+
+    def put_together(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        seen = composition.part(background, timeline, start, stop)
+        return seen.pictures, torch.maximum((seen.things > 0).float(), left)
+
+    return put_together
+
+
+def backward_warped_still(plan: Plan, motion: EncodedMotion) -> Tensor:
+    """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory."""
     device = memory.device()
-    image, field = plan.still.image.to(device), plan.motion.motion.field.to(device)
+    image, field = plan.still.image.to(device), motion.motion.field.to(device)
     return reference_video(image, field, len(plan.noise), loop=plan.settings.loop).cpu()

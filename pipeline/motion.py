@@ -18,7 +18,7 @@ class EncodedMotion:
 
     motion: Motion
     padded: Tensor  # [N, 2, H', W'] px/frame: its field, with sides that divide by PAD
-    maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of the padded field; None without an adapter
+    maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of what is seen to move; None without an adapter
     strength: float  # of the motion attention: 1 = as trained, 0 = off
     adapter: str | None  # the file whose encoder made the maps
 
@@ -27,19 +27,30 @@ def encode_motion(
     animator: Animator, motion: Motion, strength: float = 1.0, *, on_step: Callable | None = None
 ) -> EncodedMotion:
     """ValueError for a field or a strength that is not finite, or that moves more than the diagonal a frame."""
-    check_motion(motion.field)
+    check_motion(motion.flow())
     check_finite("adapter_strength", strength)
     return encoded(animator, motion, strength, on_step=on_step)
 
 
-def encoded(animator: Animator, motion: Motion, strength: float, *, on_step: Callable | None = None) -> EncodedMotion:
+def encoded(
+    animator: Animator,
+    motion: Motion,
+    strength: float,
+    *,
+    frames: int | None = None,
+    on_step: Callable | None = None,
+) -> EncodedMotion:
+    """frames: of the segment, where the motion has objects; None: those in which arrows reach their heads."""
     padded = pad_to_multiple(motion.field, PAD)[0]
-    maps = motion_maps(animator, padded, on_step=on_step) if animator.has_adapter else None
+    seen = pad_to_multiple(motion.flow(frames, wide=True), PAD)[0] if motion.objects else padded
+    maps = motion_maps(animator, seen, on_step=on_step) if animator.has_adapter else None
     return EncodedMotion(motion, padded, maps, strength, animator.adapter)
 
 
-def fit_motion(given: EncodedMotion, animator: Animator, still: Still, frames: int) -> EncodedMotion:
-    """For `frames` frames of the still: its field resized, one or frames − 1 of them.
+def fit_motion(
+    given: EncodedMotion, animator: Animator, still: Still, frames: int, *, loop: bool = False
+) -> EncodedMotion:
+    """For `frames` frames of the still: its field resized, one or frames − 1 of them. loop: its objects sway.
 
     ValueError where there are too few, or they were encoded for another adapter.
     """
@@ -53,13 +64,19 @@ def fit_motion(given: EncodedMotion, animator: Animator, still: Still, frames: i
         raise ValueError(
             f"motion: got flow for {count + 1} frames, allowed one for all frames, or for {frames} frames or more"
         )
-    field = given.motion.field[: frames - 1]
+    field, objects = given.motion.field[: frames - 1], given.motion.objects
+    if loop:
+        objects = tuple(thing.swaying() for thing in objects)
+    motion = replace(given.motion, field=field, objects=objects)
+    enough = not objects or (given.motion.frames or 2) >= frames
     if tuple(field.shape[-2:]) != still.size:
-        resized = replace(given.motion, field=resize_flow(field, *still.size))
-        return encoded(animator, resized, given.strength)
+        motion = replace(motion, field=resize_flow(field, *still.size))
+        return encoded(animator, motion, given.strength, frames=frames)
+    if not enough or objects != given.motion.objects:
+        return encoded(animator, motion, given.strength, frames=frames)
     return replace(
         given,
-        motion=replace(given.motion, field=field),
+        motion=motion,
         padded=given.padded[: frames - 1],
         maps=given.maps and tuple(level[:, : frames - 1] for level in given.maps),
     )

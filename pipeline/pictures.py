@@ -7,6 +7,7 @@ from torch import Tensor
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from ..sampling.dual_clock import forward_warped_still, regions
+from .composition import Composition, Seen
 from .control import Control
 from .motion import EncodedMotion
 from .still import Still
@@ -31,8 +32,11 @@ def draw_pictures(
     noise: Tensor,
     loop: bool,
     latent_factor: int,
+    composition: Composition | None = None,
 ) -> Pictures:
     """noise [1, 3, H', W'], already scaled, is added to every picture of the reference, as diffusers does."""
+    if composition is not None:
+        return pictures_of(composition.segment(), still, control, noise=noise, latent_factor=latent_factor)
     image, reference = still.padded, still.padded
     if control.warped and motion is not None:
         reference = reference_video(image, motion.padded, frames, loop=loop)
@@ -45,3 +49,12 @@ def draw_pictures(
     )
     anchored = regions(moving, uncovered, latent_factor)
     return Pictures(image, reference + noise, None if control.strong is None else warped, anchored)
+
+
+def pictures_of(seen: Seen, still: Still, control: Control, *, noise: Tensor, latent_factor: int) -> Pictures:
+    """The same where the frames are put together from layers."""
+    reference = (seen.pictures if control.warped else still.padded) + noise
+    if not control.has_anchor:
+        return Pictures(still.padded, reference)
+    anchored = regions(seen.moving, seen.uncovered, latent_factor)
+    return Pictures(still.padded, reference, None if control.strong is None else seen.pictures, anchored)

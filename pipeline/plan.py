@@ -10,8 +10,9 @@ from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
 from ..sampling.guidance import guidance_scales
 from ..sampling.schedule import karras_sigmas
+from .composition import Composition, take_apart
 from .conditioning import choose_strength, condition
-from .control import begin_at, choose_control
+from .control import Control, begin_at, choose_control
 from .doubts import doubts
 from .motion import EncodedMotion, fit_motion
 from .settings import Settings
@@ -23,8 +24,10 @@ class Plan:
     """All that sampling needs, in main memory."""
 
     still: Still
+    control: Control
     asked: EncodedMotion | None  # as it was given
     motion: EncodedMotion | None  # the same for these frames of this still
+    composition: Composition | None  # of the still, where the motion has objects
     settings: Settings
     fps: int
     conditioning: Conditioning
@@ -43,8 +46,11 @@ def plan(
     settings: Settings,
     *,
     sigmas: Tensor | None = None,
+    clean_plate: Tensor | None = None,
 ) -> Plan:
     """For image [1, 3, H, W] −1..1. sigmas: [T + 1] noise levels instead of settings.steps.
+
+    clean_plate [1, 3, H, W] −1..1: the image without the objects that move; None: what they uncover is filled in.
 
     Raises ValueError for settings that are out of range or do not go together, or a motion that does not fit.
     """
@@ -59,14 +65,23 @@ def plan(
         what = "no motion" if motion is None else "a repeated reference"
         raise ValueError(f"loop: got {what}, allowed with motion and a warped reference")
     still = prepare_still(image)
-    fitted = motion and fit_motion(motion, animator, still, frames)
-    field = fitted and fitted.motion.field
+    fitted = motion and fit_motion(motion, animator, still, frames, loop=settings.loop)
+    field = fitted and fitted.motion.flow(frames)
+    composition = fitted and take_apart(still, fitted, frames=frames, loop=settings.loop, clean_plate=clean_plate)
     strength = choose_strength(animator, field, settings.motion_strength, dual_clock=control.weak is not None)
 
-    generator = torch.Generator().manual_seed(settings.seed)
-    augmentation = torch.randn(still.padded.shape, generator=generator)  # drawn first, as diffusers does
+    augmentation, generator = first_noise(still, settings)
     conditioning = condition(
-        animator, still, fitted, control, strength, settings, frames=frames, fps=fps, noise=augmentation
+        animator,
+        still,
+        fitted,
+        control,
+        strength,
+        settings,
+        frames=frames,
+        fps=fps,
+        noise=augmentation,
+        composition=composition,
     )
     anchor = conditioning.anchor
     noise = torch.randn(conditioning.reference.shape, generator=generator)
@@ -89,8 +104,10 @@ def plan(
     )
     return Plan(
         still=still,
+        control=control,
         asked=motion,
         motion=fitted,
+        composition=composition,
         settings=settings,
         fps=fps,
         conditioning=conditioning,
@@ -101,3 +118,9 @@ def plan(
         report="\n".join((report, *(f"Warning: {warning}" for warning in warnings))),
         warnings=warnings,
     )
+
+
+def first_noise(still: Still, settings: Settings) -> tuple[Tensor, torch.Generator]:
+    """[1, 3, H', W'] to augment the reference with, drawn first, as diffusers does; and what to draw on from."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    return torch.randn(still.padded.shape, generator=generator), generator

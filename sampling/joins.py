@@ -57,6 +57,7 @@ class Timeline:
     frame: Tensor  # [2, N] of V1: the older pass's, the newer's
     number: Tensor  # [2, N] which pass: 0, 1, ..
     weight: Tensor  # [N] of the newer pass
+    clock: Tensor  # [N] float64, in frames of V1: when an object is shown, which must not be shown twice in a fade
     time_offset: Tensor  # [passes, h, w]: by how many frames each pixel is ahead in a pass; pass 0 is V1 itself
     segment: int  # L, frames of V1 and of a window
     kept: int  # frames at the start that are V1's own and stay
@@ -125,7 +126,7 @@ def plan_joins(
         raise ValueError(f"total_frames: got {total_frames}, allowed 1 or more")
     join = JOINS[joins]
     if join.turns:
-        return there_and_back(segment, total_frames, torch.zeros((1, *change.shape), dtype=torch.long))
+        return there_and_back(segment, total_frames, change)
     overlap, max_time_offset = int(join.overlap * segment), int(join.max_time_offset * segment)
     if not join.window_offset:
         total_frames = -(-total_frames // segment) * segment
@@ -149,6 +150,7 @@ def plan_joins(
         frame=torch.stack([frame - begins[older], age]),
         number=torch.stack([older, newer]),
         weight=torch.where(fading, (age + 1) / (overlap + 1), 0.0),
+        clock=there_and_back(segment, total_frames, change).clock if overlap else age.double(),
         time_offset=torch.stack(fields),
         segment=segment,
         kept=min(total_frames, segment - overlap if total_frames > segment else segment),
@@ -156,7 +158,7 @@ def plan_joins(
     )
 
 
-def there_and_back(segment: int, total_frames: int, time_offset: Tensor) -> Timeline:
+def there_and_back(segment: int, total_frames: int, change: Tensor) -> Timeline:
     """V1 to its end and back, and again; the speed is V1's, but changes evenly from forwards to backwards in a turn."""
     slowing = int(SLOWING * segment)  # frames of V1 before it turns; the turn takes four times as many
     kept = min(total_frames, segment - slowing if total_frames > segment else segment)
@@ -173,7 +175,8 @@ def there_and_back(segment: int, total_frames: int, time_offset: Tensor) -> Time
         frame=torch.stack([position.floor(), position.ceil()]).long(),
         number=torch.zeros((2, total_frames), dtype=torch.long),
         weight=position.frac(),
-        time_offset=time_offset,
+        clock=position,
+        time_offset=torch.zeros((1, *change.shape), dtype=torch.long),
         segment=segment,
         kept=kept,
         window_offset=segment // 2,

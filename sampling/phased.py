@@ -1,6 +1,7 @@
 """Phased inference with shared noise (paper, section 3.4): K segments for little more than the price of one."""
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ def second_phase_starts(
     *,
     omega: float,
     generator: torch.Generator,
+    place: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """z = D(z1_M) + sigma_M n, [N - kept, c, h, w], of the frames that are not kept; M = first. One evaluation."""
     sigma = trajectory.sigmas[first]
@@ -41,6 +43,8 @@ def second_phase_starts(
     count = len(timeline) - timeline.kept
     shared = share_noise(noise, copies=-(-count // timeline.segment), omega=omega, generator=generator)
     estimate = timeline.blend(trajectory.denoised[first], timeline.kept)
+    if place is not None:
+        estimate = place(estimate)
     return shared.flatten(0, 1)[:count].mul_(sigma).add_(estimate)
 
 
@@ -83,6 +87,7 @@ def extend(
     omega: float,
     generator: torch.Generator,
     sampler: Sampler = euler,
+    place: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """[N, c, h, w] on the CPU: V1, then frames that share its first M = floor(gamma T) steps, eq. 9-12.
 
@@ -91,6 +96,7 @@ def extend(
     prior: [L, c, h, w] scaled latents of the still (repeated, or warped) on the network's device; noise is added to
     them, and the network's estimate of that noise, without guidance, is what the segments share.
     generator: on the CPU; one seeded like V1's noise would draw that noise again.
+    place: changes what is carried over from V1, x0 [N - kept, c, h, w] of the frames that are not kept.
 
     `evaluations` says what it costs after V1's T. With nothing to denoise, N <= L or M = T, none: gamma = 1 repeats V1.
     ValueError: options out of range, a prior of another shape, latents that are not finite.
@@ -105,9 +111,10 @@ def extend(
     if len(timeline) == len(kept):
         return kept.clone()
     if first == len(sigmas) - 1:
-        return torch.cat([kept, timeline.blend(trajectory.latents, len(kept))])
+        repeated = timeline.blend(trajectory.latents, len(kept))
+        return torch.cat([kept, place(repeated) if place else repeated])
     starts = second_phase_starts(
-        denoise_conditional, trajectory, timeline, first, prior, omega=omega, generator=generator
+        denoise_conditional, trajectory, timeline, first, prior, omega=omega, generator=generator, place=place
     )
     denoise = over_windows(denoise_windows, trajectory, timeline)
     # A report for every step, so that latents that are not finite are found at once.

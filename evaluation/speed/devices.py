@@ -7,6 +7,7 @@ import torch
 
 from ...model_loaders import memory
 from ...pipeline.animate import Animation
+from ...pipeline.control import Control
 from ...pipeline.devices import replicas
 from ...pipeline.extend import extend_animation
 from ...pipeline.plan import Plan
@@ -93,8 +94,10 @@ def random_animation(size: Size) -> Animation:
     )
     plan = Plan(
         still=prepare_still(torch.zeros(1, 3, size.side, size.side)),
+        control=Control("reference repeated"),
         asked=None,
         motion=None,
+        composition=None,
         settings=Settings(),
         fps=FPS,
         conditioning=conditioning,

@@ -47,9 +47,9 @@ def test_where_nothing_moves_the_layers_are_the_picture():
     alpha = disc()
     picture = scene(alpha)[0]
     layers = split(picture, [(alpha > 0.5).float()])
-    frames, covered = compose(layers, layers.plate, [shift((0, 0))])
+    frames, seen = compose(layers, layers.plate, [shift((0, 0))])
     assert (frames - picture).abs().max() < 0.08 and (frames - picture).abs().mean() < 0.004
-    assert covered[0, 0, 48, 40] == 1 and covered[0, 0, 5, 5] == 0
+    assert seen[0, 0, 0, 48, 40] == 1 and seen[0, 0, 0, 5, 5] == 0
 
 
 def test_a_thing_comes_to_lie_where_its_pose_says_and_leaves_the_background():
@@ -102,7 +102,9 @@ def test_the_exact_field_has_the_topmost_things_step_and_the_wide_one_fades():
     alone = wide_field(background, [below], placed[:1])[0]
     assert alone[0, 48, 32] == 2 and alone[1, 48, 32].abs() < 1e-6
     near = np.exp(-((3 / (28 / 256 * SIZE)) ** 2))  # 3 px beyond its mask
-    torch.testing.assert_close(alone[:, 48, 25].double(), torch.tensor([2 * near, 0.25 * (1 - near)]), rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        alone[:, 48, 25].double(), torch.tensor([2 * near, 0.25 * (1 - near)]), rtol=1e-4, atol=0
+    )
 
 
 def test_a_turn_is_its_own_field():

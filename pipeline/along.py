@@ -1,0 +1,107 @@
+"""A long video with objects: what it is conditioned on and carried over, put together anew for every frame."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..flow_tools.convention import pad_to_multiple
+from ..model_loaders import memory
+from ..model_loaders.animator import Animator
+from ..sampling.conditioning import Conditioning
+from ..sampling.dual_clock import Anchor
+from ..sampling.joins import Timeline
+from .composition import Composition
+from .conditioning import encode_pictures
+from .encode import encode_image, motion_maps
+from .pictures import pictures_of
+from .plan import Plan, first_noise
+from .still import PAD
+
+
+@dataclass(frozen=True)
+class Along:
+    animator: Animator
+    composition: Composition
+    timeline: Timeline
+    conditioning: Conditioning  # of all N frames, without motion
+    scale: Tensor  # [L] of guidance
+    carried: Tensor  # [N, c, h, w] scaled latents of the frames put together
+    touched: Tensor  # [N, 1, h, w] bool: where an object is, or was in the frames of V1 that are blended
+    encoding: threading.Lock
+
+    def place(self, estimate: Tensor) -> Tensor:
+        """The estimate [n, c, h, w] of the last n frames with the objects at their own clock, and nowhere else."""
+        return torch.where(self.touched[-len(estimate) :], self.carried[-len(estimate) :], estimate)
+
+    def windows(self, starts: Sequence[int]) -> tuple[Conditioning, Tensor]:
+        """Conditioning and guidance scale of windows that begin at these frames, tensors [n, L, ...]."""
+        segment = self.timeline.segment
+
+        def cut(values: Tensor, start: int) -> Tensor:
+            return values[start : start + segment]
+
+        scale = torch.stack([self.timeline.mean(self.scale, start, start + segment) for start in starts])
+        windows = self.conditioning.windows(starts, cut, cut, cut)
+        if not self.animator.has_adapter:
+            return windows, scale
+        each = [self._maps(start, start + segment) for start in starts]
+        return replace(windows, motion=tuple(torch.cat(level) for level in zip(*each, strict=True))), scale
+
+    def _maps(self, start: int, stop: int) -> tuple[Tensor, ...]:
+        """Motion maps [1, stop - start, C_i, h_i, w_i]; the last frame has those of the one before."""
+        flow = pad_to_multiple(self.composition.flow(self.timeline, start, stop), PAD)[0]
+        with self.encoding, memory.current(memory.device()):
+            maps = motion_maps(self.animator, flow)
+        return tuple(torch.cat([level, level[:, -1:]], dim=1) for level in maps)
+
+
+def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along | None:
+    """Of a plan's composition; None where it has none."""
+    composition, control = plan.composition, plan.control
+    if composition is None:
+        return None
+    augmentation = first_noise(plan.still, plan.settings)[0] * plan.settings.noise_aug_strength
+    background, factor = composition.background(), animator.latent_factor
+    references, targets, levels, carried, touched = [], [], [], [], []
+    for start in range(0, len(timeline), timeline.segment):
+        stop = min(start + timeline.segment, len(timeline))
+        seen = composition.part(background, timeline, start, stop)
+        pictures = pictures_of(seen, plan.still, control, noise=augmentation, latent_factor=factor)
+        reference, anchor = encode_pictures(animator, pictures, control, stop - start)
+        references.append(reference)
+        if anchor is not None and control.strong is not None:
+            carried.append(anchor.target)
+        else:
+            own = reference if control.warped else encode_image(animator, seen.pictures)
+            carried.append(own * animator.scaling_factor)
+        touched.append(at_latents(seen.things, factor))
+        if anchor is not None:
+            targets.append(anchor.target)
+            levels.append(anchor.level)
+    before = timeline.most(at_latents(composition.segment().things, factor).float()) > 0
+    return Along(
+        animator=animator,
+        composition=composition,
+        timeline=timeline,
+        conditioning=replace(
+            plan.conditioning,
+            reference=torch.cat(references),
+            motion=None,
+            anchor=Anchor(torch.cat(targets), torch.cat(levels)) if targets else None,
+        ),
+        scale=plan.guidance_scale,
+        carried=torch.cat(carried),
+        touched=torch.cat(touched) | before,
+        encoding=threading.Lock(),
+    )
+
+
+def at_latents(things: Tensor, factor: int) -> Tensor:
+    """[m, 1, h, w] bool: latents that hold a part of what is above 0 in [m, 1, H', W']."""
+    return F.max_pool2d(things, factor) > 0
