@@ -1,6 +1,6 @@
 """What the pack makes of a scene, before any network: its things as objects, or areas that its arrows move."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,13 @@ import torch
 from torch import Tensor
 
 from ...flow_tools.arrows import Arrow, MotionArrows
+from ...flow_tools.convention import pad_to_multiple
 from ...flow_tools.motion import Motion
 from ...flow_tools.warp import reference_video
 from ...pipeline.animate_still import motion_of_arrows
+from ...pipeline.motion import EncodedMotion
+from ...pipeline.still import PAD, prepare_still
+from ...sampling.joins import Timeline
 from .scenes import SIDE, Scene
 
 
@@ -19,6 +23,7 @@ class Carried:
     frames: Tensor  # [L, 3, H, W] -1..1
     alpha: Tensor  # [L, 1, H, W] 0..1 of the scene's last thing
     field: Tensor  # [N, 2, H, W] px/frame: what is seen to move
+    along: Callable[[Timeline], Tensor]  # the frames [n, 3, H, W] of a long video, as pictures
 
 
 def as_areas(scene: Scene, frames: int) -> Carried:
@@ -28,7 +33,7 @@ def as_areas(scene: Scene, frames: int) -> Carried:
     """
     motion, (_, alpha) = motion_of_areas(scene, frames), scene.frames(np.zeros(1))
     both = reference_video(torch.cat([scene.still(), alpha], dim=1), motion.field, frames)
-    return Carried(both[:, :3], both[:, 3:], motion.field)
+    return Carried(both[:, :3], both[:, 3:], motion.field, lambda timeline: timeline.blend(both[:, :3]))
 
 
 def motion_of_areas(scene: Scene, frames: int) -> Motion:
@@ -40,13 +45,21 @@ def as_objects(scene: Scene, frames: int, masks: Sequence[Tensor] | None = None)
 
     The thing is where the alpha of its cut-out is carried by the pose that carries its colours.
     """
-    from ...flow_tools.layers import compose, moved, split
+    from ...flow_tools.layers import moved
+    from ...pipeline.composition import take_apart
 
-    still, motion = scene.still(), motion_of_objects(scene, frames, masks)
-    layers = split(still, [thing.mask for thing in motion.objects])
-    placed = motion.poses(np.arange(frames), width=SIDE, height=SIDE)
-    pictures, _ = compose(layers, reference_video(layers.plate, motion.field, frames), placed)
-    return Carried(pictures, moved(layers.cutouts[-1][:, 3:], placed[-1]), motion.flow(frames))
+    motion = motion_of_objects(scene, frames, masks)
+    encoded = EncodedMotion(motion, pad_to_multiple(motion.field, PAD)[0], None, 1.0, None)
+    made = take_apart(prepare_still(scene.still()), encoded, frames=frames, loop=False)
+    if made is None:
+        raise ValueError(f"scene {scene.name}: no object moves")
+    numbers = np.arange(frames)
+    alpha = moved(made.layers.cutouts[-1][:, 3:], made.poses(numbers, numbers)[-1])
+
+    def along(timeline: Timeline) -> Tensor:
+        return made.part(made.background(), timeline, 0, len(timeline)).pictures
+
+    return Carried(made.segment().pictures, alpha, motion.flow(frames), along)
 
 
 def motion_of_objects(scene: Scene, frames: int, masks: Sequence[Tensor] | None = None) -> Motion:

@@ -14,14 +14,14 @@ from ..output.results import Results
 from ..shots import load_models, settings_of
 from . import photographs
 from .carried import Carried, as_areas, as_objects, motion_of_areas, motion_of_objects
-from .figures import crossfaded, iou_of_click, scene_figures, twice
+from .figures import iou_of_click, scene_figures, twice
 from .page import column, write
-from .scenes import KINDS, STRAIGHT, Scene, make_scenes
+from .scenes import KINDS, SMALL, Scene, make_scenes
 from .things import Thing, material
 
 AREAS, OBJECTS = "areas", "objects"
 SHOWN = (6, 12, 18, 24)  # frames of a strip
-LONG_SCENES = 8  # whose long video is looked at
+LABELLED = ("iou", "on it", "uncovered")  # figures on it
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -74,15 +74,13 @@ def measured(scenes: list[Scene], arguments: Namespace) -> dict[str, dict]:
     """The figures of every scene, its strip, and a sheet of them."""
     carry = as_areas if arguments.mode == AREAS else as_objects
     rows, strips = {}, []
-    watched = {scene.name for scene in evenly_chosen([s for s in scenes if s.kind == STRAIGHT], LONG_SCENES)}
     for scene in scenes:
         carried = carry(scene, arguments.frames)
         row = {"kind": scene.kind, **scene_figures(scene, carried)}
         if arguments.mode == OBJECTS:
             row["click"] = iou_of_click(scene, carry, arguments.frames)
-        if scene.name in watched:
-            long = crossfaded(carried.frames, arguments.seed)
-            row["twice"] = twice(scene, carried, long)
+        if scene.kind == SMALL:
+            row["twice"] = twice(scene, carried, arguments.seed)
         rows[scene.name] = row
         strips.append(strip(scene, carried, row, arguments))
         print(f"{scene.name}: {words(row)}", flush=True)
@@ -98,7 +96,8 @@ def strip(scene: Scene, carried: Carried, row: dict, arguments: Namespace) -> Pa
     truth = scene.frames(np.ones(1))[0][0]
     mask = scene.masks()[-1][0].expand(3, -1, -1)
     path = arguments.work / stem(arguments) / f"{scene.name}.png"
-    write_strip(path, f"{scene.name}: {words(row)}", [unit(scene.still()[0]), mask, *map(unit, shown), unit(truth)])
+    label = f"{scene.name}: {words({key: row[key] for key in LABELLED})}"
+    write_strip(path, label, [unit(scene.still()[0]), mask, *map(unit, shown), unit(truth)])
     return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ...sampling.joins import CROSSFADE, plan_joins
+from ...sampling.joins import CROSSFADE, Timeline, plan_joins
 from ..metrics.drag import drag
 from ..metrics.overlap import iou
 from ..metrics.psnr import psnr_in
@@ -22,6 +22,7 @@ BESIDE = 0.1  # of the side: how far from a thing the background is looked at
 SHOWN, GONE = 0.5, 0.02  # of an alpha: what is a thing, and what is none
 LONG = 125  # frames
 EVERY = 2  # of those are looked at
+CHECKED = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a segment: how the thing may look
 CELL = 8  # px that a latent covers, along a side
 
 Carry = Callable[..., Carried]
@@ -85,30 +86,32 @@ def iou_of_click(scene: Scene, carry: Carry, frames: int) -> float | None:
     return iou(carry(scene, frames, masks).alpha[-1], scene.frames(np.ones(1))[1][0])
 
 
-def twice(scene: Scene, carried: Carried, long: Tensor) -> float | None:
-    """Share of the frames of a long video [n, 3, H, W] that show the thing twice and more.
+def twice(scene: Scene, carried: Carried, seed: int) -> float | None:
+    """Share of the frames of a LONG video that show the thing twice and more.
 
-    None where the first segment's truth does: a background that looks like the thing.
+    None where the segment as it should be does: a background that looks like the thing.
     """
-    still = scene.still()[0]
-    templates = [template_of(still, scene.masks()[-1][0])]
-    if (carried.alpha[-1] > SHOWN).any():
-        templates.append(template_of(carried.frames[-1], carried.alpha[-1]))
-    truth = scene.frames(np.linspace(0, 1, 5))[0]
+    moments = [round(share * (len(carried.frames) - 1)) for share in CHECKED]
+    templates = [
+        template_of(carried.frames[moment], carried.alpha[moment])
+        for moment in moments
+        if (carried.alpha[moment] > SHOWN).any()
+    ]
+    truth = scene.frames(np.array(CHECKED))[0]
     if any(sightings(frame, templates) != 1 for frame in truth):
         return None
+    long = carried.along(crossfade(carried.frames, seed))
     seen = [sightings(frame, templates) > 1 for frame in long[::EVERY]]
     return sum(seen) / len(seen)
 
 
-def crossfaded(frames: Tensor, seed: int) -> Tensor:
-    """A segment [L, 3, H, W] made LONG by the default join, as its pictures: [LONG, 3, H, W]."""
+def crossfade(frames: Tensor, seed: int) -> Timeline:
+    """How the default join makes a segment [L, 3, H, W] LONG."""
     cells = F.avg_pool2d(frames, CELL)
-    timeline = plan_joins(
+    return plan_joins(
         CROSSFADE,
         segment=len(frames),
         total_frames=LONG,
         change=cells.diff(dim=0).abs().mean(dim=(0, 1)),
         generator=Generator().manual_seed(seed),
     )
-    return timeline.blend(frames, 0, LONG)

@@ -110,15 +110,15 @@ def number(row: tuple[str, str, str] | None) -> float | None:
 
 def notes(scenes: int) -> list[str]:
     return [
-        f"{scenes} made scenes of 256 px: a thing cut out of one held-out still, with its soft alpha, over another one; "
+        f"{scenes} made scenes of 256 px: a thing cut out of one held-out still, with a soft alpha, over another; "
         "straight arrows of 0.30 of the side, half of them with two pins beside the way, curved ones, things that "
-        f"turn round a pin, and things that pass over another. On {device_name()}.",
+        f"turn round a pin, things that pass over another, and small ones over even ground. On {device_name()}.",
         "Where a thing is: as an object, the alpha of its cut-out at its pose, as it is put over the plate; where "
         "arrows move areas, its true alpha carried by the warp that carries the still. Reach, axis ratio and area are "
         "moments of it, of straight arrows; so is the next figure.",
         "Background: the mean length of the field on a ring about the mask, in the first step.",
         "Uncovered: what the last frame shows where the thing was, against the background that the scene is made with.",
-        "Shown twice: every second frame of a long video as pictures, without the network, with the default join; "
-        "matched with the thing as the first and the last frame of the segment show it, correlation 0.7 and more.",
-        "On it: PSNR where the thing, moved as a whole, has an alpha over 0.9; of photographs all frames but the first.",
+        "Shown twice: every second frame of a long video as pictures, without the network, with the default join; the "
+        "small things alone, matched with what five frames of the segment show, correlation 0.6 and more.",
+        "On it: PSNR where the thing, moved as a whole, has an alpha over 0.9; of photographs all frames but frame 0.",
     ]

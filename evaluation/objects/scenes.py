@@ -19,9 +19,16 @@ SIDE = 256
 LENGTH = 0.3  # of an arrow, of the side
 BORDER_PX = 4  # a thing keeps from it, all along its way
 APART_PX = 8  # two things of a still
-STRAIGHT, CURVED, TURNING, OVER = "straight", "curved", "turning", "over"
-KINDS = {STRAIGHT: 20, CURVED: 8, TURNING: 8, OVER: 8}  # how many of each
-SIZES = {STRAIGHT: (0.2, 0.34), CURVED: (0.2, 0.3), TURNING: (0.28, 0.42), OVER: (0.15, 0.21)}  # of the side
+EVEN = 0.16  # standard deviation of -1..1: of the ground that a small thing crosses, where a second one would show
+STRAIGHT, CURVED, TURNING, OVER, SMALL = "straight", "curved", "turning", "over", "small"
+KINDS = {STRAIGHT: 20, CURVED: 8, TURNING: 8, OVER: 8, SMALL: 8}  # how many of each
+SIZES = {  # of the side
+    STRAIGHT: (0.2, 0.34),
+    CURVED: (0.2, 0.3),
+    TURNING: (0.28, 0.42),
+    OVER: (0.15, 0.21),
+    SMALL: (0.1, 0.14),
+}
 TRIES = 400
 CHECKED = np.linspace(0, 1, 9)  # shares of the way at which a thing must lie inside
 
@@ -120,16 +127,16 @@ def _scene(
     thing = things[number % len(things)]
     under = things[(number * 5 + 3) % len(things)]
     others = [name for name in backgrounds if name not in (thing.still, under.still)]
-    behind = others[(number * 7) % len(others)]
-    name = f"{number:02d} {kind}: {thing.name} on {behind}"
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    small = cv2.resize(stills[behind], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    background = torch.from_numpy(small * 2 - 1).permute(2, 0, 1)[None].float()
+    rng = np.random.default_rng(zlib.crc32(f"{number} {kind} {thing.name}".encode()))
     size = rng.uniform(*SIZES[kind]) * SIDE
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        behind = others[(number * 7 + (attempt if kind == SMALL else 0)) % len(others)]
+        name = f"{number:02d} {kind}: {thing.name} on {behind}"
+        small = cv2.resize(stills[behind], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        background = torch.from_numpy(small * 2 - 1).permute(2, 0, 1)[None].float()
         mover = _drawn(thing, stills[thing.still], kind, size, rng)
-        size *= 0.995
-        if not _inside(mover):
+        size *= 0.995 if kind != SMALL else 1
+        if not _inside(mover) or (kind == SMALL and not _is_even(background, mover)):
             continue
         if kind != OVER:
             pins = _pins(mover, rng) if kind == STRAIGHT and number % 2 else ()
@@ -137,7 +144,7 @@ def _scene(
         lower = _crossed(under, stills[under.still], mover, rng, moving=bool(number % 2))
         if _inside(lower) and _apart(lower, mover):
             return Scene(name, kind, background, (lower, mover))
-    raise ValueError(f"scene {name}: no place found for {thing.name} in {TRIES} tries")
+    raise ValueError(f"scene {number} {kind}: no place found for {thing.name} in {TRIES} tries")
 
 
 def _drawn(thing: Thing, still: np.ndarray, kind: str, size_px: float, rng: np.random.Generator) -> Mover:
@@ -192,6 +199,12 @@ def _inside(mover: Mover) -> bool:
         shown |= now > 0.02
     shown[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX] = False
     return not shown.any()
+
+
+def _is_even(background: Tensor, mover: Mover) -> bool:
+    """Whether the ground that a thing crosses is of about one colour."""
+    crossed = torch.stack([alpha_at(mover, share) for share in CHECKED]).amax(0)[0] > 0.02
+    return float(background[0][:, crossed].std(dim=1).mean()) < EVEN
 
 
 def _apart(one: Mover, other: Mover) -> bool:
