@@ -4,6 +4,7 @@ WEB_DIRECTORY = "./web"
 
 
 async def comfy_entrypoint() -> object:
-    from .nodes import DriftfieldExtension  # here, so that importing the package never needs ComfyUI
+    from .nodes import DriftfieldExtension, routes  # here, so that importing the package never needs ComfyUI
 
+    routes.serve()
     return DriftfieldExtension()

@@ -1,13 +1,14 @@
-"""Arrows as other packs write motion: KJNodes coord_str, and ComfyUI's TRACKS both ways. All of them in px."""
+"""Arrows as other nodes write motion and points: KJNodes coord_str, TRACKS both ways, SAM 3's points. All in px."""
 
 import json
-import math
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 
 from .arrows import Arrow, MotionArrows, along_path, build_arrows, check_size, path_length, path_px
+from .sparse import checked_speed
+from .timing import progress
 
 
 def arrows_to_coord_str(arrows: MotionArrows) -> str:
@@ -39,6 +40,18 @@ def arrows_to_tracks(
     else:
         text = _dumped(positions.transpose(1, 0, 2), flat=len(arrows.arrows) == 1)
     return {"track_path": torch.from_numpy(positions).float(), "track_visibility": torch.from_numpy(inside)}, text
+
+
+def arrows_to_prompts(arrows: MotionArrows) -> tuple[list[str], str]:
+    """Points to segment at, as SAM 3's nodes take them, px: a text for each arrow's tail, and one for all pins.
+
+    Each text is [{"x": 12.0, "y": 34.0}, ...], "[]" for no points. Without arrows one "[]" stands for the tails: a node
+    after an empty list would fail, and "[]" finds nothing.
+    """
+    paths = [path_px(arrow.points, width=arrows.width, height=arrows.height) for arrow in arrows.arrows]
+    tails = [_dumped([path[:1]], flat=True) for path in paths if len(path) > 1]
+    pins = [path for path in paths if len(path) == 1]
+    return tails or ["[]"], _dumped([np.concatenate(pins)], flat=True) if pins else "[]"
 
 
 def _dumped(tracks: Iterable[np.ndarray], *, flat: bool = False) -> str:
@@ -86,20 +99,14 @@ def _checked_tracks(tracks: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _positions(arrows: MotionArrows, frames: int, width: int, height: int) -> np.ndarray:
-    """[T, N, 2] px of a width x height grid: where each arrow's tail is at each frame, at a constant speed."""
+    """[T, N, 2] px of a width x height grid: where each arrow's tail is at each frame."""
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 2 or more")
     positions = np.zeros((frames, len(arrows.arrows), 2))
-    diagonal = math.hypot(width, height)
     for i, arrow in enumerate(arrows.arrows):
-        path = path_px(arrow.points, width=width, height=height)
-        distance = path_length(path) * arrow.strength
-        if distance / (frames - 1) > diagonal * (1 + 1e-6):  # an arrow along the diagonal, in floats
-            raise ValueError(
-                f"arrow {arrow.id}: moves {distance / (frames - 1):.0f} px a frame, allowed at most the diagonal, "
-                f"{diagonal:.0f} px; make its strength ({arrow.strength:g}) smaller, or frames ({frames}) more"
-            )
-        positions[:, i] = along_path(path, np.linspace(0, distance, frames))[0]
+        path, _ = checked_speed(arrow, height=height, width=width, frames=frames)
+        way = progress(arrow.timing, np.arange(frames), frames)
+        positions[:, i] = along_path(path, path_length(path) * arrow.strength * way)[0]
     return positions
 
 

@@ -51,7 +51,7 @@ def _solved(colours: np.ndarray, surely: np.ndarray, band: np.ndarray) -> np.nda
     here, other = np.repeat(index[:, :, None], 9, 2).ravel(), np.repeat(index[:, None, :], 9, 1).ravel()
     laplacian = coo_matrix((weights.ravel(), (here, other)), shape=(height * width,) * 2).tocsr()
     known = (~band).ravel() * BOUND
-    alpha = spsolve((laplacian + diags(known + 1e-9)).tocsc(), known * surely.ravel())
+    alpha = np.asarray(spsolve((laplacian + diags(known + 1e-9)).tocsc(), known * surely.ravel()))
     return np.clip(alpha.reshape(height, width), 0, 1)
 
 

@@ -53,3 +53,12 @@ def mask_of(painted: object, name: str) -> Tensor:
         raise ValueError(f"{name}: runs make {sum(runs)} pixels, allowed {width} x {height} = {width * height}")
     pixels = np.repeat(np.arange(len(runs)) % 2, runs)
     return torch.from_numpy(pixels).float().view(1, 1, height, width)
+
+
+def painted(mask: Tensor) -> dict[str, list[int]]:
+    """{"size": [w, h], "runs": [...]} of a mask [1, 1, h, w] of 0 and 1: what `mask_of` reads."""
+    inside = mask[0, 0].numpy(force=True) > 0.5
+    before = np.concatenate([[False], inside.ravel()])
+    changes = np.flatnonzero(before[1:] != before[:-1])
+    runs = np.diff(np.concatenate([[0], changes, [inside.size]]))
+    return {"size": [inside.shape[1], inside.shape[0]], "runs": runs.tolist()}

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..flow_tools.arrows import MotionArrows, join_arrows, parse_arrows
 from ..flow_tools.color import draw_arrows
 from ..flow_tools.convention import masks_to_tensors
-from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_tracks
+from ..flow_tools.interop import arrows_from_tracks, arrows_to_coord_str, arrows_to_prompts, arrows_to_tracks
 from ..flow_tools.motion import sparse_motion
 from ..flow_tools.region import parse_region
 from .types import (
@@ -73,6 +73,18 @@ class DrawMotionArrows(io.ComfyNode):
                     tooltip="The painted region: white may move, black stays. All white if nothing is painted. For "
                     "Densify Flow and Refine Flow.",
                 ),
+                io.String.Output(
+                    "tails",
+                    display_name="tails",
+                    is_output_list=True,
+                    tooltip="Where each arrow begins, in pixels: a list of texts, one for each arrow that is no pin. "
+                    "For positive_coords of SAM3 Detect, which then runs once for each arrow.",
+                ),
+                io.String.Output(
+                    "pins",
+                    display_name="pins",
+                    tooltip="All pins in one text, in pixels. For negative_coords of SAM3 Detect.",
+                ),
             ],
         )
 
@@ -98,7 +110,7 @@ class DrawMotionArrows(io.ComfyNode):
         region = torch.ones(1, 1, 1, 1) if region is None else region
         region = F.interpolate(region, size=(height, width), mode="bilinear")[:, 0]
         shown = echo(preview, "\n".join(joined.notes)) | {"driftfield_still": saved(picture.permute(0, 2, 3, 1))}
-        return io.NodeOutput(joined, preview, arrows_to_coord_str(joined), region, ui=shown)
+        return io.NodeOutput(joined, preview, arrows_to_coord_str(joined), region, *arrows_to_prompts(joined), ui=shown)
 
 
 class ArrowsToSparseFlow(io.ComfyNode):

@@ -106,8 +106,9 @@ class ExtendAnimation(io.ComfyNode):
                     tooltip="How segments meet. restart (the paper's way): each jumps back to the input image. offset "
                     "windows: the same, but texture continues across the jump. crossfade: the next segment fades in "
                     "before one ends, and none repeats another. loop: fades all the time; the motion repeats, with "
-                    "other texture unless gamma is 1. ping-pong: plays to the end and back without a fade, for "
-                    "objects with outlines. Only restart is in the paper.",
+                    "other texture unless gamma is 1. ping-pong: plays to the end and back without a fade. "
+                    "Objects are never shown twice: they go there and back at their own clock. Only restart is in the "
+                    "paper.",
                 ),
                 io.Int.Input(
                     "devices",

@@ -7,7 +7,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..flow_tools.color import draw_flow, flow_to_color
-from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow
+from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow, tensor_to_image
 from ..flow_tools.dense import MODES, THRESHOLD, densify
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
 from ..flow_tools.motion import Motion, as_motion
@@ -15,6 +15,7 @@ from ..flow_tools.strength import strength_percent
 from ..model_loaders import memory
 from ..model_loaders.raft import load_core_model, load_raft
 from ..model_loaders.refiner import Refiner
+from ..pipeline.composition import moved_still
 from ..pipeline.refine import refine
 from .arrows import echo
 from .progress import progress
@@ -31,7 +32,7 @@ CATEGORY = "Driftfield/flow"
 FLOW = "Optical flow in pixels per frame."
 ESTIMATORS = ["dis", "raft"]
 FlowModelSocket = io.Custom("OPTICAL_FLOW")  # ComfyUI's own: a ModelPatcher around torchvision's RAFT
-PREVIEWS = ["color", "arrows"]
+PREVIEWS = ["color", "arrows", "moving image"]
 
 
 class DensifyFlow(io.ComfyNode):
@@ -276,7 +277,8 @@ class PreviewFlow(io.ComfyNode):
             display_name="Preview Flow",
             category=CATEGORY,
             **aliases("show optical flow", "flow to image", "visualize flow"),
-            description="Shows a flow as colours (Middlebury colour wheel), or as small arrows on the image.",
+            description="Shows a flow as colours (Middlebury colour wheel), as small arrows on the image, or by moving "
+            "the image along it.",
             is_output_node=True,
             inputs=[
                 OpticalFlowSocket.Input("flow", tooltip=FLOW),
@@ -284,7 +286,8 @@ class PreviewFlow(io.ComfyNode):
                     "mode",
                     options=PREVIEWS,
                     default="color",
-                    tooltip="color: the hue is the direction, white does not move. arrows: a grid of small arrows.",
+                    tooltip="color: the hue is the direction, white does not move. arrows: a grid of small arrows. "
+                    "moving image: the frames that the model will be shown, without waiting for it.",
                 ),
                 io.Float.Input(
                     "max_px",
@@ -307,18 +310,31 @@ class PreviewFlow(io.ComfyNode):
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="Mode arrows: the image under the arrows, exactly one. Grey if not connected.",
+                    tooltip="Mode arrows: the image under the arrows, exactly one. Grey if not connected. Mode moving "
+                    "image: the image to move.",
                 ),
             ],
-            outputs=[io.Image.Output("preview", display_name="preview", tooltip="One image for each flow.")],
+            outputs=[
+                io.Image.Output(
+                    "preview",
+                    display_name="preview",
+                    tooltip="One image for each flow; in mode moving image, one for each frame.",
+                )
+            ],
         )
 
     @classmethod
     def execute(
         cls, flow: Motion | Tensor, mode: str, max_px: float, spacing: int, image: Tensor | None = None
     ) -> io.NodeOutput:
-        fields = as_motion(flow).flow()
-        if choice(mode, PREVIEWS, "mode") == "color":
+        motion = as_motion(flow)
+        if choice(mode, PREVIEWS, "mode") == "moving image":
+            if image is None:
+                raise ValueError("image: not connected, allowed the image to move, for mode moving image")
+            pictures = tensor_to_image(moved_still(single(image), motion))
+            return io.NodeOutput(pictures, ui=echo(pictures))
+        fields = motion.flow()
+        if mode == "color":
             pictures = flow_to_color(fields, max_px=max_px or None)
         else:
             grey = torch.full((1, 3, *fields.shape[-2:]), 0.5)

@@ -1,27 +1,27 @@
-"""The padded still taken apart, and seen at any moment with its objects where they have moved to."""
+"""The still taken apart, and seen at any moment with its objects where they have moved to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..flow_tools.convention import crop_padding, pad_to_multiple, resize_flow
 from ..flow_tools.fill import grown
 from ..flow_tools.layers import Layers, compose, fitted, split
-from ..flow_tools.motion import with_objects
+from ..flow_tools.motion import Motion, with_objects
 from ..flow_tools.objects import farthest
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from ..sampling.dual_clock import MOVING_PX, forward_warped_still
 from ..sampling.joins import Timeline
-from .motion import EncodedMotion
-from .still import Still
+from .still import PAD, Still, prepare_still
 
 AT_ONCE = 8  # frames put together at a time
+DEFAULT_FRAMES = 25
 
 
 @dataclass(frozen=True)
@@ -40,41 +40,37 @@ class Seen:
 @dataclass(frozen=True)
 class Composition:
     still: Still
-    motion: EncodedMotion  # fitted
-    layers: Layers  # of the padded still
+    motion: Motion  # fitted to the still and its frames
+    layers: Layers  # of the still, without padding
     moves: tuple[bool, ...]  # of each object: whether it does
-    left: Tensor  # [1, 1, H', W'] 0..1: where those are in the still that do
+    left: Tensor  # [1, 1, H, W] 0..1: where those are in the still that do
     frames: int  # L, of a segment
     loop: bool
 
     def poses(self, times: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
-        """[m, 2, 3] of each object in frames `numbers` [m], at `times` [m] of its clock, in px of the padded still."""
+        """[m, 2, 3] of each object in the frames `numbers` [m], at `times` [m] of its clock."""
         height, width = self.still.size
-        top, _, left, _ = self.still.padding
-        placed = self.motion.motion.poses(times, width=width, height=height, numbers=numbers)
-        return [within(own, left, top) for own in placed]
+        return self.motion.poses(times, width=width, height=height, numbers=numbers)
 
     def flow(self, timeline: Timeline, start: int, stop: int) -> Tensor:
         """[stop - start - 1, 2, H, W] px/frame from frame to frame of a long video, for the motion encoder."""
-        height, width = self.still.size
-        motion = self.motion.motion
-        numbers = np.arange(start, stop)
-        placed = motion.poses(timeline.clock[start:stop].numpy(), width=width, height=height, numbers=numbers)
-        field = motion.field
+        field = self.motion.field
         if len(field) > 1:
             field = timeline.mean(torch.cat([field, field[-1:]]), start, stop - 1)
-        return with_objects(field, motion.objects, placed, wide=True)
+        placed = self.poses(timeline.clock[start:stop].numpy(), np.arange(start, stop))
+        return with_objects(field, self.motion.objects, placed, wide=True)
 
     def background(self) -> Seen:
         """The segment's frames of what is behind the objects: the plate moved along its own flow."""
         device = memory.device()
-        plate, field = self.layers.plate.to(device), self.motion.padded.to(device)
+        plate, field = self.layers.plate.to(device), self.motion.field.to(device)
         if not field.any():
-            nothing = torch.zeros_like(self.layers.plate[:, :1])
-            return Seen(self.layers.plate, nothing, nothing, nothing).map(lambda x: x.expand(self.frames, -1, -1, -1))
+            nothing = torch.zeros_like(plate[:, :1])
+            seen = Seen(plate, nothing, nothing, nothing).map(padded)
+            return seen.map(lambda x: x.cpu().expand(self.frames, -1, -1, -1))
         pictures = reference_video(plate, field, self.frames, loop=self.loop)
         _, moving, uncovered = forward_warped_still(plate[:, :0], field, self.frames, loop=self.loop)
-        return Seen(pictures, torch.zeros_like(moving), moving, uncovered).map(Tensor.cpu)
+        return Seen(pictures, torch.zeros_like(moving), moving, uncovered).map(padded).map(Tensor.cpu)
 
     def segment(self) -> Seen:
         """The segment's frames; the first is the still itself."""
@@ -97,44 +93,51 @@ class Composition:
     def put_together(self, background: Seen, times: np.ndarray, numbers: np.ndarray) -> Seen:
         """background [m], the frames `numbers` [m], with the objects where they are at `times` [m] of their clock."""
         device = memory.device()
-        layers = Layers(self.layers.plate, tuple(part.to(device) for part in self.layers.cutouts), self.layers.hole)
+        layers = replace(self.layers, cutouts=tuple(cutout.to(device) for cutout in self.layers.cutouts))
+        moves = torch.tensor(self.moves).float().view(-1, 1, 1, 1, 1)
         placed, parts = self.poses(times, numbers), []
         for start in range(0, len(times), AT_ONCE):
             now = slice(start, start + AT_ONCE)
-            pictures, each = compose(layers, background.pictures[now].to(device), [own[now] for own in placed])
+            behind = background.map(lambda x, now=now: crop_padding(x[now], self.still.padding))
+            pictures, each = compose(layers, behind.pictures.to(device), [own[now] for own in placed])
             pictures, each = pictures.cpu(), each.cpu()
-            things = each.sum(0)
-            carried = torch.einsum("k,kmchw->mchw", torch.tensor(self.moves, dtype=each.dtype), each)
-            moving = torch.where(things > 0.5, (carried > 0.5).to(each), background.moving[now])
-            uncovered = torch.maximum(background.uncovered[now], self.left) * (things <= 0.5) * (moving == 0)
-            parts.append(Seen(pictures, things, moving, uncovered))
+            things, carried = each.sum(0), (each * moves).sum(0)
+            moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving)
+            uncovered = torch.maximum(behind.uncovered, self.left) * (things <= 0.5) * (moving == 0)
+            parts.append(Seen(pictures, things, moving, uncovered).map(padded))
         seen = Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
         if len(numbers) and numbers[0] == 0:
             seen.pictures[0] = self.still.padded[0]
         return seen
 
 
+def padded(x: Tensor) -> Tensor:
+    """[..., H, W] as a still's own pixels are padded."""
+    return pad_to_multiple(x, PAD)[0]
+
+
 def take_apart(
-    still: Still, motion: EncodedMotion, *, frames: int, loop: bool, clean_plate: Tensor | None = None
+    still: Still, motion: Motion, *, frames: int, loop: bool, clean_plate: Tensor | None = None
 ) -> Composition | None:
-    """Of a still and its fitted motion; None where that has no objects.
+    """Of a still and the motion fitted to it; None where that has no objects.
 
     clean_plate [1, 3, H, W] −1..1: the picture without the objects, for what they uncover; None: it is filled in.
+    ValueError for one of another size.
     """
-    objects = motion.motion.objects
-    if not objects:
+    if not motion.objects:
         return None
+    if clean_plate is not None and clean_plate.shape != still.image.shape:
+        got, allowed = ("×".join(map(str, reversed(x.shape[-2:]))) for x in (clean_plate, still.image))
+        raise ValueError(f"clean_plate: got {got} px, allowed the image's {allowed}")
     height, width = still.size
-    top, bottom, left, right = still.padding
-    masks = [F.pad(fitted(thing.mask, still.image), (left, right, top, bottom)) for thing in objects]
-    placed = motion.motion.poses(np.arange(frames), width=width, height=height)
+    masks = [fitted(thing.mask, still.image) for thing in motion.objects]
+    placed = motion.poses(np.arange(frames), width=width, height=height)
     moves = tuple(farthest(own, width=width, height=height) > MOVING_PX for own in placed)
     leaving = torch.stack([mask * moved for mask, moved in zip(masks, moves, strict=True)]).amax(0)
-    plate = None if clean_plate is None else prepare_plate(clean_plate, still)
     return Composition(
         still=still,
         motion=motion,
-        layers=split(still.padded, masks, plate),
+        layers=split(still.image, masks, clean_plate),
         moves=moves,
         left=grown(leaving).float(),
         frames=frames,
@@ -142,18 +145,16 @@ def take_apart(
     )
 
 
-def prepare_plate(picture: Tensor, still: Still) -> Tensor:
-    """picture [1, 3, H, W] padded as the still is. ValueError unless it is of the still's size."""
-    if picture.shape != still.image.shape:
-        got, allowed = ("×".join(map(str, reversed(x.shape[-2:]))) for x in (picture, still.image))
-        raise ValueError(f"clean_plate: got {got} px, allowed the image's {allowed}")
-    top, bottom, left, right = still.padding
-    return F.pad(picture, (left, right, top, bottom), mode="replicate")
+@torch.no_grad()
+def moved_still(image: Tensor, motion: Motion) -> Tensor:
+    """image [1, 3, H, W] −1..1 moved as the model is shown it, [L, 3, H, W].
 
-
-def within(placed: np.ndarray, left: float, top: float) -> np.ndarray:
-    """Poses [m, 2, 3] of a picture that lies at (left, top) px in a larger one, as that one's."""
-    corner = np.array([left, top], dtype=np.float64)
-    return np.concatenate(
-        [placed[:, :, :2], (placed[:, :, 2] + corner - placed[:, :, :2] @ corner)[..., None]], axis=-1
-    )
+    L: in how many frames arrows reach their heads; of another flow one more than it has fields, 25 for a single one.
+    """
+    still = prepare_still(image)
+    frames = motion.frames or (len(motion.field) + 1 if len(motion.field) > 1 else DEFAULT_FRAMES)
+    field = motion.field if tuple(motion.field.shape[-2:]) == still.size else resize_flow(motion.field, *still.size)
+    composition = take_apart(still, replace(motion, field=field), frames=frames, loop=False)
+    if composition is None:
+        return reference_video(image, field, frames)
+    return crop_padding(composition.segment().pictures, still.padding)

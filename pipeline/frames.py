@@ -10,8 +10,8 @@ from ..flow_tools.detail import restore_detail
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from .animate import Animation
+from .composition import padded
 from .decode import decoded
-from .motion import EncodedMotion
 from .plan import Plan
 from .still import PAD
 
@@ -50,18 +50,20 @@ def pictures_of_still(animation: Animation) -> Callable[[int, int], tuple[Tensor
 
     [n, 3, H', W'] −1..1, and [n or 1, 1, H', W'] 0..1.
     """
-    plan, timeline = animation.plan, animation.timeline
-    if plan.motion is None:
-        return None
-    composition = plan.composition
+    plan, timeline, composition = animation.plan, animation.timeline, animation.plan.composition
     if composition is None:
-        # A timeline's time offsets lie on the latents' grid, so what it blends is padded.
-        warped = pad_to_multiple(backward_warped_still(plan, plan.motion), PAD)[0]
+        warped = backward_warped_still(plan)
+        if warped is None:
+            return None
+        warped = pad_to_multiple(warped, PAD)[0]  # a timeline's time offsets lie on the latents' grid
         nowhere = torch.zeros_like(warped[:1, :1])
-        return lambda start, stop: (timeline.blend(warped, start, stop) if timeline else warped[start:stop], nowhere)
+        return lambda start, stop: (
+            timeline.blend(warped, start, stop) if timeline is not None else warped[start:stop],
+            nowhere,
+        )
     background = composition.background()
     # What the objects uncovered is the plate's, too, unless the network was free to paint there.
-    left = composition.left if plan.control.weak is None else torch.zeros_like(composition.left)
+    left = padded(composition.left) * (plan.control.weak is None)
 
     def put_together(start: int, stop: int) -> tuple[Tensor, Tensor]:
         seen = composition.part(background, timeline, start, stop)
@@ -70,8 +72,11 @@ def pictures_of_still(animation: Animation) -> Callable[[int, int], tuple[Tensor
     return put_together
 
 
-def backward_warped_still(plan: Plan, motion: EncodedMotion) -> Tensor:
-    """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory."""
+@torch.no_grad()
+def backward_warped_still(plan: Plan) -> Tensor | None:
+    """The plan's still warped along its flow, [L, 3, H, W] −1..1 in main memory; None without a flow."""
+    if plan.motion is None:
+        return None
     device = memory.device()
-    image, field = plan.still.image.to(device), motion.motion.field.to(device)
+    image, field = plan.still.image.to(device), plan.motion.motion.field.to(device)
     return reference_video(image, field, len(plan.noise), loop=plan.settings.loop).cpu()

@@ -67,7 +67,9 @@ def plan(
     still = prepare_still(image)
     fitted = motion and fit_motion(motion, animator, still, frames, loop=settings.loop)
     field = fitted and fitted.motion.flow(frames)
-    composition = fitted and take_apart(still, fitted, frames=frames, loop=settings.loop, clean_plate=clean_plate)
+    composition = fitted and take_apart(
+        still, fitted.motion, frames=frames, loop=settings.loop, clean_plate=clean_plate
+    )
     strength = choose_strength(animator, field, settings.motion_strength, dual_clock=control.weak is not None)
 
     augmentation, generator = first_noise(still, settings)

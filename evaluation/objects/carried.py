@@ -45,6 +45,7 @@ def as_objects(scene: Scene, frames: int, masks: Sequence[Tensor] | None = None)
 
     The thing is where the alpha of its cut-out is carried by the pose that carries its colours.
     """
+    # Here, so that --as-areas measures versions that have none, too.
     from ...flow_tools.layers import moved
     from ...pipeline.composition import take_apart
 

@@ -1,6 +1,5 @@
 """The figures of one scene."""
 
-import importlib.util
 import math
 from collections.abc import Callable
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from ...flow_tools.fill import grown
 from ...sampling.joins import CROSSFADE, Timeline, plan_joins
 from ..metrics.drag import drag
 from ..metrics.overlap import iou
@@ -59,19 +59,15 @@ def uncovered(scene: Scene, carried: Carried, still: Tensor, true_alpha: Tensor)
     """dB over nearest-pixel filling; None where another thing shows, or nothing is uncovered."""
     if len(scene.movers) > 1:
         return None
-    from ...flow_tools.fill import grown
-
     hole = grown((true_alpha[:1] > SHOWN).float())[0]
     where = (true_alpha[0] > GONE) & (true_alpha[1] < GONE)
     gain = uncovered_gain(carried.frames[-1:], still, scene.background, hole, where)
     return None if math.isnan(gain) else gain
 
 
-def iou_of_click(scene: Scene, carry: Carry, frames: int) -> float | None:
-    """As "iou", with the masks that a click on each arrow's tail finds; 0 where it finds none; None without a click."""
-    if importlib.util.find_spec("driftfield.flow_tools.grabcut") is None:
-        return None
-    from ...flow_tools.grabcut import object_at
+def iou_of_click(scene: Scene, carry: Carry, frames: int) -> float:
+    """As "iou", with the masks that a click on each arrow's tail finds; 0 where it finds none."""
+    from ...flow_tools.grabcut import object_at  # here, so that --as-areas measures versions without it, too
 
     still, masks = scene.still(), []
     for mover, mask in zip(scene.movers, scene.masks(), strict=True):

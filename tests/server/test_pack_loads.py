@@ -48,4 +48,5 @@ def test_the_workflows_are_offered_as_templates(client):
         "arrows_to_long_animation",
         "short_animation",
         "motion_from_video",
+        "things_that_turn",
     } <= set(client.request("/workflow_templates")["driftfield"])

@@ -23,14 +23,17 @@ LOADERS = (
     "svd_checkpoint",
 )
 PIPELINE = (
+    "along",
     "animate",
     "animate_still",
+    "baselines",
     "decode",
     "denoise",
     "devices",
     "encode",
     "extend",
     "frames",
+    "motion",
     "plan",
     "refine",
     "settings",

@@ -193,3 +193,9 @@ def test_given_tracks_are_not_changed():
     before = {key: value.clone() for key, value in tracks.items()}
     arrows_from_tracks(tracks, **SIZE)
     assert all(torch.equal(tracks[key], before[key]) for key in before)
+
+
+def test_tracks_keep_the_arrows_timing():
+    arrows = MotionArrows((Arrow("a", ((0.25, 0.5), (0.75, 0.5)), timing="sway"),), 160, 90)
+    path = arrows_to_tracks(arrows, frames=8)[0]["track_path"]
+    np.testing.assert_allclose(path[:, 0, 0], 40 + 80 * (1 - np.cos(2 * np.pi * np.arange(8) / 8)) / 2, rtol=1e-6)

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from driftfield.flow_tools.region import parse_region
+from driftfield.flow_tools.region import mask_of, painted, parse_region
 
 
 def text(**region):
@@ -50,3 +50,13 @@ def test_a_region_that_is_none_and_texts_beyond_the_limits_are_refused():
 
 def test_pixels_are_plain_floats():
     assert parse_region(text(size=[64, 64], runs=[0, 4096])).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("rows", "runs"),
+    [([[0, 1, 1], [1, 0, 1]], [1, 3, 1, 1]), ([[1, 1]], [0, 2]), ([[0, 0]], [2]), ([[1], [0]], [0, 1, 1])],
+)
+def test_a_mask_is_painted_as_it_is_read(rows, runs):
+    mask = torch.tensor([[rows]]).float()
+    assert painted(mask) == {"size": [len(rows[0]), len(rows)], "runs": runs}
+    assert torch.equal(mask_of(json.loads(json.dumps(painted(mask))), "mask"), mask)

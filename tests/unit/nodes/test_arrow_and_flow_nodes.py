@@ -39,7 +39,7 @@ def run(nodes, name, *args, **kwargs):
 
 
 def test_arrows_become_a_dense_flow(nodes, image):
-    arrows, preview, coordinates, _ = run(nodes, "DrawMotionArrows", image, ARROWS)
+    arrows, preview, coordinates, *_ = run(nodes, "DrawMotionArrows", image, ARROWS)
     assert (arrows.width, arrows.height, len(arrows.arrows)) == (64, 32, 2)
     assert preview.shape == image.shape and not torch.equal(preview, image)
     again, *_ = run(nodes, "DrawMotionArrows", image, coordinates)
@@ -109,7 +109,7 @@ def test_tracks_are_read_by_wan_move(nodes, core_nodes, image):
 
 
 def test_an_empty_text_gives_exact_zeros(nodes, image):
-    arrows, _, coordinates, _ = run(nodes, "DrawMotionArrows", image, "")
+    arrows, _, coordinates, *_ = run(nodes, "DrawMotionArrows", image, "")
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 48, 24, 25)
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.05, "sum")
     assert coordinates == "" and flow.shape == (1, 2, 24, 48) and flow.count_nonzero() == 0
@@ -126,14 +126,14 @@ def test_a_region_of_another_size_limits_motion(nodes, image):
 
 def test_the_painted_region_is_a_mask_of_the_pictures_size(nodes, image):
     painted = ARROWS[:-1] + ',"region":{"size":[4,2],"runs":[2,2,2,2]}}'
-    *_, region = run(nodes, "DrawMotionArrows", image, painted)
+    _, _, _, region, *_ = run(nodes, "DrawMotionArrows", image, painted)
     assert region.shape == (1, 32, 64)
     assert (
         (region[..., :24] == 0).all()
         and (region[..., 40:] == 1).all()
         and region[0, 0, 31] == pytest.approx(0.5, abs=0.1)
     )
-    arrows, *_, everywhere = run(nodes, "DrawMotionArrows", image, ARROWS)
+    arrows, _, _, everywhere, *_ = run(nodes, "DrawMotionArrows", image, ARROWS)
     assert (everywhere == 1).all() and everywhere.shape == (1, 32, 64)
     sparse, hints = run(nodes, "ArrowsToSparseFlow", arrows, 0, 0, 5)
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 0.0, 0.0, "sum", region)
@@ -197,3 +197,44 @@ def test_what_the_refiner_is_to_keep_to_comes_whole(nodes, image):
         refine(None, flow, image, hints=mask)
     with pytest.raises(ValueError, match="sparse_flow: got 32×16, allowed the image's 64×32"):
         refine(None, flow, image, sparse_flow=flow[..., :16, :32], hints=mask)
+
+
+RUNS = [16 * 64, *[32, 32] * 16]  # the lower left quarter of 64 x 32 px
+OBJECT = json.dumps(
+    {
+        "version": 2,
+        "arrows": [{"id": "a", "points": [[0.25, 0.5], [0.75, 0.5]], "object": 1}],
+        "objects": [{"size": [64, 32], "runs": RUNS}],
+    }
+)
+
+
+def test_a_painted_thing_moves_as_a_thing(nodes):
+    image = torch.zeros(1, 32, 64, 3)
+    image[:, 16:, :32] = 1
+    arrows = nodes["DrawMotionArrows"].execute(image, OBJECT).result[0]
+    sparse, hints = nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5).result
+    assert not hints.any() and not sparse.field.any() and len(sparse.objects) == 1
+    dense = nodes["DensifyFlow"].execute(sparse, hints, 0.0, 0.05, "faded").result[0]
+    moving = nodes["PreviewFlow"].execute(dense, "moving image", 0.0, 24, image).result[0]
+    assert moving.shape == (5, 32, 64, 3) and torch.equal(moving[0], image[0])
+    assert (moving[-1, 20:, 36:60] > 0.9).all() and (moving[-1, 20:, :28] < 0.1).all()
+    colors = nodes["PreviewFlow"].execute(dense, "color", 0.0, 24).result[0]
+    assert len(colors) == 4
+    assert nodes["MotionStrength"].execute(dense).result[0] == pytest.approx(100 * 8 / 4 / 2 * 512 / 64, rel=0.01)
+    with pytest.raises(ValueError, match="image: not connected"):
+        nodes["PreviewFlow"].execute(dense, "moving image", 0.0, 24)
+
+
+def test_masks_of_any_node_make_things_of_what_they_cover(nodes):
+    image = torch.rand(1, 32, 64, 3)
+    arrows = nodes["DrawMotionArrows"].execute(image, "10,20,30,20").result[0]
+    masks = torch.zeros(2, 32, 64)
+    masks[1, 10:30, 5:20] = 1
+    motion = nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, masks).result[0]
+    assert len(motion.objects) == 1 and motion.objects[0].arrows[0].id == "a1"
+    with pytest.raises(ValueError, match="objects: got 65 masks, allowed at most 64"):
+        nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, torch.zeros(65, 8, 8))
+    with pytest.raises(ValueError, match="objects, mask 2: got 1 NaN"):
+        masks[1, 0, 0] = float("nan")
+        nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, masks)

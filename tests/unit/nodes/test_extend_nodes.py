@@ -176,7 +176,7 @@ def test_the_detail_of_a_padded_picture_comes_from_the_moment_of_its_place(
     longer = extended(nodes, animation, frames=40, joins="crossfade")[0]
     numbers = torch.arange(12.0).view(-1, 1, 1, 1).expand(-1, 3, 72, 72)
     monkeypatch.setattr(pipeline.frames, "backward_warped_still", lambda plan: numbers)
-    monkeypatch.setattr(pipeline.frames, "restore_detail", lambda frames, own, amount: own)
+    monkeypatch.setattr(pipeline.frames, "restore_detail", lambda frames, own, amount, certain: own)
     times = torch.cat(list(pipeline.frames.frames_of(longer)))
 
     timeline, (top, _, left, _) = longer.timeline, longer.plan.still.padding
