@@ -11,6 +11,7 @@ MATERIAL = Path(__file__).with_name("scenes.json")
 PARTS = 1000  # of a still's side, the unit of the outlines
 TEXTURE = 2  # pixels of a cut-out per pixel of a frame, along a side
 FINE = 4  # pixels that an outline is drawn with, per pixel of a cut-out
+BITS = 8  # of the fraction of such a pixel
 MARGIN_PX = 12  # of a cut-out, about the outline
 
 
@@ -66,8 +67,8 @@ def cut_out(thing: Thing, still: np.ndarray, longest_px: float) -> Cutout:
     shift = size / 2 - (low + high) / 2 * scale  # where the still's corner lies, in px of the cut-out
     colour = _placed(still, scale, shift, size)
     fine = np.zeros(size[::-1] * FINE, np.uint8)
-    rings = [np.round((ring * side * scale + shift) * FINE).astype(np.int32) for ring in thing.rings]
-    cv2.fillPoly(fine, rings, 255)
+    corners = [(ring * side * scale + shift) * FINE - 0.5 for ring in thing.rings]  # OpenCV counts from pixels' middles
+    cv2.fillPoly(fine, [np.round(ring * 2**BITS).astype(np.int32) for ring in corners], 255, shift=BITS)
     alpha = cv2.resize(fine, size.tolist(), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     alpha = cv2.GaussianBlur(alpha, (0, 0), thing.soft_px * TEXTURE)[..., None]
     alpha[[0, -1]] = alpha[:, [0, -1]] = 0
