@@ -7,6 +7,7 @@ from .arrows import ArrowsToSparseFlow, ArrowsToTracks, DrawMotionArrows
 from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
 from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
+from .objects import GatherObjects
 from .other_methods import ExtendAnimationOtherMethods
 from .save import SaveAnimation
 
@@ -15,6 +16,7 @@ class DriftfieldExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             DrawMotionArrows,
+            GatherObjects,
             ArrowsToSparseFlow,
             ArrowsToTracks,
             DensifyFlow,

@@ -115,7 +115,7 @@ def test_the_editor_speaks_the_language_of_the_page(page, hand):
     shown = f"[{button}.title, {button}.textContent, document.querySelector('.df-count').textContent]"
     languages = {
         "zh": ["让图像沿光流移动，粗略预览（P）", "运动", "0 个箭头"],
-        "ja": ["Move the image along the flow, a rough preview (P)", "motion", "0 arrows"],
+        "ja": ["Motion, a rough preview (P)", "motion", "0 arrows"],
     }
 
     def speak(language):

@@ -3,9 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
+from PIL import Image
 
-ARROWS = 200
+ARROWS, OBJECTS = 200, 8
+SIZE = (1024, 576)  # px, the picture with the objects
 MOST_PAINT_MS = 100  # from nothing to the first picture
 LEAST_FPS = 50  # while an arrow is drawn
 
@@ -73,6 +76,25 @@ CHANGES = (
 )
 
 
+def rough_disc(x: float, y: float) -> dict:
+    """A mask as the editor paints it, with a wavy edge."""
+    width, height = 512, 288
+    column, row = np.arange(width) + 0.5 - x * width, np.arange(height)[:, None] + 0.5 - y * height
+    radius = 48 * (1 + 0.08 * np.sin(15 * np.arctan2(row, column)))
+    inside = (np.hypot(column, row) < radius).ravel().astype(int)
+    changes = np.flatnonzero(np.diff(inside, prepend=0))
+    return {"size": [width, height], "runs": np.diff([0, *changes, inside.size]).tolist()}
+
+
+def with_objects() -> str:
+    """The same with eight objects, which the first eight arrows move."""
+    drawn = json.loads(many())
+    for i, arrow in enumerate(drawn["arrows"][:OBJECTS]):
+        arrow["object"] = i + 1
+    places = [(0.15 + 0.23 * (i % 4), 0.3 + 0.4 * (i // 4)) for i in range(OBJECTS)]
+    return json.dumps({**drawn, "version": 2, "ref": SIZE, "objects": [rough_disc(*place) for place in places]})
+
+
 def many() -> str:
     """200 arrows, every fourth of them curved."""
     arrows = []
@@ -115,6 +137,46 @@ def test_first_paint_and_drawing_with_many_arrows(page, hand):
     paint, frame = sorted(paints)[2], spent / frames
     print(f"first paint {paint:.0f} ms; drawing {frame:.1f} ms a frame, {1000 / frame:.0f} frames a second")
     assert paint <= MOST_PAINT_MS and 1000 / frame >= LEAST_FPS
+
+
+@pytest.mark.parametrize("page", [("pinned", "classic")], indirect=True, ids=", ".join)
+def test_drawing_painting_and_playing_with_many_arrows_and_objects(page, hand):
+    ramp = np.add.outer(np.arange(SIZE[1]), np.arange(SIZE[0])) % 256
+    Image.fromarray(np.stack([ramp, 255 - ramp, ramp // 2], -1).astype(np.uint8)).save(
+        page.server.base / "input" / "wide.png"
+    )
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'wide.png'")
+    widget = "window.driftfield_node.widgets.find(({ name }) => name === 'arrows')"
+    page.evaluate(f"{widget}.value = {json.dumps(with_objects())}")
+    page.wait_for("document.querySelector('.df-count').textContent.startsWith('200 ')")
+    hand.size = SIZE
+    hand.wait_for_pixel(1, 100, position=(0.05, 0.02))
+    path = [(0.5 + 0.4 * math.cos(i / 20), 0.5 + 0.4 * math.sin(i / 20)) for i in range(120)]
+    spent = {}
+
+    def measured(name: str, act) -> None:
+        with page.traced() as events:
+            act()
+        frames = sum(e["name"] == "Layerize" for e in events)
+        assert frames >= 60, name
+        spent[name] = main_thread_ms(events) / frames
+
+    measured("drawing an arrow", lambda: hand.drag(*path, modifiers=8))
+    hand.key("z", 2)
+    hand.click((0.05 + 0.03 * 0.5, 0.05 + 0.01))  # the first arrow
+    hand.key("b")
+    before = hand.drawn["objects"]
+    measured("painting an object", lambda: hand.drag(*path))
+    changed = [old != new for old, new in zip(before, hand.drawn["objects"], strict=True)]
+    assert sum(changed) == 1 and "region" not in hand.drawn
+    hand.key("z", 2)
+    hand.key("a")
+    hand.press("playing")
+    page.wait_for("document.querySelector('.df-scrub:not([hidden])')")
+    measured("playing", lambda: page.evaluate("new Promise((done) => setTimeout(done, 3000))"))
+    for name, frame in spent.items():
+        print(f"{name}: {frame:.1f} ms a frame, {1000 / frame:.0f} frames a second")
+    assert min(1000 / frame for frame in spent.values()) >= LEAST_FPS
 
 
 @pytest.mark.parametrize("page", [("pinned", "classic")], indirect=True, ids=", ".join)

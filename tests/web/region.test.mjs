@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as region from "../../web/js/editor/region.js";
+import * as saved from "../../web/js/editor/saved_text.js";
 import * as state from "../../web/js/editor/state.js";
 
 const SQUARE = { radius: 0.25, shape: [100, 100] };
@@ -46,16 +47,16 @@ test("erasing takes away, erasing all of it leaves no region, and nothing is cha
 test("the text holds it; older texts have none, clearing removes it", () => {
   const painted = region.stroked(null, [0.5, 0.5], [0.5, 0.5], { ...SQUARE, value: 1 });
   const drawn = { ...state.empty, region: painted };
-  const text = state.serialize(drawn, [100, 100]);
-  assert.deepEqual(state.parse(text).region, painted);
+  const text = saved.serialize(drawn, [100, 100]);
+  assert.deepEqual(saved.parse(text).region, painted);
   assert.ok(text.length < 500);
-  assert.equal(state.parse('{"version":1,"arrows":[]}').region, null);
-  assert.equal(state.serialize(state.cleared(drawn)), "");
+  assert.equal(saved.parse('{"version":1,"arrows":[]}').region, null);
+  assert.equal(saved.serialize(state.cleared(drawn)), "");
 });
 
 test("a region that cannot be read is refused with the reason", () => {
   const refused = (given, reason) =>
-    assert.throws(() => state.parse(JSON.stringify({ version: 1, arrows: [], region: given })), reason);
+    assert.throws(() => saved.parse(JSON.stringify({ version: 1, arrows: [], region: given })), reason);
   refused({ size: [0, 2], runs: [] }, /region: size/);
   refused({ size: [5000, 1], runs: [5000] }, /region: size/);
   refused({ size: [2, 2], runs: [1.5] }, /whole numbers/);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { coordStr, readTracks as readArrows } from "../../web/js/editor/formats.js";
+import * as saved from "../../web/js/editor/saved_text.js";
 import * as state from "../../web/js/editor/state.js";
 
 const SAVED = {
@@ -15,17 +16,17 @@ const SAVED = {
 
 test("a saved text comes back as it was, unknown fields included", () => {
   const text = JSON.stringify({ ...SAVED, sigma: 40 });
-  assert.equal(state.serialize(state.parse(text)), text);
-  assert.equal(state.serialize(state.parse("  ")), "");
+  assert.equal(saved.serialize(saved.parse(text)), text);
+  assert.equal(saved.serialize(saved.parse("  ")), "");
 });
 
 test("the picture's size is written in place of the saved one", () => {
-  assert.deepEqual(JSON.parse(state.serialize(state.parse(JSON.stringify(SAVED)), [64, 32])).ref, [64, 32]);
+  assert.deepEqual(JSON.parse(saved.serialize(saved.parse(JSON.stringify(SAVED)), [64, 32])).ref, [64, 32]);
 });
 
 test("a text of another version, or none of ours, is refused with the reason", () => {
-  const refused = (text, reason) => assert.throws(() => state.parse(text, [10, 10]), reason);
-  refused('{"version": 2, "arrows": []}', /another version of the editor \(2/);
+  const refused = (text, reason) => assert.throws(() => saved.parse(text, [10, 10]), reason);
+  refused('{"version": 3, "arrows": []}', /another version of the editor \(3/);
   refused("{", /not JSON/);
   refused("hello", /neither/);
   refused('{"version":1}', /no list/);
@@ -33,18 +34,18 @@ test("a text of another version, or none of ours, is refused with the reason", (
   refused('{"version":1,"arrows":[{"points":[[1,null]]}]}', /arrow 1/);
   refused('{"version":1,"arrows":[{"points":[[0,0]],"strength":-1}]}', /strength -1/);
   refused(JSON.stringify({ version: 1, arrows: Array(4097).fill({ points: [[0, 0]] }) }), /4096/);
-  assert.throws(() => state.parse("[[{\"x\":1,\"y\":2}]]"), state.SizeNeededError);
+  assert.throws(() => saved.parse("[[{\"x\":1,\"y\":2}]]"), saved.SizeNeededError);
 });
 
 test("ids are made unique, points outside are brought to the border", () => {
-  const read = state.parse('{"version":1,"arrows":[{"id":"a1","points":[[2,0.5]]},{"id":"a1","points":[[0,-1]]}]}');
+  const read = saved.parse('{"version":1,"arrows":[{"id":"a1","points":[[2,0.5]]},{"id":"a1","points":[[0,-1]]}]}');
   assert.equal(new Set(read.arrows.map(({ id }) => id)).size, 2);
   assert.deepEqual(read.arrows.map(({ points }) => points), [[[1, 0.5]], [[0, 0]]]);
 });
 
 test("no operation changes the state that it is given", () => {
   const freeze = (value) => (Object.values(value).forEach((v) => v && typeof v === "object" && freeze(v)), Object.freeze(value));
-  const before = freeze(state.parse(JSON.stringify(SAVED)));
+  const before = freeze(saved.parse(JSON.stringify(SAVED)));
   state.added(before, [{ points: [[0, 0]] }]);
   state.moved(before, ["a1"], [0.1, 0.1]);
   state.pointMoved(before, "a1", 0, [0, 0]);
@@ -55,7 +56,7 @@ test("no operation changes the state that it is given", () => {
 });
 
 test("arrows are added under free ids, duplicated, removed", () => {
-  let now = state.parse(JSON.stringify(SAVED));
+  let now = saved.parse(JSON.stringify(SAVED));
   let ids;
   [now, ids] = state.added(now, [{ points: [[0.123456789, 0.5], [0.2, 0.5]] }, { points: [[0, 0]], strength: 2 }]);
   assert.equal(new Set(now.arrows.map(({ id }) => id)).size, 4);
@@ -67,12 +68,12 @@ test("arrows are added under free ids, duplicated, removed", () => {
 });
 
 test("arrows that are moved against the border keep their shape", () => {
-  const now = state.moved(state.parse(JSON.stringify(SAVED)), ["a1", "pin"], [0.5, -0.5]);
+  const now = state.moved(saved.parse(JSON.stringify(SAVED)), ["a1", "pin"], [0.5, -0.5]);
   assert.deepEqual(now.arrows.map(({ points }) => points), [[[0.2, 0], [0.6, 0]], [[1, 0.7]]]);
 });
 
 test("points are bent, inserted and dropped; a pin without its point is gone", () => {
-  let now = state.parse(JSON.stringify(SAVED));
+  let now = saved.parse(JSON.stringify(SAVED));
   now = state.pointInserted(now, "a1", 0, 0.25);
   assert.deepEqual(state.find(now, "a1").points, [[0.1, 0.2], [0.2, 0.2], [0.5, 0.2]]);
   now = state.pointMoved(now, "a1", 1, [0.3, 2]);
@@ -83,7 +84,7 @@ test("points are bent, inserted and dropped; a pin without its point is gone", (
 });
 
 test("a strength never falls below 0 and gathers no float dust", () => {
-  let now = state.parse(JSON.stringify(SAVED));
+  let now = saved.parse(JSON.stringify(SAVED));
   for (let i = 0; i < 3; i++) now = state.strengthChanged(now, ["pin"], 0.1);
   assert.equal(state.find(now, "pin").strength, 1.3);
   assert.equal(state.find(state.strengthChanged(now, ["pin"], -5), "pin").strength, 0);
@@ -113,13 +114,13 @@ test("ComfyUI's TRACKS become arrows of the same speed", () => {
 });
 
 test("coordinates with one point a frame go at a constant speed to where the strength leads", () => {
-  const { arrows } = state.parse(JSON.stringify(SAVED));
+  const { arrows } = saved.parse(JSON.stringify(SAVED));
   const [track, pin] = JSON.parse(coordStr(arrows, [200, 100], { frames: 4 }));
   assert.deepEqual(track, [20, 60, 100, 140].map((x) => ({ x, y: 20 })));
   assert.deepEqual(pin, Array(4).fill({ x: 180, y: 90 }));
 });
 
 test("coordinates that are written end where the strength leads", () => {
-  const { arrows } = state.parse(JSON.stringify(SAVED));
+  const { arrows } = saved.parse(JSON.stringify(SAVED));
   assert.equal(coordStr(arrows, [200, 100]), '[[{"x":20,"y":20},{"x":140,"y":20}],[{"x":180,"y":90}]]');
 });

@@ -14,6 +14,7 @@ import { mount } from "./editor/editor.js";
 import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
 import { addReport } from "./reports.js";
+import { finder } from "./routes.js";
 import { renamePasted, renameSockets } from "./sockets.js";
 
 const NODE = "DriftfieldDrawMotionArrows";
@@ -106,6 +107,7 @@ function addEditor(node) {
       picture: (file) =>
         usePicture({ app, api, LiteGraph: window.LiteGraph, t }, node, file).then(background.look, (error) => editor.say(error.message)),
       pans: () => app.canvas.read_only, // Space is held, or the hand tool chosen
+      ...finder({ api, t, picture: () => background.found() }),
     },
   });
 
@@ -160,6 +162,8 @@ function addEditor(node) {
  */
 function followBackground(node, editor) {
   const source = { nodeOutputs: app.nodeOutputs, graph: app.graph, api };
+  /** @type {Found | null} */
+  let found = null;
   /** @type {string | null | undefined} */
   let shown = null;
   /** @type {{ echoed?: string | null, url?: string }} */
@@ -170,8 +174,7 @@ function followBackground(node, editor) {
     const above = upstreamPicture(source, node, "image");
     if (echoed !== ran.echoed) ran = { echoed, url: above?.url };
     const showsStill = echoed && (!above || (above.changed && above.url === ran.url)); // the last run's, still right
-    /** @type {Found | null} */
-    const found = showsStill ? { url: echoed } : above;
+    found = showsStill ? { url: echoed } : above;
     const key = JSON.stringify(found);
     if (key === shown) return;
     shown = key;
@@ -179,16 +182,15 @@ function followBackground(node, editor) {
       editor.setImage(null);
       return;
     }
+    const { url, size, aspect } = found;
     const image = new Image();
     image.onload = () => {
-      if (shown !== key) return;
-      const size = found.size ?? [image.naturalWidth, image.naturalHeight];
-      editor.setImage({ image, size, aspect: found.aspect });
+      if (shown === key) editor.setImage({ image, size: size ?? [image.naturalWidth, image.naturalHeight], aspect });
     };
     image.onerror = () => shown === key && editor.setImage(null);
-    image.src = found.url;
+    image.src = url;
   };
-  return { look, stop: () => (shown = undefined) };
+  return { look, found: () => found, stop: () => (shown = undefined) };
 }
 
 /**

@@ -16,10 +16,10 @@ ARROWS = '{"version":1,"arrows":[{"id":"a","points":[[0.25,0.5],[0.75,0.5]]},{"i
 def nodes(comfy_base):
     import folder_paths
 
-    from driftfield.nodes import arrows, flow
+    from driftfield.nodes import arrows, flow, objects
 
     folder_paths.set_temp_directory(str(comfy_base / "temp"))
-    return {**vars(arrows), **vars(flow)}
+    return {**vars(arrows), **vars(flow), **vars(objects)}
 
 
 @pytest.fixture
@@ -238,3 +238,23 @@ def test_masks_of_any_node_make_things_of_what_they_cover(nodes):
     with pytest.raises(ValueError, match="objects, mask 2: got 1 NaN"):
         masks[1, 0, 0] = float("nan")
         nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5, masks)
+
+
+def test_masks_that_come_one_by_one_are_gathered(nodes):
+    first, second = torch.zeros(2, 8, 16), torch.zeros(4, 8)
+    first[0, 0, 0] = first[1, 7, 15] = 1
+    second[1] = 1
+    (objects,) = nodes["GatherObjects"].execute([first, second]).result
+    assert objects.shape == (2, 8, 16)
+    assert objects[0].nonzero().tolist() == [[0, 0], [7, 15]] and (objects[1].sum(1) > 8).tolist() == [
+        0,
+        0,
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+    with pytest.raises(ValueError, match="masks, 2 of 2: got 1 NaN"):
+        nodes["GatherObjects"].execute([second, torch.tensor([[float("nan")]])])

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).absolute().parents[3]
 IDS = [
     "DriftfieldDrawMotionArrows",
+    "DriftfieldGatherObjects",
     "DriftfieldArrowsToSparseFlow",
     "DriftfieldArrowsToTracks",
     "DriftfieldDensifyFlow",
@@ -70,7 +71,9 @@ def test_no_help_page_without_its_node():
     assert sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md")) == sorted(IDS)
 
 
-@pytest.mark.parametrize("name", ["arrows_to_long_animation", "short_animation", "things_that_turn", "motion_from_video"])
+@pytest.mark.parametrize(
+    "name", ["arrows_to_long_animation", "short_animation", "things_that_turn", "motion_from_video"]
+)
 def test_workflows_are_tidy_and_know_only_our_nodes_and_core_s(name):
     workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
     assert workflow["version"] == 0.4

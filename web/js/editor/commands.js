@@ -8,6 +8,7 @@
  * @import { Tool, View } from "./view.js"
  */
 import { resized } from "./brush.js";
+import { canFind, choose, nextTiming, paintOwn, release } from "./finding.js";
 import { endOf } from "./geometry.js";
 import { inverted } from "./region.js";
 import { duplicated, moved, pointMoved, removed } from "./state.js";
@@ -27,6 +28,7 @@ import { WHOLE, neighbor } from "./view.js";
  * @property {true} [duringGesture] the gesture that runs goes on
  * @property {(session: Session, trigger: Trigger) => unknown} run at any time; false where the key is not the editor's
  * @property {(session: Session) => boolean} [enabled] whether its button can be pressed
+ * @property {TextName} [why] said of a button that cannot
  * @property {(session: Session) => boolean} [pressed] whether its button is down
  */
 
@@ -35,11 +37,13 @@ export const GROUPS = /** @type {const} */ ({
   tools: { buttons: true },
   selection: { buttons: false },
   arrows: { buttons: false },
+  objects: { buttons: true },
   history: { buttons: true },
   clipboard: { buttons: false },
   brush: { buttons: false },
   region: { buttons: true },
   views: { buttons: true },
+  frames: { buttons: true },
   picture: { buttons: true },
 });
 /** @typedef {keyof typeof GROUPS} Group */
@@ -55,6 +59,12 @@ const NEXT_FLOW = { off: "streaks", streaks: "colors", colors: "off" };
 export const COMMANDS = [
   tool("arrow", "A", "M3 13 13 3M6 3h7v7"),
   tool("curve", "C", "M3 13c0-8 3-8 5-5s5 2 5-5M10.5 5.5 13 3l2 3"),
+  {
+    ...tool("object", "O", "M8 2.5c3.5 0 5.5 2 5.5 5s-1 6-5.5 6-5.5-3-5.5-6 2-5 5.5-5ZM5.5 8h5M8 5.5v5"),
+    run: choose,
+    enabled: canFind,
+    why: "noFinder",
+  },
   tool("select", "S", "M3 5V3h2M8 3h.1M11 3h2v2M13 8v.1M13 11v2h-2M8 13h.1M5 13H3v-2M3 8v.1"),
   tool(
     "paint",
@@ -62,6 +72,25 @@ export const COMMANDS = [
     "M13.5 2.5 7 9M5.5 9.5c-1.5 0-2 1-2 2s-.5 1.5-1.5 1.8c2.5 .8 5.3.2 5.3-2a1.8 1.8 0 0 0-1.8-1.8Z",
   ),
   tool("erase", "E", "M6 13h7.5M8.5 3 3 8.5 7 12.5l1-.5 5-5Z M6 6l4 4"),
+  tool("lasso", "L", "M8 2.5c3.3 0 6 1.6 6 3.8S11.3 10 8 10 2 8.5 2 6.3 4.7 2.5 8 2.5ZM4.5 9.4c-1.5.6-1.5 2 0 2.3s1.5 1.5.5 2.3"),
+  {
+    name: "paintObject",
+    group: "objects",
+    keys: ["Shift+O"],
+    icon: "M9 2.7C5 2 2.5 4.5 2.5 8s2.5 5.5 5.5 5.5 5-1.5 5.5-4.5M12 2v5M9.5 4.5h5",
+    run: paintOwn,
+    enabled: ({ view }) => view.selected.size > 0,
+    why: "noArrowSelected",
+  },
+  {
+    name: "release",
+    group: "objects",
+    keys: ["R"],
+    icon: "M4.5 3.5C3 4.8 2.5 6.3 2.5 8c0 3.5 2.5 5.5 5.5 5.5M11.5 3.5c1.5 1.3 2 2.8 2 4.5M10 11l4 4M14 11l-4 4",
+    run: release,
+    enabled: ({ target }) => target !== null,
+    why: "noObjectSelected",
+  },
   {
     name: "undo",
     group: "history",
@@ -122,10 +151,11 @@ export const COMMANDS = [
     icon: "M8 2.5a5.5 5.5 0 1 0 0 11ZM8 2.5a5.5 5.5 0 0 1 0 11",
     run(session) {
       const { state } = session.document;
-      if (state.region) session.document.commit({ ...state, region: inverted(state.region) });
+      if (session.target !== null) session.say(session.t("invertsRegion"));
+      else if (state.region) session.document.commit({ ...state, region: inverted(state.region) });
       else session.say(session.t("nothingPainted"));
     },
-    enabled: ({ document }) => document.state.region !== null,
+    enabled: ({ document, target }) => document.state.region !== null && target === null,
   },
   {
     name: "shown",
@@ -163,6 +193,14 @@ export const COMMANDS = [
     pressed: ({ view }) => view.playing,
   },
   {
+    name: "running",
+    group: "frames",
+    keys: ["K"],
+    icon: "M4.5 3v10M6.5 3v10M9 3l5 5-5 5Z",
+    run: (session) => session.show({ running: !session.view.running }),
+    pressed: ({ view }) => view.running,
+  },
+  {
     name: "selectAll",
     group: "selection",
     keys: ["Ctrl+A"],
@@ -181,6 +219,7 @@ export const COMMANDS = [
   { name: "duplicate", group: "arrows", keys: ["Ctrl+D"], run: duplicate },
   { name: "stronger", group: "arrows", keys: ["+", "="], run: (session) => session.changeStrength(STRENGTH_STEP) },
   { name: "weaker", group: "arrows", keys: ["-"], run: (session) => session.changeStrength(-STRENGTH_STEP) },
+  { name: "timing", group: "arrows", keys: ["T"], run: nextTiming },
   { name: "nudge", group: "arrows", keys: ["Arrow"], run: nudge },
   { name: "nudgeHead", group: "arrows", keys: ["Alt+Arrow"], run: nudgeHead },
   { name: "copyArrows", group: "clipboard", keys: ["Ctrl+C"], clipboard: "copy", run: copyArrows },
@@ -224,6 +263,7 @@ function step(session, by) {
 /** @param {Session} session */
 function leave(session) {
   if (session.gesture) session.cancel();
+  else if (session.stopAsking()) session.say("");
   else if (session.view.selected.size) session.select([]);
   else return false;
 }

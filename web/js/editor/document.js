@@ -5,7 +5,9 @@
  * @import { Arrow, State } from "./state.js"
  */
 import { History } from "./history.js";
-import { SizeNeededError, UnreadableError, cleared, empty, parse, serialize } from "./state.js";
+import { alone } from "./objects.js";
+import { SizeNeededError, UnreadableError, parse, serialize } from "./saved_text.js";
+import { cleared, empty } from "./state.js";
 
 export class Document {
   #text = "";
@@ -49,7 +51,7 @@ export class Document {
   }
 
   get isEmpty() {
-    return !this.state.arrows.length && !this.state.region;
+    return !this.state.arrows.length && !this.state.region && !this.state.objects.length;
   }
 
   get canUndo() {
@@ -143,11 +145,11 @@ export class Document {
   }
 
   /**
-   * The text of some of the arrows alone.
+   * The text of some of the arrows alone, with their objects.
    * @param {readonly Arrow[]} arrows
    */
   textOf(arrows) {
-    return serialize({ ...empty, arrows, ref: this.state.ref }, this.#pictureSize);
+    return serialize({ ...alone(this.state, arrows), region: null, rest: {} }, this.#pictureSize);
   }
 
   #write() {

@@ -13,6 +13,7 @@ import { centerCut, endOf, pathLength, pathUpTo, toScreen } from "./geometry.js"
 
 const OUTLINE = "rgba(10, 12, 16, 0.85)";
 const ACCENT = "#ffffff";
+const PIVOT = "#7fdcff";
 const WEAK = [60, 130, 255];
 const ONE = [60, 220, 90];
 const STRONG = [255, 70, 50];
@@ -48,6 +49,8 @@ export function scenePainter(layers) {
     context.globalAlpha = 1;
     if (scene.draft) paintArrow(context, scene.draft, scene, { selected: true });
     if (scene.band) paintBand(context, scene.band);
+    if (scene.loop) paintLoop(context, scene.loop);
+    if (scene.asked) ring(context, toScreen(scene.asked, scene.box), 13, [5, 4]);
   };
 }
 
@@ -65,7 +68,8 @@ function restingPainter() {
   return (context, scene) => {
     const { width, height } = context.canvas;
     const arrows = scene.arrows.map((arrow) => !touched(arrow, scene) && arrow);
-    const wanted = [width, height, ...scene.stage, ...Object.values(scene.box), scene.numbered, ...arrows];
+    const held = scene.arrows.filter(({ points, object }) => object && points.length === 1).map(({ object }) => object);
+    const wanted = [width, height, ...scene.stage, ...Object.values(scene.box), scene.numbered, String(held), ...arrows];
     if (wanted.length !== drawn.length || wanted.some((value, i) => value !== drawn[i])) {
       drawn = wanted;
       [kept.width, kept.height] = [width, height];
@@ -123,12 +127,15 @@ function paintArrow(context, arrow, scene, { number = null, selected = false }) 
   const color = strengthColor(arrow.strength);
   const hovered = arrow.id !== undefined && scene.hover?.id === arrow.id;
   context.lineCap = context.lineJoin = "round";
-  if (path.length === 1) {
+  if (path.length === 1 && arrow.object) {
+    paintPivot(context, path[0], selected || hovered);
+  } else if (path.length === 1) {
     dot(context, path[0], selected || hovered ? 7 : 6, "#f2f2f2");
     dot(context, path[0], 2.5, "#20242a", 0);
     if (selected) ring(context, path[0], 10);
   } else {
-    if (arrow.strength > 1) paintReach(context, path, arrow.strength, color);
+    const turns = arrow.object && scene.arrows.some(({ points, object }) => object === arrow.object && points.length === 1);
+    if (arrow.strength > 1 && !turns) paintReach(context, path, arrow.strength, color);
     const width = selected || hovered ? 4 : 3;
     if (selected) strokeArrow(context, path, "rgba(255, 255, 255, 0.95)", width + 5, width);
     strokeArrow(context, path, OUTLINE, width + 3, width);
@@ -217,12 +224,26 @@ function dot(context, [x, y], radius, color, edge = 1.5) {
   context.fill();
 }
 
-/** @type {(context: Context, center: Point, radius: number) => void} */
-function ring(context, [x, y], radius) {
+/** @type {(context: Context, center: Point, radius: number, dashes?: number[]) => void} */
+function ring(context, [x, y], radius, dashes = []) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   strokePath(context, OUTLINE, 4);
+  context.setLineDash(dashes);
   strokePath(context, ACCENT, 2);
+  context.setLineDash([]);
+}
+
+/**
+ * A pin that an object is fixed at or turns about: a hinge.
+ * @type {(context: Context, center: Point, marked: boolean) => void}
+ */
+function paintPivot(context, [x, y], marked) {
+  dot(context, [x, y], 2.5, PIVOT);
+  context.beginPath();
+  context.arc(x, y, marked ? 8 : 7, 0, 2 * Math.PI);
+  strokePath(context, OUTLINE, 5);
+  strokePath(context, marked ? ACCENT : PIVOT, 2.25);
 }
 
 /**
@@ -242,6 +263,17 @@ function label(context, text, path, { stage }) {
   context.strokeText(text, x, y);
   context.fillStyle = "#ffffff";
   context.fillText(text, x, y);
+}
+
+/** @type {(context: Context, loop: Point[]) => void} */
+function paintLoop(context, loop) {
+  context.beginPath();
+  for (const point of loop) context.lineTo(...point);
+  context.closePath();
+  context.fillStyle = "rgba(120, 180, 255, 0.15)";
+  context.fill();
+  strokePath(context, OUTLINE, 3.5);
+  strokePath(context, ACCENT, 1.5);
 }
 
 /** @type {(context: Context, band: [Point, Point]) => void} */

@@ -2,7 +2,7 @@
 /**
  * The arrow editor as a part of any page: no framework, and no word of ComfyUI.
  * @import { FlowSettings } from "../flow/field.js"
- * @import { Picture } from "./session.js"
+ * @import { Finder, Picture } from "./session.js"
  * @import { Say } from "./texts.js"
  */
 import { paintBrush, regionPainter } from "./brush.js";
@@ -10,8 +10,10 @@ import { context2d, element, write } from "./dom.js";
 import { scenePainter } from "./draw.js";
 import * as drop from "./drop.js";
 import * as keyboard from "./keyboard.js";
+import { paintObjects } from "./outline.js";
 import * as pointer from "./pointer.js";
 import { FlowPreview } from "./preview.js";
+import { scrubBar } from "./scrub.js";
 import { Session } from "./session.js";
 import { styleElement } from "./style.js";
 import { toolbar } from "./toolbar.js";
@@ -25,6 +27,8 @@ const MAX_CANVAS_PX = 4096;
  * @property {(event: PointerEvent) => void} [pan]
  * @property {(file: File) => void} [picture] one that is dropped or pasted
  * @property {() => boolean} [pans] while true the pointer is the page's
+ * @property {Finder["objectAt"]} [objectAt]
+ * @property {Finder["layers"]} [layers]
  */
 
 /**
@@ -40,9 +44,9 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
   const redraw = () => {
     if (!frame && !signal.aborted) frame = requestAnimationFrame(draw);
   };
-  const session = new Session({ onText: onChange, onView: redraw, onCopy: (text) => keys.copy(text), t });
-  const flow = new FlowPreview();
-  const paint = scenePainter([(context, scene) => flow.paint(context, scene), regionPainter()]);
+  const session = new Session({ onText: onChange, onView: redraw, onCopy: (text) => keys.copy(text), host, t });
+  const flow = new FlowPreview(session);
+  const paint = scenePainter([(context, scene) => flow.paint(context, scene), regionPainter(), paintObjects]);
 
   const canvas = element("canvas", "");
   const problem = element("div", "df-problem");
@@ -53,7 +57,8 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
   const stage = element("div", "df-stage", canvas, sink, problem);
   const focus = () => sink.focus({ preventScroll: true });
   const tools = toolbar(session, { signal, focus });
-  const root = element("div", "driftfield-editor", styleElement(), tools.bar, tools.options, stage, tools.foot);
+  const scrub = scrubBar(session, flow, tools.frames, { signal, focus });
+  const root = element("div", "driftfield-editor", styleElement(), tools.bar, tools.options, stage, scrub.bar, tools.foot);
   root.dataset.captureWheel = "true"; // Nodes 2.0: the wheel comes here
 
   const isFocused = () => root.contains(document.activeElement);
@@ -70,7 +75,9 @@ export function mount(container, { value = "", onChange, host = {}, t }) {
 
   function draw() {
     frame = 0;
+    flow.advance();
     tools.update();
+    scrub.update();
     const unread = session.document.problem;
     problem.hidden = !unread;
     write(problem, unread ? session.t(unread.text, unread.values) : "");

@@ -5,7 +5,10 @@
  * @import { Gesture, Session } from "./session.js"
  * @import { Arrow, State } from "./state.js"
  */
+import { ask, part } from "./finding.js";
 import { distance, inside, panned, simplified, toImage, within, zoomAt } from "./geometry.js";
+import { maskOf } from "./objects.js";
+import { holds } from "./region.js";
 import { find, moved, pointInserted, pointMoved, pointRemoved } from "./state.js";
 
 /** @typedef {{ drag: Gesture, click: (double: boolean) => void }} Press what it is when the pointer moves, and when not */
@@ -54,15 +57,27 @@ export function press(session, at, event, found) {
   const outside = distance(point, inside(point)) > 0;
   const toggled = () => picked && toggle(session, picked);
   if (event.ctrlKey || event.metaKey) return { drag: band(session, at, session.selectedIds), click: toggled };
-  if (event.shiftKey) return { drag: freehand(session, at), click: toggled };
+  const asks = event.altKey || view.tool === "object"; // for what the arrow moves
+  if (event.shiftKey) return { drag: freehand(session, at, asks), click: toggled };
+  if (view.tool === "object" && event.altKey) return { drag: straight(session, at, asks), click: () => part(session, point, true) };
   if (event.altKey && picked?.point !== undefined) {
     const { id, point } = picked;
     return { drag: nothing, click: () => document.commit(pointRemoved(document.state, id, point)) };
   }
   if (picked) return pressOnArrow(session, at, found, picked);
   if (view.tool === "select" || outside) return { drag: band(session, at, []), click: () => session.select([]) };
-  const drag = view.tool === "curve" ? freehand(session, at) : straight(session, at);
-  return { drag, click: () => session.add([{ points: [toImage(at, session.box)] }]) };
+  const drag = view.tool === "curve" ? freehand(session, at, asks) : straight(session, at, asks);
+  return { drag, click: () => (view.tool === "object" ? part(session, point, false) : pin(session, point)) };
+}
+
+/**
+ * In the selected arrow's object it belongs to that: what the arrow moves turns about it.
+ * @type {(session: Session, point: Point) => void}
+ */
+function pin(session, point) {
+  const { target, document } = session;
+  const mask = target && maskOf(document.state, target);
+  session.add([{ points: [point], ...(mask && holds(mask, point) && { object: target }) }]);
 }
 
 /** @type {Gesture} */
@@ -109,17 +124,17 @@ function toggle(session, { id }) {
   session.select(ids);
 }
 
-/** @type {(session: Session, start: Point) => Gesture} */
-function straight(session, start) {
+/** @type {(session: Session, start: Point, asks: boolean) => Gesture} */
+function straight(session, start, asks) {
   const tail = toImage(start, session.box);
   return {
     move: (at) => session.show({ draft: { points: [tail, inside(toImage(at, session.box))], strength: 1 } }),
-    up: () => keepDraft(session),
+    up: () => keepDraft(session, asks),
   };
 }
 
-/** @type {(session: Session, start: Point) => Gesture} */
-function freehand(session, start) {
+/** @type {(session: Session, start: Point, asks: boolean) => Gesture} */
+function freehand(session, start, asks) {
   const path = [start];
   /** @param {Point[]} points */
   const draw = (points) => {
@@ -132,16 +147,16 @@ function freehand(session, start) {
     },
     up() {
       draw(simplified(path, 2));
-      keepDraft(session);
+      keepDraft(session, asks);
     },
   };
 }
 
-/** @param {Session} session */
-function keepDraft(session) {
+/** @type {(session: Session, asks: boolean) => void} */
+function keepDraft(session, asks) {
   const { draft } = session.view;
   session.show({ draft: null });
-  if (draft) session.add([draft]);
+  if (draft && session.add([draft]) && asks) ask(session, session.selectedIds, draft.points[0]);
 }
 
 /** @type {(session: Session, start: Point, id: string, point: number) => Gesture} */

@@ -5,8 +5,10 @@
  * @import { Session } from "./session.js"
  * @import { Say } from "./texts.js"
  */
-import { BRUSHES } from "./brush.js";
+import { paints } from "./brush.js";
 import { COMMANDS, GROUPS } from "./commands.js";
+import { maskOf } from "./objects.js";
+import { isEmpty } from "./region.js";
 
 /** @type {Readonly<Record<string, string>>} */
 const KEY_NAMES = { Delete: "Del", Escape: "Esc", Arrow: "← → ↑ ↓" };
@@ -36,13 +38,22 @@ export function keyList(t) {
  * The line under the picture.
  * @param {Session} session
  */
-export function helpLine({ t, view, document, flowSettings }) {
+export function helpLine({ t, view, document, flowSettings, target }) {
+  const { tool, selected } = view;
   if (document.problem) return t("helpProblem");
+  if (view.asked) return t("finding");
   if (view.note) return view.note;
-  if (view.tool in BRUSHES && flowSettings.region === null) return t("helpUnconnected");
+  if (paints(tool) && target === null && flowSettings.region === null) return t("helpUnconnected");
+  if (view.playing && view.cutting) return view.cutting;
   if ((view.flow !== "off" || view.playing) && flowSettings.note) return flowSettings.note;
-  if (view.tool === "paint") return t("helpPaint");
-  if (view.tool === "erase") return t("helpErase");
+  const painted = target !== null;
+  if (tool === "paint") return t(painted ? "helpPaintObject" : "helpPaint", { number: target });
+  if (tool === "erase") return t(painted ? "helpEraseObject" : "helpErase", { number: target });
+  if (tool === "lasso") return t(painted ? "helpLassoObject" : "helpLasso", { number: target });
   if (!view.shown) return t("helpHidden");
-  return t(view.selected.size > 1 ? "helpMany" : view.selected.size ? "helpOne" : "helpNone");
+  if (tool === "object" && !painted) return t(selected.size ? "helpClickThing" : "helpDragThing");
+  const mask = painted && maskOf(document.state, target);
+  if (mask && isEmpty(mask)) return t("helpEmptyObject", { number: target });
+  if (mask) return t(tool === "object" ? "helpParts" : "helpObject", { number: target });
+  return t(selected.size > 1 ? "helpMany" : selected.size ? "helpOne" : "helpNone");
 }

@@ -5,7 +5,7 @@
  * @import { Hit, Point } from "./geometry.js"
  * @import { Session } from "./session.js"
  */
-import { BRUSHES, resized, stroke } from "./brush.js";
+import { BRUSHES, lasso, resized, stroke } from "./brush.js";
 import { distance, hits, zoomAt } from "./geometry.js";
 import { pan, pinch, preferred, press, withStart } from "./gestures.js";
 
@@ -61,6 +61,8 @@ export function listen(canvas, session, { signal, host, isFocused, focus }) {
       session.gesture = pan(session, at);
     } else if (draws && brushes()) {
       session.gesture = stroke(session, at, event);
+    } else if (draws && session.view.tool === "lasso") {
+      session.gesture = lasso(session, at, event);
     } else if (draws) {
       const found = hitsAt(at, event.pointerType);
       const still = STILL_PX[event.pointerType] ?? STILL_PX.mouse;
@@ -87,7 +89,7 @@ export function listen(canvas, session, { signal, host, isFocused, focus }) {
       session.show({ hover: null, brushAt: at });
       return;
     }
-    const hover = session.document.problem ? null : (preferred(hitsAt(at, event.pointerType), selected) ?? null);
+    const hover = session.document.problem || tool === "lasso" ? null : (preferred(hitsAt(at, event.pointerType), selected) ?? null);
     canvas.style.cursor = hover ? (hover.point === undefined ? "move" : "grab") : tool === "select" ? "default" : "crosshair";
     if (hover?.id !== session.view.hover?.id) session.show({ hover });
   }

@@ -4,8 +4,8 @@
  * nothing of the page.
  * @import { FlowSettings } from "../flow/field.js"
  * @import { Box, Point } from "./geometry.js"
- * @import { Arrow } from "./state.js"
- * @import { Track } from "./formats.js"
+ * @import { Region } from "./region.js"
+ * @import { Arrow, State, Timing } from "./state.js"
  * @import { Say } from "./texts.js"
  * @import { View } from "./view.js"
  */
@@ -13,7 +13,9 @@ import { DEFAULTS } from "../flow/field.js";
 import { Document } from "./document.js";
 import { coordStr, readTracks } from "./formats.js";
 import { pictureBox } from "./geometry.js";
-import { UnreadableError, added, parse, strengthChanged, strengthSet, stripped } from "./state.js";
+import { timed } from "./objects.js";
+import { UnreadableError, parse, stripped } from "./saved_text.js";
+import { added, empty, strengthChanged, strengthSet } from "./state.js";
 import { texts } from "./texts.js";
 import { initial, selectedOf, withoutGone } from "./view.js";
 
@@ -28,11 +30,22 @@ import { initial, selectedOf, withoutGone } from "./view.js";
 
 /** @typedef {Session["scene"]} Scene */
 
+/**
+ * What the page knows of the picture. What it cannot find or make is an Error that says why.
+ * @typedef {object} Finder
+ * @property {(point: Point, pins: readonly Point[], signal: AbortSignal) => Promise<Region>} [objectAt] the mask of the
+ *   thing at a point; what is at the pins does not belong to it; all points 0..1
+ * @property {(size: Point, masks: readonly Region[], signal: AbortSignal) => Promise<{ plate: string, objects: string[] }>} [layers]
+ *   addresses of pictures of that size: what is behind the objects of those masks, and each of them, cut out
+ */
+
 /** @type {Point} */
 const GRID = [512, 512]; // px, for a picture whose size is not known
 
 export class Session {
   #onView;
+  /** @type {{ ending: AbortController, state: State } | null} */
+  #asking = null;
   /** @type {View} */
   view = initial;
   /** @type {Picture | null} */
@@ -49,15 +62,20 @@ export class Session {
    * @param {(text: string) => void} [page.onText] a person changed what is saved
    * @param {() => void} page.onView something looks different
    * @param {(text: string) => void} [page.onCopy] a text is for the clipboard
+   * @param {Finder} [page.host]
    * @param {Say} [page.t]
    */
-  constructor({ onText = () => {}, onView, onCopy = () => {}, t = texts() }) {
+  constructor({ onText = () => {}, onView, onCopy = () => {}, host = {}, t = texts() }) {
     this.#onView = onView;
     this.onCopy = onCopy;
+    this.host = host;
     this.t = t;
     this.document = new Document({
       onText,
-      onChange: () => this.show(withoutGone(this.view, this.document.state.arrows)),
+      onChange: () => {
+        if (this.#asking && this.#asking.state !== this.document.state) this.stopAsking();
+        this.show(withoutGone(this.view, this.document.state.arrows));
+      },
     });
   }
 
@@ -80,11 +98,16 @@ export class Session {
     return selectedOf(this.document.state.arrows, this.view);
   }
 
+  /** The number of the object whose mask the brushes change, the first selected arrow's; null for the region. */
+  get target() {
+    return this.chosen.find(({ object }) => object)?.object ?? null;
+  }
+
   /** All that is to be painted. */
   get scene() {
-    const { view, stage, box, shape, picture, flowSettings } = this;
-    const { arrows, region } = this.document.state;
-    return { ...view, stage, box, shape, picture, flowSettings, arrows, region };
+    const { view, stage, box, shape, picture, flowSettings, target } = this;
+    const { arrows, region, objects } = this.document.state;
+    return { ...view, stage, box, shape, picture, flowSettings, target, arrows, region, objects };
   }
 
   /** @param {string} text the document's, from outside */
@@ -136,15 +159,63 @@ export class Session {
   cancel() {
     this.gesture = null;
     this.document.cancel();
-    this.show({ band: null, draft: null });
+    this.show({ band: null, draft: null, loop: null });
   }
 
-  /** @param {readonly Track[]} tracks with points 0..1 */
-  add(tracks) {
-    if (this.document.problem) return;
-    const [state, ids] = added(this.document.state, tracks);
+  /**
+   * Asks the page for the thing at a point 0..1, and keeps what `change` makes of its mask. Called off by any other change
+   * of what is drawn.
+   * @param {Point} point
+   * @param {(state: State, mask: Region) => State} change
+   */
+  async ask(point, change) {
+    this.stopAsking();
+    if (!this.host.objectAt || this.document.problem) return this.say(this.t("noFinder"));
+    const { state } = this.document;
+    const asking = { ending: new AbortController(), state };
+    const { signal } = asking.ending;
+    this.#asking = asking;
+    this.show({ asked: point, note: "" });
+    const pins = state.arrows.filter(({ points, object }) => points.length === 1 && !object).map(({ points }) => points[0]);
+    try {
+      const mask = await this.host.objectAt(point, pins, signal);
+      if (signal.aborted) return;
+      this.stopAsking();
+      this.document.commit(change(state, mask));
+    } catch (error) {
+      if (signal.aborted) return;
+      this.stopAsking();
+      this.say(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /** Whether there was something to call off. */
+  stopAsking() {
+    const asking = this.#asking;
+    if (!asking) return false;
+    this.#asking = null;
+    asking.ending.abort();
+    this.show({ asked: null });
+    return true;
+  }
+
+  /**
+   * @param {Parameters<typeof added>[1]} tracks with points 0..1
+   * @param {readonly Region[] | null} masks see added
+   * @returns how many were added
+   */
+  add(tracks, masks = null) {
+    if (this.document.problem) return 0;
+    const [state, ids] = added(this.document.state, tracks, masks);
     this.document.commit(state);
     this.select(ids);
+    return ids.length;
+  }
+
+  /** @param {Timing} timing of what is selected */
+  setTiming(timing) {
+    const ids = this.selectedIds;
+    if (ids.length) this.document.commit(timed(this.document.state, ids, timing), `timing ${ids}`);
   }
 
   /** @param {number} strength of what is selected */
@@ -182,9 +253,9 @@ export class Session {
    */
   paste(text) {
     try {
-      const tracks = readTracks(stripped(text), this.shape) ?? parse(text, [1, 1]).arrows;
-      if (tracks.length) this.add(tracks);
-      return this.document.problem ? 0 : tracks.length;
+      const tracks = readTracks(stripped(text), this.shape);
+      const { arrows, objects } = tracks ? { ...empty, arrows: tracks } : parse(text, [1, 1]);
+      return arrows.length && this.add(arrows, objects);
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw error;
       return 0;

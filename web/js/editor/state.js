@@ -1,159 +1,48 @@
 // @ts-check
 /**
- * What is drawn in one editor, immutable, and the text that says it.
+ * What is drawn in one editor, immutable. saved_text.js reads and writes it.
  * @import { Point } from "./geometry.js"
- * @import { Track } from "./formats.js"
  * @import { Region } from "./region.js"
- * @import { TextName } from "./texts.js"
  */
 import { inside } from "./geometry.js";
-import { asPath, asPoint, isNumber, readJson, readTracks } from "./formats.js";
-import { problemOf } from "./region.js";
-import { texts } from "./texts.js";
+import { isEmpty, same } from "./region.js";
+
+/** @typedef {"steady" | "ease" | "sway"} Timing */
 
 /**
- * Points are 0..1 of the picture, tail first; one point alone is a pin.
- * @typedef {{ readonly id: string, readonly points: Point[], readonly strength: number }} Arrow
+ * Points are 0..1 of the picture, tail first; one point alone is a pin. An arrow moves the object whose number it carries
+ * (1 is the first), or the area around it; it is steady where no timing is said. `rest` is as a state's.
+ * @typedef {object} Arrow
+ * @property {string} id
+ * @property {Point[]} points
+ * @property {number} strength
+ * @property {number} [object]
+ * @property {Exclude<Timing, "steady">} [timing]
+ * @property {Readonly<Record<string, unknown>>} [rest]
  */
 
 /**
- * `region` is what may move, null where everything may; `ref` the picture's size in px, where it was known; `rest` keeps
- * what else a saved text has, for newer versions' sake.
+ * `region` is what may move, null where everything may; `objects` are masks of things; `ref` the picture's size in px,
+ * where it was known; `rest` keeps what else a saved text has, for newer versions' sake.
  * @typedef {object} State
- * @property {readonly Arrow[]} arrows
+ * @property {readonly Readonly<Arrow>[]} arrows
  * @property {Region | null} region
+ * @property {readonly Region[]} objects
  * @property {Point} [ref]
  * @property {Readonly<Record<string, unknown>>} rest
  */
 
-export const VERSION = 1;
-const DIGITS = 1e5;
+/** @type {readonly Timing[]} */
+export const TIMINGS = ["steady", "ease", "sway"];
 export const MAX_ARROWS = 4096;
-export const MAX_BYTES = 1024 * 1024;
-const MAX_DEPTH = 8;
-const SPACE = " \t\r\n\ufeff"; // with the byte order mark
+export const MAX_OBJECTS = 64;
+const DIGITS = 1e5;
 
 /** @type {State} */
-export const empty = { arrows: [], region: null, rest: {} };
-
-const english = texts();
-
-/** Thrown for a text that this version cannot read; the text is then left alone. Says `text` of texts.js with `values`. */
-export class UnreadableError extends Error {
-  /** @param {TextName} text */
-  constructor(text, values = {}) {
-    super(english(text, values));
-    this.text = text;
-    this.values = values;
-  }
-}
-
-/** Thrown for coordinates in px while the size of the picture is not known. */
-export class SizeNeededError extends UnreadableError {}
-
-/**
- * The state that a text stands for: the editor's JSON, or tracks in px of a `size` picture (see formats.js). Reads and
- * refuses what parse_arrows and parse_region in flow_tools/ do: tests/arrow_texts.json.
- * @param {string | null | undefined} text
- * @param {Point | null} size
- * @returns {State}
- */
-export function parse(text, size = null) {
-  const given = text ?? "";
-  if (given.length > MAX_BYTES || new TextEncoder().encode(given).length > MAX_BYTES) throw new UnreadableError("tooLong");
-  const trimmed = stripped(given);
-  if (!trimmed) return empty;
-  if (depthOf(trimmed) > MAX_DEPTH) throw new UnreadableError("tooDeep", { most: MAX_DEPTH });
-  if (!trimmed.startsWith("{")) {
-    if (!size) throw new SizeNeededError("needsSize");
-    const tracks = readTracks(trimmed, size);
-    if (!tracks) throw new UnreadableError("noArrows");
-    return { ...empty, arrows: checked(tracks.map((track, i) => ({ id: `a${i + 1}`, ...track }))) };
-  }
-  let data;
-  try {
-    data = readJson(trimmed);
-  } catch (error) {
-    throw new UnreadableError("notJson", { why: /** @type {SyntaxError} */ (error).message });
-  }
-  const { version, ref, arrows, region = null, ...rest } = data;
-  if (version !== VERSION) throw new UnreadableError("otherVersion", { saved: JSON.stringify(version), own: VERSION });
-  if (!Array.isArray(arrows)) throw new UnreadableError("noList");
-  const problem = region !== null && problemOf(region);
-  if (problem) throw new UnreadableError(...problem);
-  const state = { arrows: checked(arrows), region, rest };
-  if (ref === undefined) return state;
-  const sides = asPoint(ref);
-  if (!sides?.every((side) => side > 0)) throw new UnreadableError("badRef", { ref: JSON.stringify(ref) });
-  return { ...state, ref: sides };
-}
-
-/**
- * Not trim(), which takes other characters for space than Python does.
- * @param {string} text
- */
-export function stripped(text) {
-  let [start, end] = [0, text.length];
-  while (start < end && SPACE.includes(text[start])) start++;
-  while (end > start && SPACE.includes(text[end - 1])) end--;
-  return text.slice(start, end);
-}
-
-/**
- * How deep brackets are nested at most, those in strings not counted.
- * @param {string} text
- */
-function depthOf(text) {
-  let [depth, most, quoted] = [0, 0, false];
-  for (let i = 0; i < text.length; i++) {
-    const letter = text[i];
-    if (quoted) {
-      if (letter === "\\") i++;
-      else if (letter === '"') quoted = false;
-    } else if (letter === '"') {
-      quoted = true;
-    } else if (letter === "[" || letter === "{") {
-      most = Math.max(most, ++depth);
-    } else if (letter === "]" || letter === "}") {
-      depth--;
-    }
-  }
-  return most;
-}
-
-/**
- * The text that is saved; empty when there is nothing to say. `size` is the picture's, px, where it is known.
- * @param {State} state
- * @param {Point | null} size
- */
-export function serialize(state, size = null) {
-  const { arrows, region, rest } = state;
-  if (!arrows.length && !region && !Object.keys(rest).length) return "";
-  const ref = size ?? state.ref;
-  return JSON.stringify({ version: VERSION, ...(ref && { ref }), arrows, ...(region && { region }), ...rest });
-}
-
-/**
- * @param {readonly any[]} entries
- * @returns {Arrow[]}
- */
-function checked(entries) {
-  if (entries.length > MAX_ARROWS) throw new UnreadableError("tooMany", { count: entries.length, most: MAX_ARROWS });
-  const seen = new Set();
-  return entries.map((entry, i) => {
-    const { points, strength = 1, id = `a${i + 1}`, ...rest } = entry ?? {};
-    const path = asPath(points);
-    if (!path) throw new UnreadableError("badPoints", { number: i + 1 });
-    if (!isNumber(strength) || strength < 0) throw new UnreadableError("badStrength", { number: i + 1, strength });
-    if (typeof id !== "string") throw new UnreadableError("badId", { number: i + 1, id: JSON.stringify(id) });
-    const unique = seen.has(id) ? freeId(seen) : id;
-    seen.add(unique);
-    return { ...rest, id: unique, points: path.map(inside), strength };
-  });
-}
+export const empty = { arrows: [], region: null, objects: [], rest: {} };
 
 /** @param {Set<string>} taken */
-function freeId(taken) {
+export function freeId(taken) {
   let number = taken.size + 1;
   while (taken.has(`a${number}`)) number++;
   return `a${number}`;
@@ -169,32 +58,64 @@ function tidy(point) {
 export const find = (state, id) => state.arrows.find((arrow) => arrow.id === id);
 
 /**
- * With arrows added, and their new ids.
+ * With arrows added, and their new ids. Their objects are of `masks`, which come along as far as the limit allows, or the
+ * state's own.
  * @param {State} state
- * @param {readonly Track[]} arrows
+ * @param {readonly (Pick<Arrow, "points"> & Partial<Arrow>)[]} arrows
+ * @param {readonly Region[] | null} masks
  * @returns {[State, string[]]}
  */
-export function added(state, arrows) {
+export function added(state, arrows, masks = null) {
+  const objects = [...state.objects];
+  const numbers = masks?.map((mask) => numberOf(mask, objects)) ?? objects.map((_, i) => i + 1);
   const taken = new Set(state.arrows.map(({ id }) => id));
-  /** @type {string[]} */
-  const ids = [];
-  const more = arrows.slice(0, MAX_ARROWS - state.arrows.length).map(({ points, strength = 1 }) => {
+  const fitting = arrows.filter(({ object }) => !object || numbers[object - 1]).slice(0, MAX_ARROWS - state.arrows.length);
+  const more = fitting.map(({ points, strength = 1, object, timing }) => {
     const id = freeId(taken);
     taken.add(id);
-    ids.push(id);
-    return { id, points: points.map(tidy), strength };
+    const made = { id, points: points.map(tidy), strength, ...(timing && { timing }) };
+    return object ? { ...made, object: /** @type {number} */ (numbers[object - 1]) } : made;
   });
-  return [{ ...state, arrows: [...state.arrows, ...more] }, ids];
+  return [{ ...state, objects, arrows: [...state.arrows, ...more] }, more.map(({ id }) => id)];
+}
+
+/**
+ * The mask's number in `objects`, where it is added if it is not there and fits; null where it does not.
+ * @type {(mask: Region, objects: Region[]) => number | null}
+ */
+function numberOf(mask, objects) {
+  const at = isEmpty(mask) ? -1 : objects.findIndex((object) => same(object, mask));
+  if (at >= 0) return at + 1;
+  return objects.length < MAX_OBJECTS ? objects.push(mask) : null;
+}
+
+/**
+ * Without the objects that no arrow has, the others numbered anew.
+ * @template {Pick<State, "arrows" | "objects">} Drawn
+ * @param {Drawn} state
+ * @returns {Drawn}
+ */
+export function held(state) {
+  const kept = state.objects.map((_, i) => i + 1).filter((number) => state.arrows.some(({ object }) => object === number));
+  if (kept.length === state.objects.length) return state;
+  return {
+    ...state,
+    objects: kept.map((number) => state.objects[number - 1]),
+    arrows: state.arrows.map((arrow) => (arrow.object ? { ...arrow, object: kept.indexOf(arrow.object) + 1 } : arrow)),
+  };
 }
 
 /** @type {(state: State, ids: readonly string[], change: (arrow: Arrow) => Partial<Arrow>) => State} */
-const changed = (state, ids, change) => ({
+export const changed = (state, ids, change) => ({
   ...state,
   arrows: state.arrows.map((arrow) => (ids.includes(arrow.id) ? { ...arrow, ...change(arrow) } : arrow)),
 });
 
-/** @type {(state: State, ids: readonly string[]) => State} */
-export const removed = (state, ids) => ({ ...state, arrows: state.arrows.filter(({ id }) => !ids.includes(id)) });
+/**
+ * Without the arrows, and without the objects that only these had.
+ * @type {(state: State, ids: readonly string[]) => State}
+ */
+export const removed = (state, ids) => held({ ...state, arrows: state.arrows.filter(({ id }) => !ids.includes(id)) });
 
 /**
  * With copies of the arrows, shifted by the image vector `by`, and the ids of these.
@@ -207,7 +128,7 @@ export function duplicated(state, ids, by) {
   const shift = fitting(chosen, by);
   return added(
     state,
-    chosen.map(({ points, strength }) => ({ points: shifted(points, shift), strength })),
+    chosen.map((arrow) => ({ ...arrow, points: shifted(arrow.points, shift) })),
   );
 }
 
@@ -268,4 +189,4 @@ export const strengthChanged = (state, ids, by) =>
   changed(state, ids, ({ strength }) => ({ strength: Math.round(Math.max(strength + by, 0) * 1000) / 1000 }));
 
 /** @type {(state: State) => State} */
-export const cleared = (state) => ({ ...state, arrows: [], region: null });
+export const cleared = (state) => ({ ...state, arrows: [], objects: [], region: null });

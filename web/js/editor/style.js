@@ -33,13 +33,21 @@ const CSS = `
   width: 50px; height: 22px; box-sizing: border-box; padding: 0 4px; border-radius: 5px; color: #e6e9ee;
   border: 1px solid rgba(255, 255, 255, 0.14); background: #121418; font: inherit;
 }
-.driftfield-editor input[type="number"]:disabled { opacity: 0.4; }
+.driftfield-editor select {
+  height: 22px; padding: 0 2px; border-radius: 5px; color: #e6e9ee; border: 1px solid rgba(255, 255, 255, 0.14);
+  background: #121418; font: inherit;
+}
+.driftfield-editor input[type="number"]:disabled, .driftfield-editor select:disabled { opacity: 0.4; }
+.driftfield-editor .df-target { padding: 0 4px; white-space: nowrap; }
 .driftfield-editor .df-stage { position: relative; flex: 1 1 auto; min-height: 0; overflow: hidden; }
 .driftfield-editor canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; display: block; }
 .driftfield-editor .df-problem {
   position: absolute; inset: auto 12px 12px; padding: 8px 10px; border-radius: 6px; background: #5b1f24; color: #ffe3e3;
   user-select: text;
 }
+.driftfield-editor .df-scrub { flex-wrap: nowrap; gap: 8px; padding-right: 8px; }
+.driftfield-editor .df-scrub input { flex: 1; min-width: 0; }
+.driftfield-editor .df-scrub span { min-width: 86px; text-align: right; color: #9aa2ad; font-variant-numeric: tabular-nums; }
 .driftfield-editor .df-foot {
   display: flex; gap: 8px; flex: none; padding: 3px 8px; background: #1e2126; color: #8f98a4; font-size: 11px;
 }

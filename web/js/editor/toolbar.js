@@ -3,10 +3,13 @@
  * The buttons above the picture and the line of help below it.
  * @import { Command, Group } from "./commands.js"
  * @import { Session } from "./session.js"
+ * @import { Timing } from "./state.js"
  */
-import { BRUSHES, LARGEST, SMALLEST } from "./brush.js";
+import { BRUSHES, LARGEST, SMALLEST, paints } from "./brush.js";
 import { COMMANDS, GROUPS } from "./commands.js";
 import { element, write } from "./dom.js";
+import { colorOf } from "./outline.js";
+import { TIMINGS } from "./state.js";
 import { helpLine, helpOf, keyList } from "./help.js";
 
 /** @param {string} path */
@@ -54,6 +57,18 @@ export function toolbar(session, { signal, focus }) {
   strength.addEventListener("input", setStrength, { signal });
   strength.addEventListener("keydown", (event) => ["Enter", "Escape"].includes(event.key) && focus(), { signal });
 
+  const timing = element("select", "");
+  timing.title = t("timing", { keys: "T" });
+  timing.setAttribute("aria-label", timing.title);
+  const mixed = new Option("–", "");
+  mixed.hidden = true;
+  timing.append(mixed, ...TIMINGS.map((name) => new Option(t(name), name)));
+  const setTiming = () => {
+    session.setTiming(/** @type {Timing} */ (timing.value));
+    focus();
+  };
+  timing.addEventListener("change", setTiming, { signal });
+
   const size = element("input", "");
   Object.assign(size, { type: "range", min: "0", max: "1", step: "any", title: t("brushTip") });
   size.setAttribute("aria-label", t("brush"));
@@ -61,23 +76,34 @@ export function toolbar(session, { signal, focus }) {
   size.addEventListener("input", setSize, { signal });
   size.addEventListener("change", focus, { signal });
 
-  const bar = element("div", "df-bar", ...buttonsOf("tools"), gap(), ...buttonsOf("history"), gap(), ...buttonsOf("picture"));
-  const ofArrows = element("label", "", t("strength"), strength);
-  const ofRegion = element("span", "df-group", size, ...buttonsOf("region"));
-  const options = element("div", "df-bar", ofArrows, ofRegion, element("span", "df-space"), ...buttonsOf("views"));
+  const groups = /** @type {const} */ (["tools", "objects", "history", "picture"]);
+  const bar = element("div", "df-bar", ...groups.flatMap((group, i) => [...(i ? [gap()] : []), ...buttonsOf(group)]));
+  const ofArrows = element("span", "df-group", element("label", "", t("strength"), strength), timing);
+  const target = element("span", "df-target");
+  const ofMasks = element("span", "df-group", size, target, ...buttonsOf("region"));
+  const options = element("div", "df-bar", ofArrows, ofMasks, element("span", "df-space"), ...buttonsOf("views"));
   const [help, count] = [element("span", "df-help"), element("span", "df-count")];
   const foot = element("div", "df-foot", help, count);
   foot.title = keyList(t);
 
   function update() {
     const { view, document } = session;
-    for (const [{ pressed, enabled }, made] of buttons) {
+    for (const [command, made] of buttons) {
+      const { pressed, enabled, why } = command;
       if (pressed) made.setAttribute("aria-pressed", String(pressed(session)));
       if (enabled) made.disabled = !enabled(session);
+      if (why) made.title = helpOf(command, t) + (made.disabled ? `\n${t(why)}` : "");
     }
-    ofArrows.hidden = view.tool in BRUSHES;
-    ofRegion.hidden = !ofArrows.hidden;
+    ofArrows.hidden = paints(view.tool);
+    ofMasks.hidden = !ofArrows.hidden;
+    size.hidden = !(view.tool in BRUSHES);
+    write(target, session.target === null ? t("paintsRegion") : t("paintsObject", { number: session.target }));
+    target.style.color = session.target === null ? "" : colorOf(document.state, session.target);
     size.value = String(Math.log(view.brush / SMALLEST) / Math.log(LARGEST / SMALLEST));
+
+    const timings = new Set(session.chosen.map((arrow) => arrow.timing ?? "steady"));
+    timing.disabled = !timings.size;
+    timing.value = timings.size > 1 ? "" : ([...timings][0] ?? "steady");
 
     const strengths = new Set(session.chosen.map((arrow) => arrow.strength));
     strength.disabled = !strengths.size;
@@ -91,5 +117,5 @@ export function toolbar(session, { signal, focus }) {
     const number = document.state.arrows.length;
     write(count, t(number === 1 ? "oneArrow" : "arrows", { count: number }) + zoom);
   }
-  return { bar, options, foot, update };
+  return { bar, options, foot, frames: buttonsOf("frames"), update };
 }

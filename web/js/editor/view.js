@@ -5,7 +5,7 @@
  * @import { Arrow } from "./state.js"
  */
 
-/** @typedef {"arrow" | "curve" | "select" | "paint" | "erase"} Tool */
+/** @typedef {"arrow" | "curve" | "object" | "select" | "paint" | "erase" | "lasso"} Tool */
 
 /**
  * @typedef {object} View
@@ -17,11 +17,16 @@
  * @property {{ id: string, point: number } | null} active the point that was taken last
  * @property {Hit | null} hover
  * @property {Omit<Arrow, "id"> | null} draft the arrow that is being drawn
+ * @property {Point[] | null} loop what the lasso runs along, screen points
+ * @property {Point | null} asked where the page is looking for a thing, image point
  * @property {[Point, Point] | null} band the box that is being drawn, screen points
  * @property {boolean} shown whether the arrows are
  * @property {boolean} numbered
  * @property {"off" | "streaks" | "colors"} flow
  * @property {boolean} playing the picture moves
+ * @property {number} frame which one the flow and the moving picture show
+ * @property {boolean} running the next frame follows by itself
+ * @property {string} cutting how the page gets on with cutting the objects out
  * @property {string} note a line of news instead of the help
  */
 
@@ -38,11 +43,16 @@ export const initial = {
   active: null,
   hover: null,
   draft: null,
+  loop: null,
+  asked: null,
   band: null,
   shown: true,
   numbered: true,
   flow: "off",
   playing: false,
+  frame: 0,
+  running: true,
+  cutting: "",
   note: "",
 };
 

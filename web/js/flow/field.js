@@ -54,12 +54,13 @@ export function hintsOf(arrows, { width, height, frames }) {
   const hints = new Map(); // pixel -> hint; where two fall on one pixel the later wins
   for (const { points, strength } of arrows) {
     const path = pathPx(points, width, height);
-    const lengths = path.slice(1).map((point, i) => Math.hypot(point[0] - path[i][0], point[1] - path[i][1]));
+    const lengths = lengthsOf(path);
     const length = lengths.reduce((sum, part) => sum + part, 0);
     const speed = (length * strength) / (frames - 1);
     const samples = path.length > 2 ? Math.floor(length / SAMPLE_SPACING_PX) + 2 : 1;
     const own = new Map();
-    for (const { at, tangent } of alongPath(path, lengths, length, samples)) {
+    for (let i = 0; i < samples; i++) {
+      const { at, tangent } = pointAt(path, lengths, samples === 1 ? 0 : i === samples - 1 ? length : (i * length) / (samples - 1));
       const [column, row] = [pixel(at[0], width), pixel(at[1], height)];
       own.set(row * width + column, { column, row, x: tangent[0] * speed, y: tangent[1] * speed });
     }
@@ -72,34 +73,31 @@ export function hintsOf(arrows, { width, height, frames }) {
  * Points in px, without repeated neighbours.
  * @type {(points: Point[], width: number, height: number) => Point[]}
  */
-function pathPx(points, width, height) {
+export function pathPx(points, width, height) {
   const path = points.map(([x, y]) => /** @type {Point} */ ([x * width, y * height]));
   return path.filter((point, i) => i === 0 || point[0] !== path[i - 1][0] || point[1] !== path[i - 1][1]);
 }
 
+/** @type {(path: readonly Point[]) => number[]} of its segments */
+export const lengthsOf = (path) => path.slice(1).map((point, i) => Math.hypot(point[0] - path[i][0], point[1] - path[i][1]));
+
 /**
- * `samples` points evenly along the polyline; at a corner the tangent is that of the segment to come.
- * @param {Point[]} path
- * @param {number[]} lengths
- * @param {number} length
- * @param {number} samples
- * @returns {Generator<{ at: Point, tangent: Point }>}
+ * The point at `distance` px along a path (see pathPx), beyond its end straight on; at a corner the tangent is that of the
+ * segment to come, of a pin it is zero.
+ * @param {readonly Point[]} path
+ * @param {readonly number[]} lengths of its segments
+ * @param {number} distance
+ * @returns {{ at: Point, tangent: Point }}
  */
-function* alongPath(path, lengths, length, samples) {
-  if (path.length === 1) {
-    yield { at: path[0], tangent: [0, 0] };
-    return;
-  }
+export function pointAt(path, lengths, distance) {
+  if (path.length === 1) return { at: path[0], tangent: [0, 0] };
   let [segment, start] = [0, 0];
-  for (let i = 0; i < samples; i++) {
-    const distance = samples === 1 ? 0 : i === samples - 1 ? length : (i * length) / (samples - 1);
-    while (segment < lengths.length - 1 && start + lengths[segment] <= distance) start += lengths[segment++];
-    const [from, to] = [path[segment], path[segment + 1]];
-    /** @type {Point} */
-    const tangent = [(to[0] - from[0]) / lengths[segment], (to[1] - from[1]) / lengths[segment]];
-    const on = distance - start;
-    yield { at: [from[0] + tangent[0] * on, from[1] + tangent[1] * on], tangent };
-  }
+  while (segment < lengths.length - 1 && start + lengths[segment] <= distance) start += lengths[segment++];
+  const [from, to] = [path[segment], path[segment + 1]];
+  /** @type {Point} */
+  const tangent = [(to[0] - from[0]) / lengths[segment], (to[1] - from[1]) / lengths[segment]];
+  const on = distance - start;
+  return { at: [from[0] + tangent[0] * on, from[1] + tangent[1] * on], tangent };
 }
 
 /** @type {(position: number, size: number) => number} */

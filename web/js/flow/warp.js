@@ -2,9 +2,11 @@
 /**
  * Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each pixel to where it came from.
  * @import { Field, Point } from "./field.js"
+ * @import { Raster } from "./layers.js"
  */
 import { bilinear, emptyField, middle } from "./field.js";
 
+const HALVES = 0x800080; // so that bytes are rounded, not cut
 const INVERSION_STEPS = 8; // of the fixed point q = p - F(q)
 
 /**
@@ -41,8 +43,26 @@ export function stepBack(field, back) {
 }
 
 /**
+ * As stepBack, for a field that was another one in the step before: `back` is looked up where this step came from.
+ * @type {(field: Field, back: Field) => Field}
+ */
+export function stepFurtherBack(field, back) {
+  const { width, height, cols, rows } = field;
+  const next = stepBack(field, emptyField(width, height, cols, rows));
+  for (let j = 0; j < rows; j++) {
+    for (let i = 0; i < cols; i++) {
+      const at = j * cols + i;
+      const [dx, dy] = vectorAt(back, middle(i, width, cols) + next.x[at], middle(j, height, rows) + next.y[at]);
+      next.x[at] += dx;
+      next.y[at] += dy;
+    }
+  }
+  return next;
+}
+
+/**
  * Fills `target` with `source` (both of one size) sampled at p + back(p), the field stretched over it.
- * @type {(source: ImageData, back: Field, target: ImageData) => void}
+ * @type {(source: Raster, back: Field, target: Raster) => void}
  */
 export function warp(source, back, target) {
   const { width, height } = source;
@@ -80,7 +100,7 @@ function blend(a, b, fraction) {
   if (a === b) return a;
   const weight = Math.round(fraction * 256);
   const rest = 256 - weight;
-  const even = ((a & 0xff00ff) * rest + (b & 0xff00ff) * weight) / 256;
-  const odd = ((a >>> 8) & 0xff00ff) * rest + ((b >>> 8) & 0xff00ff) * weight;
+  const even = ((a & 0xff00ff) * rest + (b & 0xff00ff) * weight + HALVES) / 256;
+  const odd = ((a >>> 8) & 0xff00ff) * rest + ((b >>> 8) & 0xff00ff) * weight + HALVES;
   return ((even & 0xff00ff) | (odd & 0xff00ff00)) >>> 0;
 }

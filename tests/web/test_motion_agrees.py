@@ -1,0 +1,149 @@
+"""What the editor's preview shows of objects is what the pipeline makes of them: fields, and pictures."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from driftfield.flow_tools.arrows import parse_arrows
+from driftfield.flow_tools.dense import densify
+from driftfield.flow_tools.layers import compose, split
+from driftfield.flow_tools.motion import sparse_motion
+from driftfield.flow_tools.warp import accumulate_backward, backward_warp
+
+HERE = Path(__file__).absolute().parent
+WIDTH, HEIGHT, FRAMES, SIGMA = 96, 61, 14, 12
+MOST_FIELD = 1e-3  # px/frame
+MOST_PICTURE = 2  # of 255
+
+
+def disc(x: float, y: float, radius: float) -> np.ndarray:
+    column, row = np.arange(WIDTH) + 0.5, np.arange(HEIGHT)[:, None] + 0.5
+    return np.hypot(column - x, row - y) <= radius
+
+
+MASKS = [disc(30, 20, 11), disc(36, 30, 9), disc(70, 40, 14), disc(5, 55, 8)]
+
+
+def arrow(*points, **more) -> dict:
+    return {"points": points, "strength": 1.0, **more}
+
+
+WATER = [arrow([0.2, 0.9], [0.5, 0.85]), arrow([0.9, 0.1])]
+ALONG = [arrow([0.3, 0.3], [0.6, 0.25], [0.5, 0.7], object=1, strength=1.3)]
+TURN = [arrow([0.7, 0.5], [0.8, 0.7], [0.6, 0.9], object=3, timing="ease"), arrow([0.73, 0.66], object=3)]
+TWO = [arrow([0.35, 0.45], [0.6, 0.3], object=2), arrow([0.4, 0.55], [0.5, 0.8], object=2, strength=0.7)]
+PINNED = [arrow([0.7, 0.5], [0.8, 0.5], object=3), arrow([0.65, 0.7], object=3), arrow([0.8, 0.75], object=3)]
+CASES = {
+    "along a curve": WATER + ALONG,
+    "round a pin": WATER + TURN,
+    "two arrows": TWO,
+    "pins and an arrow": PINNED + WATER,
+    "an arrow through its pin": [arrow([0.7, 0.5], [0.73, 0.66], [0.8, 0.9], object=3), arrow([0.73, 0.66], object=3)],
+    "an arrow of no length is a pin": [*PINNED[:1], arrow([0.6, 0.6], [0.6, 0.6], object=3)],
+    "nothing but pins": [arrow([0.7, 0.6], object=3), *WATER],
+    "arrows that shrink it to nothing": [
+        arrow([0.6, 0.6], [0.7, 0.6], object=3),
+        arrow([0.8, 0.6], [0.7, 0.6], object=3),
+    ],
+    "swaying": [*WATER, arrow([0.05, 0.9], [0.3, 0.6], object=4, timing="sway")],
+    "areas at their own pace": [
+        {**WATER[0], "timing": "sway"},
+        {**WATER[1]},
+        arrow([0.6, 0.2], [0.7, 0.3], timing="ease"),
+    ],
+    "all at once": WATER + ALONG + TWO + TURN,
+}
+
+
+def in_the_browser(cases: list[dict], count: int) -> list[np.ndarray]:
+    """[count] of each case; see motion_values.mjs."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node on this machine")
+    ran = subprocess.run([node, HERE / "motion_values.mjs"], input=json.dumps(cases).encode(), capture_output=True)
+    assert ran.returncode == 0, ran.stderr.decode()
+    return list(np.frombuffer(ran.stdout, np.float32).reshape(len(cases), count))
+
+
+def used_in(arrows: list[dict]) -> list[int]:
+    """Numbers of the objects that the arrows move, as the editor asks for their layers: without the others."""
+    return sorted({entry["object"] for entry in arrows if "object" in entry})
+
+
+def given(arrows: list[dict], t: int) -> dict:
+    used = used_in(arrows)
+    arrows = [{**entry, "object": used.index(entry["object"]) + 1} if "object" in entry else entry for entry in arrows]
+    shown = [MASKS[number - 1].astype(int).ravel().tolist() for number in used]
+    masks = [{"width": WIDTH, "height": HEIGHT, "data": data} for data in shown]
+    grid = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sigma": SIGMA, "threshold": 0.05, "mode": "faded"}
+    return {"arrows": arrows, "masks": masks, "t": t, **grid}
+
+
+def motion_of(arrows: list[dict]):
+    runs = []
+    for mask in MASKS:
+        changes = np.flatnonzero(np.diff(mask.ravel().astype(int), prepend=0))
+        runs.append(np.diff([0, *changes, mask.size]).tolist())
+    objects = [{"size": [WIDTH, HEIGHT], "runs": lengths} for lengths in runs]
+    text = json.dumps({"version": 2, "arrows": arrows, "objects": objects})
+    read = parse_arrows(text, width=WIDTH, height=HEIGHT)
+    motion, hints = sparse_motion(read, height=HEIGHT, width=WIDTH, frames=FRAMES)
+    return motion.with_field(densify(motion.field, hints, sigma_px=SIGMA))
+
+
+@pytest.mark.parametrize("t", [0, 5, FRAMES - 2])
+def test_the_exact_field_of_a_frame_is_pythons(t):
+    found, worst, fastest = in_the_browser([given(arrows, t) for arrows in CASES.values()], 2 * WIDTH * HEIGHT), 0, 0
+    for (name, arrows), field in zip(CASES.items(), found, strict=True):
+        expected = motion_of(arrows).flow()
+        expected = expected[min(t, len(expected) - 1)].numpy()
+        off = np.abs(field.reshape(expected.shape) - expected).max(axis=0)
+        assert np.abs(expected).max() > 0.1, name
+        assert (off > MOST_FIELD).sum() <= 2, (name, off.max())  # a pixel on the very edge may be either
+        worst, fastest = max(worst, off[off <= MOST_FIELD].max()), max(fastest, np.abs(expected).max())
+    print(f"frame {t}: at most {worst:.1g} px/frame off, of {fastest:.1f}")
+
+
+@pytest.mark.parametrize("t", [1, 6, FRAMES - 1])
+def test_the_picture_of_a_frame_is_pythons(t):
+    column, row = torch.arange(WIDTH) / WIDTH, torch.arange(HEIGHT)[:, None] / HEIGHT
+    waves = [torch.sin(9 * column + 5 * row), torch.cos(14 * row - 3 * column), (column - row).expand(HEIGHT, WIDTH)]
+    picture = torch.stack([wave * 0.6 for wave in waves])[None]
+    for mask, colour in zip(MASKS, ((0.9, -0.5, 0.1), (-0.8, 0.9, 0.2), (0.3, 0.3, -0.9), (1, 1, 1)), strict=True):
+        picture = torch.where(torch.from_numpy(mask), torch.tensor(colour).view(1, 3, 1, 1), picture)
+    cases, frames = [], []
+    for name, arrows in CASES.items():
+        motion = motion_of(arrows)
+        masks = [torch.from_numpy(MASKS[number - 1])[None, None].float() for number in used_in(arrows)]
+        layers = split(picture, masks) if masks else None
+        plate = picture if layers is None else layers.plate
+        plates = backward_warp(plate, accumulate_backward(motion.field, FRAMES)[t : t + 1])
+        if layers is not None:
+            placed = motion.poses(np.array([t]), width=WIDTH, height=HEIGHT)
+            plates = compose(layers, plates, placed)[0]
+        frames.append((name, plates[0].permute(1, 2, 0).numpy()))
+        objects = [straight(cutout) for cutout in layers.cutouts] if layers is not None else []
+        cases.append({**given(arrows, t), "layers": {"plate": as_bytes(plate), "objects": objects}})
+    worst = 0
+    for (name, expected), found in zip(frames, in_the_browser(cases, 4 * WIDTH * HEIGHT), strict=True):
+        off = np.abs(found.reshape(HEIGHT, WIDTH, 4)[..., :3] - (expected + 1) * 127.5)
+        assert off.max() <= MOST_PICTURE, (name, off.max())
+        worst = max(worst, off.max())
+    print(f"frame {t}: at most {worst:.2f} of 255 off")
+
+
+def as_bytes(colours: torch.Tensor, alpha: torch.Tensor | None = None) -> list[int]:
+    """RGBA bytes, straight, of colours [1, 3, H, W] −1..1 and alpha [1, 1, H, W]."""
+    alpha = torch.ones_like(colours[:, :1]) if alpha is None else alpha
+    rgba = torch.cat([(colours + 1) / 2, alpha], dim=1)[0].permute(1, 2, 0)
+    return (rgba.clamp(0, 1) * 255).round().int().ravel().tolist()
+
+
+def straight(cutout: torch.Tensor) -> list[int]:
+    alpha = cutout[:, 3:]
+    return as_bytes(cutout[:, :3] / alpha.where(alpha > 0, 1), alpha)

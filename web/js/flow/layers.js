@@ -1,0 +1,182 @@
+// @ts-check
+/**
+ * A picture as layers, the plate behind and an object's cut-out each, and their composition at a frame, as
+ * flow_tools/layers.py has it.
+ * @import { Field, Mask } from "./field.js"
+ * @import { Pose } from "./poses.js"
+ */
+import { resized } from "./field.js";
+import { inverse, moved } from "./poses.js";
+import { warp } from "./warp.js";
+
+/** @typedef {{ width: number, height: number, data: Uint8ClampedArray }} Raster as ImageData: straight RGBA */
+/** @typedef {{ left: number, top: number, right: number, bottom: number }} Bounds pixels, the last ones not included */
+
+/**
+ * An object, cut out: premultiplied RGBA of its bounds alone.
+ * @typedef {{ bounds: Bounds, data: Float32Array }} CutOut
+ */
+/** @typedef {{ plate: Raster, objects: readonly CutOut[] }} Layers all of one size */
+
+const INSIDE = 0.5; // a mask's value
+const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
+
+/**
+ * @param {Raster} raster
+ * @returns {CutOut}
+ */
+export function cutOut({ width, height, data }) {
+  const bounds = { left: width, top: height, right: 0, bottom: 0 };
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (!data[4 * (y * width + x) + 3]) continue;
+      bounds.left = Math.min(bounds.left, x);
+      bounds.right = Math.max(bounds.right, x + 1);
+      bounds.top = Math.min(bounds.top, y);
+      bounds.bottom = Math.max(bounds.bottom, y + 1);
+    }
+  }
+  const [columns, rows] = [Math.max(bounds.right - bounds.left, 0), Math.max(bounds.bottom - bounds.top, 0)];
+  const kept = new Float32Array(4 * columns * rows);
+  for (let i = 0; i < columns * rows; i++) {
+    const from = 4 * ((bounds.top + Math.floor(i / columns)) * width + bounds.left + (i % columns));
+    const alpha = data[from + 3] / 255;
+    for (let c = 0; c < 3; c++) kept[4 * i + c] = data[from + c] * alpha;
+    kept[4 * i + 3] = alpha;
+  }
+  return { bounds, data: kept };
+}
+
+/**
+ * Fills `target` with the plate warped by `back` (stretched over it), and the objects in order at their poses over it.
+ * @param {Layers} layers
+ * @param {Field} back
+ * @param {readonly Pose[]} poses on the target's grid
+ * @param {Raster} target
+ */
+export function compose({ plate, objects }, back, poses, target) {
+  warp(plate, back, target);
+  objects.forEach((object, i) => place(object, poses[i], target));
+}
+
+/** @type {(object: CutOut, pose: Pose, target: Raster) => void} */
+function place({ bounds, data }, pose, target) {
+  const { left, top, right, bottom } = bounds;
+  if (right <= left) return;
+  const columns = right - left;
+  const rows = bottom - top;
+  const back = inverse(pose);
+  const corners = [[left - 1, top - 1], [right + 1, top - 1], [left - 1, bottom + 1], [right + 1, bottom + 1]].map(([x, y]) => moved(pose, x, y));
+  /** @type {(axis: 0 | 1, size: number) => [number, number]} */
+  const range = (axis, size) => {
+    const values = corners.map((corner) => corner[axis]);
+    return [Math.max(Math.floor(Math.min(...values)), 0), Math.min(Math.ceil(Math.max(...values)), size)];
+  };
+  const [[x0, x1], [y0, y1]] = [range(0, target.width), range(1, target.height)];
+  for (let y = y0; y < y1; y++) {
+    for (let x = x0; x < x1; x++) {
+      const u = back[0] * (x + 0.5) + back[1] * (y + 0.5) + back[2] - 0.5 - left;
+      const v = back[3] * (x + 0.5) + back[4] * (y + 0.5) + back[5] - 0.5 - top;
+      const [column, row] = [Math.floor(u), Math.floor(v)];
+      if (column < -1 || row < -1 || column >= columns || row >= rows) continue;
+      let [red, green, blue, alpha] = [0, 0, 0, 0];
+      for (let tap = 0; tap < 4; tap++) {
+        const [i, j] = [column + (tap & 1), row + (tap >> 1)];
+        if (i < 0 || j < 0 || i >= columns || j >= rows) continue;
+        const weight = (tap & 1 ? u - column : 1 - u + column) * (tap >> 1 ? v - row : 1 - v + row);
+        const at = 4 * (j * columns + i);
+        red += weight * data[at];
+        green += weight * data[at + 1];
+        blue += weight * data[at + 2];
+        alpha += weight * data[at + 3];
+      }
+      const at = 4 * (y * target.width + x);
+      target.data[at] = red + (1 - alpha) * target.data[at]; // rounded and clamped by the array
+      target.data[at + 1] = green + (1 - alpha) * target.data[at + 1];
+      target.data[at + 2] = blue + (1 - alpha) * target.data[at + 2];
+    }
+  }
+}
+
+/**
+ * Layers of a picture by its objects' masks alone, where nobody made better ones: hard edges, and a plate filled with what
+ * is around, smoothly.
+ * @param {Raster} picture
+ * @param {readonly Mask[]} masks stretched over it
+ * @returns {Layers}
+ */
+export function plainLayers(picture, masks) {
+  const { width, height } = picture;
+  /** @type {Float32Array[]} */
+  const alphas = []; // the topmost first
+  const free = new Float32Array(width * height).fill(1);
+  const hole = new Uint8Array(width * height);
+  for (const mask of [...masks].reverse()) {
+    const { data } = resized(mask, width, height);
+    alphas.push(free.map((value, i) => value * data[i]));
+    grow(data, hole, width, height);
+    free.forEach((_, i) => data[i] > INSIDE && (free[i] = 0));
+  }
+  return {
+    plate: { width, height, data: filled(picture, hole) },
+    objects: alphas.reverse().map((alpha) => {
+      const data = picture.data.slice();
+      for (let i = 0; i < alpha.length; i++) data[4 * i + 3] = 255 * alpha[i];
+      return cutOut({ width, height, data });
+    }),
+  };
+}
+
+/**
+ * Sets in `hole` what is inside, and a little round it.
+ * @type {(alpha: ArrayLike<number>, hole: Uint8Array, width: number, height: number) => void}
+ */
+function grow(alpha, hole, width, height) {
+  const reach = Math.round(GROWN * Math.max(width, height));
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (alpha[y * width + x] <= INSIDE) continue;
+      for (let row = Math.max(y - reach, 0); row <= Math.min(y + reach, height - 1); row++) {
+        const half = Math.floor(Math.sqrt(reach * reach - (row - y) ** 2));
+        hole.fill(1, row * width + Math.max(x - half, 0), row * width + Math.min(x + half + 1, width));
+      }
+    }
+  }
+}
+
+/**
+ * The picture with its hole filled from coarser and coarser averages of the rest (push and pull, Gortler et al. 1996).
+ * @type {(picture: Raster, hole: Uint8Array) => Uint8ClampedArray}
+ */
+function filled({ width, height, data }, hole) {
+  const [red, green, blue, weight] = [0, 1, 2, 3].map((c) => {
+    return Float32Array.from(hole, (inside, i) => (inside ? 0 : c === 3 ? 1 : data[4 * i + c]));
+  });
+  const full = pulled({ width, height, planes: [red, green, blue], weight });
+  const plate = data.slice();
+  hole.forEach((inside, i) => inside && full.forEach((plane, c) => (plate[4 * i + c] = plane[i])));
+  return plate;
+}
+
+/** @typedef {{ width: number, height: number, planes: Float32Array[], weight: Float32Array }} Level planes are times their weight */
+
+/** @type {(level: Level) => Float32Array[]} */
+function pulled({ width, height, planes, weight }) {
+  if (weight.every((value) => value === 1) || width * height === 1) return planes.map((plane) => plane.map((value, i) => value / (weight[i] || 1)));
+  const [columns, rows] = [Math.ceil(width / 2), Math.ceil(height / 2)];
+  const coarse = { width: columns, height: rows, planes: planes.map(() => new Float32Array(columns * rows)), weight: new Float32Array(columns * rows) };
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = (y >> 1) * columns + (x >> 1);
+      coarse.weight[at] += weight[y * width + x];
+      planes.forEach((plane, c) => (coarse.planes[c][at] += plane[y * width + x]));
+    }
+  }
+  coarse.weight.forEach((sum, i) => {
+    if (sum <= 1) return;
+    for (const plane of coarse.planes) plane[i] /= sum;
+    coarse.weight[i] = 1;
+  });
+  const below = pulled(coarse).map((data) => resized({ width: columns, height: rows, data }, width, height).data);
+  return planes.map((plane, c) => plane.map((value, i) => value + (1 - weight[i]) * below[c][i]));
+}
