@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from ...flow_tools.arrows import Arrow, MotionArrows
-from ...flow_tools.convention import pad_to_multiple
 from ...flow_tools.motion import Motion
 from ...flow_tools.warp import reference_video
 from ...pipeline.animate_still import motion_of_arrows
-from ...pipeline.motion import EncodedMotion
-from ...pipeline.still import PAD, prepare_still
+from ...pipeline.still import prepare_still
 from ...sampling.joins import Timeline
 from .scenes import SIDE, Scene
 
@@ -50,8 +48,7 @@ def as_objects(scene: Scene, frames: int, masks: Sequence[Tensor] | None = None)
     from ...pipeline.composition import take_apart
 
     motion = motion_of_objects(scene, frames, masks)
-    encoded = EncodedMotion(motion, pad_to_multiple(motion.field, PAD)[0], None, 1.0, None)
-    made = take_apart(prepare_still(scene.still()), encoded, frames=frames, loop=False)
+    made = take_apart(prepare_still(scene.still()), motion, frames=frames, loop=False)
     if made is None:
         raise ValueError(f"scene {scene.name}: no object moves")
     numbers = np.arange(frames)

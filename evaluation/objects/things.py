@@ -10,7 +10,7 @@ import numpy as np
 MATERIAL = Path(__file__).with_name("scenes.json")
 PARTS = 1000  # of a still's side, the unit of the outlines
 TEXTURE = 2  # pixels of a cut-out per pixel of a frame, along a side
-FINE = 4  # pixels that an outline is drawn with, per pixel of a cut-out
+FINE = 8  # pixels that an outline is drawn with, per pixel of a cut-out
 BITS = 8  # of the fraction of such a pixel
 MARGIN_PX = 12  # of a cut-out, about the outline
 
