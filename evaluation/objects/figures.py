@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ...flow_tools.fill import grown
+from ...flow_tools.grabcut import object_at
 from ...sampling.joins import CROSSFADE, Timeline, plan_joins
 from ..metrics.drag import drag
 from ..metrics.overlap import iou
@@ -67,8 +68,6 @@ def uncovered(scene: Scene, carried: Carried, still: Tensor, true_alpha: Tensor)
 
 def iou_of_click(scene: Scene, carry: Carry, frames: int) -> float:
     """As "iou", with the masks that a click on each arrow's tail finds; 0 where it finds none."""
-    from ...flow_tools.grabcut import object_at  # here, so that --as-areas measures versions without it, too
-
     still, masks = scene.still(), []
     for mover, mask in zip(scene.movers, scene.masks(), strict=True):
         if mover.path is None:
