@@ -1,11 +1,12 @@
 """What the editor shows of the flow before anything is sampled, and the region that is painted in it."""
 
+import json
 import random
 import time
 
 import numpy as np
 import pytest
-from editor_hand import ALT, CTRL
+from editor_hand import ALT, CTRL, SHIFT
 from PIL import Image
 
 SIZE = 64  # px, the stills here
@@ -152,3 +153,91 @@ def test_after_a_run_a_picture_that_was_changed_on_its_way_is_shown_as_it_arrive
     assert hand.pixel(0.75, 0.2)[:3] == pytest.approx([255, 255, 255], abs=12)
     page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'red.png'")
     hand.wait_for_pixel(0, 150, position=(0.25, 0.5))  # another file: the run's still is not its
+
+
+def disc(page) -> np.ndarray:
+    """Shows a bright disc before something dark; where it is, bool [256, 256]."""
+    column, row = np.meshgrid(np.arange(256), np.arange(256))
+    inside = np.hypot(column - 90, row - 128) < 26
+    picture = np.stack([20 + column // 16, 30 + row // 16, 90 + (column + row) // 16], -1)
+    picture[inside] = (250, 220, 60)
+    Image.fromarray(picture.astype(np.uint8)).save(page.server.base / "input" / "disc.png")
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'disc.png'")
+    return inside
+
+
+def objects_of(hand) -> list[np.ndarray]:
+    found = hand.drawn.get("objects", [])
+    return [
+        np.repeat(np.arange(len(mask["runs"])) % 2 == 1, mask["runs"]).reshape(mask["size"][::-1]) for mask in found
+    ]
+
+
+def answered(page, hand, act) -> None:
+    """Waits until the server's answer to what is done has changed the text."""
+    before = json.dumps(hand.text)
+    act()
+    page.wait_for(f"window.driftfield_node.widgets.find(({{ name }}) => name === 'arrows').value !== {before}")
+
+
+def scrub(page, frame: int) -> None:
+    page.evaluate(
+        f"""(() => {{
+            const bar = window.driftfield_canvas().closest(".driftfield-editor").querySelector(".df-scrub input");
+            bar.value = {frame};
+            bar.dispatchEvent(new Event("input", {{ bubbles: true }}));
+        }})()"""
+    )
+
+
+def test_a_thing_is_found_under_its_arrow_and_moves_as_a_whole(page, hand):
+    inside = disc(page)
+    hand.wait_for_pixel(1, 200, position=(0.35, 0.5))
+    hand.drag((0.35, 0.5), (0.5, 0.5), (0.65, 0.5), modifiers=ALT)
+    page.wait_for("window.driftfield_node.widgets.find(({ name }) => name === 'arrows').value.includes('objects')")
+    (found,) = objects_of(hand)
+    overlap = (found & inside).sum() / (found | inside).sum()
+    assert found.shape == inside.shape and overlap > 0.9
+    assert hand.arrows[0]["object"] == 1 and hand.queued() == hand.text
+    assert hand.pixel(0.35, 0.44)[1] != hand.pixel(0.65, 0.3)[1]
+    hand.key("h")
+    hand.press("playing")
+    hand.key("k")
+    scrub(page, 24)
+    page.wait_for(f"{HELP}.startsWith('flow')")  # no note and no error any more
+    hand.wait_for_pixel(0, 220, position=(0.65, 0.5))
+    for u in (0.57, 0.73):  # all of it
+        assert hand.pixel(u, 0.5)[:3] == pytest.approx([250, 220, 60], abs=12)
+    assert hand.pixel(0.35, 0.5)[0] < 60  # what is behind it, filled in
+    scrub(page, 12)
+    hand.wait_for_pixel(0, 220, position=(0.5, 0.5))
+    scrub(page, 0)
+    hand.wait_for_pixel(0, 220, position=(0.35, 0.5))
+    assert hand.pixel(0.5, 0.5)[0] < 60
+
+
+def test_parts_pins_and_the_brush_change_the_selected_arrows_object_alone(page, hand):
+    disc(page)
+    hand.wait_for_pixel(1, 200, position=(0.35, 0.5))
+    hand.drag((0.6, 0.2), (0.7, 0.2), (0.8, 0.3))
+    hand.key("O", SHIFT)
+    hand.drag((0.6, 0.2), (0.7, 0.2))
+    (painted,) = objects_of(hand)
+    assert painted[51, 160] and not painted[128, 90] and "region" not in hand.drawn
+    hand.key("o")
+    answered(page, hand, lambda: hand.click((0.35, 0.5)))
+    (joined,) = objects_of(hand)
+    assert joined[51, 160] and joined[128, 90]
+    answered(page, hand, lambda: hand.click((0.35, 0.5), ALT))
+    (left,) = objects_of(hand)
+    assert left[51, 160] and not left[128, 90]
+    hand.key("a")
+    hand.click((0.62, 0.245))
+    hand.click((0.1, 0.9))
+    assert [arrow.get("object") for arrow in hand.arrows] == [1, 1, None]
+    hand.key("b")
+    hand.drag((0.2, 0.8), (0.4, 0.8))
+    assert region_of(hand) is not None and (objects_of(hand)[0] == left).all()
+    for _ in range(3):
+        hand.key("z", CTRL)
+    assert "region" not in hand.drawn and len(hand.arrows) == 1

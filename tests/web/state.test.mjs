@@ -120,6 +120,12 @@ test("coordinates with one point a frame go at a constant speed to where the str
   assert.deepEqual(pin, Array(4).fill({ x: 180, y: 90 }));
 });
 
+test("coordinates with one point a frame keep the arrow's own pace", () => {
+  const { arrows } = saved.parse(JSON.stringify({ ...SAVED, version: 2, arrows: [{ ...SAVED.arrows[0], timing: "sway" }] }));
+  const [track] = JSON.parse(coordStr(arrows, [200, 100], { frames: 4 }));
+  assert.deepEqual(track, [20, 80, 140, 80].map((x) => ({ x, y: 20 })));
+});
+
 test("coordinates that are written end where the strength leads", () => {
   const { arrows } = saved.parse(JSON.stringify(SAVED));
   assert.equal(coordStr(arrows, [200, 100]), '[[{"x":20,"y":20},{"x":140,"y":20}],[{"x":180,"y":90}]]');

@@ -1,8 +1,10 @@
 // @ts-check
 /**
  * Coordinates as other packs write them, in px of the picture.
+ * @import { Mover } from "../flow/poses.js"
  * @import { Point } from "./geometry.js"
  */
+import { progress } from "../flow/poses.js";
 import { distance, endOf, pathLength, pathUpTo } from "./geometry.js";
 
 export const LARGEST = 1e100; // of a number, as in flow_tools/arrows.py
@@ -79,17 +81,17 @@ function inPx(tracks, [width, height]) {
 
 /**
  * Arrows as nested KJNodes coord_str, which knows no strength: a track ends where its arrow really leads to. With `frames`
- * it has one point a frame.
- * @param {readonly Required<Track>[]} arrows
+ * it has one point a frame, at the arrow's own pace.
+ * @param {readonly (Required<Track> & Pick<Mover, "timing">)[]} arrows
  * @param {Point} size
  */
 export function coordStr(arrows, size, { frames = 0 } = {}) {
   /** @param {number} value */
   const whole = (value) => Math.round(value * 100) / 100;
-  const tracks = arrows.map(({ points, strength }) => {
+  const tracks = arrows.map(({ points, strength, timing }) => {
     const path = points.map(([x, y]) => /** @type {Point} */ ([x * size[0], y * size[1]]));
     const length = pathLength(path);
-    if (frames) return Array.from({ length: frames }, (_, i) => endOf(pathUpTo(path, (length * strength * i) / (frames - 1))));
+    if (frames) return Array.from({ length: frames }, (_, i) => endOf(pathUpTo(path, length * strength * progress(timing, i, frames))));
     return strength === 1 || path.length === 1 ? path : pathUpTo(path, length * strength);
   });
   return JSON.stringify(tracks.map((path) => path.map(([x, y]) => ({ x: whole(x), y: whole(y) }))));
