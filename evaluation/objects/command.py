@@ -15,7 +15,7 @@ from ..shots import load_models, settings_of
 from . import photographs
 from .carried import Carried, as_areas, as_objects, motion_of_areas, motion_of_objects
 from .figures import iou_of_click, scene_figures, twice
-from .page import column, write
+from .page import FILES, column, write
 from .scenes import KINDS, SMALL, Scene, make_scenes
 from .things import Thing, material
 
@@ -85,7 +85,7 @@ def measured(scenes: list[Scene], arguments: Namespace) -> dict[str, dict]:
         strips.append(strip(scene, carried, row, arguments))
         print(f"{scene.name}: {words(row)}", flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_sheet(arguments.out / f"{stem(arguments)}.jpg", [[path] for path in strips])
+    write_sheet(arguments.out / f"{FILES[arguments.mode]}.jpg", [[path] for path in strips])
     return rows
 
 
@@ -95,7 +95,7 @@ def strip(scene: Scene, carried: Carried, row: dict, arguments: Namespace) -> Pa
     shown = [carried.frames[min(number, last)] for number in SHOWN]
     truth = scene.frames(np.ones(1))[0][0]
     mask = scene.masks()[-1][0].expand(3, -1, -1)
-    path = arguments.work / stem(arguments) / f"{scene.name}.png"
+    path = arguments.work / FILES[arguments.mode] / f"{scene.name}.png"
     label = f"{scene.name}: {words({key: row[key] for key in LABELLED})}"
     write_strip(path, label, [unit(scene.still()[0]), mask, *map(unit, shown), unit(truth)])
     return path
@@ -109,17 +109,13 @@ def unit(picture: Tensor) -> Tensor:
 def through_network(scenes: dict[str, Scene], arguments: Namespace) -> dict[str, dict]:
     animator = load_models().animator
     motion_of = motion_of_areas if arguments.mode == AREAS else motion_of_objects
-    results = Results(arguments.work / f"{stem(arguments)}.json", settings_of(arguments))
+    results = Results(arguments.work / f"{FILES[arguments.mode]}.json", settings_of(arguments))
     keys = [f"{name}, seed {arguments.seed + number}" for name in scenes for number in range(arguments.seeds)]
 
     def compute(missing: list[str]):
         return photographs.figures(animator, scenes, motion_of, missing, arguments)
 
     return results.fill(keys, compute, photographs.words)
-
-
-def stem(arguments: Namespace) -> str:
-    return "objects_as_areas" if arguments.mode == AREAS else "objects"
 
 
 def words(row: dict) -> str:

@@ -11,7 +11,7 @@ from ..output import markdown
 from ..output.publish import command_of, device_name, write_page
 from .scenes import STRAIGHT
 
-COLUMNS = {"areas": "objects_as_areas", "objects": "objects"}  # the file that each mode writes
+FILES = {"areas": "objects_as_areas", "objects": "objects"}  # the file that each mode writes
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,18 @@ def column(rows: dict[str, dict], network: dict[str, dict]) -> list[tuple[str, s
 def write(arguments: Namespace, lines: Sequence[tuple[str, str, float | None]], *, scenes: int) -> None:
     """This mode's figures as CSV, and the page with those of the other, where they lie beside it."""
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with (arguments.out / f"{COLUMNS[arguments.mode]}.csv").open("w", newline="", encoding="utf-8") as file:
+    with (arguments.out / f"{FILES[arguments.mode]}.csv").open("w", newline="", encoding="utf-8") as file:
         file.write(f"# {command_of(arguments)}\n")
         csv.writer(file).writerows([("figure", "bar", arguments.mode), *lines])
-    columns = {mode: read(arguments.out / f"{name}.csv") for mode, name in COLUMNS.items()}
+    columns = {mode: read(arguments.out / f"{name}.csv") for mode, name in FILES.items()}
     commands = [command for command, _ in columns.values() if command]
     numbers = {mode: dict(enumerate(values)) for mode, (_, values) in columns.items()}
     longest = max((values for _, values in columns.values()), key=len)
-    table = [
-        (name, *(number(numbers[mode].get(i)) for mode in COLUMNS), bar) for i, (name, bar, _) in enumerate(longest)
-    ]
+    table = [(name, *(number(numbers[mode].get(i)) for mode in FILES), bar) for i, (name, bar, _) in enumerate(longest)]
     text = ["# Things that move as things", "", "```", *commands, "```", ""]
     text += [markdown.table(("figure", "arrows move areas", "things as objects", "bar"), table), ""]
     text += [f"- {note}" for note in notes(scenes)]
-    text += ["", *(f"![{mode}]({name}.jpg)" for mode, name in COLUMNS.items() if columns[mode][0])]
+    text += ["", *(f"![{mode}]({name}.jpg)" for mode, name in FILES.items() if columns[mode][0])]
     write_page(arguments, "objects", "\n".join(text))
 
 

@@ -18,6 +18,7 @@ from ..builtin.autoencoder import through_autoencoder
 from ..host import PACK
 from ..metrics.psnr import psnr_in
 from ..output.contact_sheet import shown_frames, write_strip
+from .page import FILES
 from .scenes import SIDE, Mover, Scene
 from .things import Thing, cut_out, extent
 
@@ -73,8 +74,8 @@ def figures(
         final, alone = (torch.cat([*frames_of(animation, detail=detail)]).clamp(-1, 1) for detail in (1.0, 0.0))
         coded = through_autoencoder(animator, truth)
         row = {"final": on_it(final), "network": on_it(alone), "autoencoder": on_it(coded)}
-        strip = arguments.work / f"objects_{arguments.mode}" / f"{key}.png"
-        write_strip(strip, f"{key}: {words(row)}", [*shown_frames(final), (truth[-1] + 1) / 2])
+        strip = arguments.work / FILES[arguments.mode] / f"{key}.png"
+        write_strip(strip, f"{key}: {words(row)}", shown_frames(final))
         yield row
 
 
