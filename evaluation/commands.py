@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..model_loaders import locations
 from .builtin import command as builtin
 from .objects import click
+from .objects import command as objects
 from .output.publish import PROGRAM
 from .paper import figure7, figure8, table1, table2
 from .speed import cpu, devices, ladder, memory
@@ -28,6 +29,7 @@ COMMANDS = (
     Command("table2", "the paper's table 2: every method of long videos", table2.add_arguments, table2.run),
     Command("figure7", "the paper's figure 7: motion over the motion strength", figure7.add_arguments, figure7.run),
     Command("figure8", "the paper's figure 8: quality and time over γ", figure8.add_arguments, figure8.run),
+    Command("objects", "things that move as things, on made scenes", objects.add_arguments, objects.run),
     Command("click", "one click on a thing, and corrections, on made scenes", click.add_arguments, click.run),
     Command("speed", "a long video by diffusers, a plain loop and the nodes", ladder.add_arguments, ladder.run),
     Command("cpu", "the built-in networks on a CPU, diffusers' form and ours", cpu.add_arguments, cpu.run),

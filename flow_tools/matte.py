@@ -10,6 +10,7 @@ from torch import Tensor
 from .fill import GROWN, from_nearest
 
 LEAST_REACH = 3  # px
+MIDDLE = 0.8  # of the way from its edge to the middle of a part thinner than the band: what is nearer to that is known
 SMOOTH = 1e-6 / 9  # epsilon over the window's size, of Levin et al.
 BOUND = 100.0  # how strongly known pixels keep their alpha
 WINDOW = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
@@ -19,13 +20,12 @@ def matte(picture: Tensor, mask: Tensor) -> Tensor:
     """alpha [1, 1, H, W] of the thing that mask [1, 1, H, W] says roughly, on picture [1, 3, H, W] −1..1.
 
     Closed-form matting (Levin, Lischinski & Weiss, PAMI 2008) in a band about the mask's edge, ±3 px up to 256 px.
-    Where the band leaves nothing surely inside, the mask stays.
+    In parts and in holes thinner than the band the middle is known, too: else nothing would say what they are. Where
+    nothing is surely inside, the mask stays.
     """
     inside = (mask[0, 0] > 0.5).numpy(force=True).astype(np.uint8)
     reach = max(LEAST_REACH, round(GROWN * max(inside.shape)))
-    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    surely = cv2.erode(inside, element, borderValue=1) > 0
-    never = cv2.dilate(inside, element) == 0
+    surely, never = _well_inside(inside, reach), _well_inside(1 - inside, reach)
     band = ~surely & ~never
     alpha = inside.astype(np.float64)
     if surely.any() and band.any():
@@ -34,6 +34,13 @@ def matte(picture: Tensor, mask: Tensor) -> Tensor:
         colours = (picture[0].permute(1, 2, 0).double().numpy(force=True) + 1) / 2
         alpha[cut] = np.where(band[cut], _solved(colours[cut], surely[cut], band[cut]), alpha[cut])
     return torch.from_numpy(alpha)[None, None].to(mask)
+
+
+def _well_inside(inside: np.ndarray, reach: int) -> np.ndarray:
+    """bool [H, W]: reach px and more from what is not inside, or about the middle of a part thinner than that."""
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return (inside > 0) & (depth >= np.minimum(reach, MIDDLE * cv2.dilate(depth, element)))
 
 
 def _solved(colours: np.ndarray, surely: np.ndarray, band: np.ndarray) -> np.ndarray:

@@ -12,3 +12,11 @@ def psnr(frames: Tensor, target: Tensor) -> float:
     """
     error = float((frames - target).square().mean())
     return 10 * math.log10(2**2 / error) if error > 0 else math.inf  # from -1 to 1 is 2
+
+
+def psnr_in(frames: Tensor, target: Tensor, where: Tensor) -> float:
+    """Of the pixels `where`, bool [1, H, W] or [L, 1, H, W], of frames [L, C, H, W]; NaN for none."""
+    inside = where.expand(len(frames), -1, -1, -1)[:, 0]
+    if not inside.any():
+        return math.nan
+    return psnr(frames.movedim(1, -1)[inside], target.expand_as(frames).movedim(1, -1)[inside])

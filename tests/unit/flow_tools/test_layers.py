@@ -117,3 +117,13 @@ def test_a_turn_is_its_own_field():
     at = np.array([60.5, 30.5])
     np.testing.assert_allclose(field[0, :, 30, 60], turn @ (at - centre) + centre - at, atol=1e-5)
     assert len(steps(placed)) == 1
+
+
+def test_thin_parts_stay_and_small_holes_stay_open_where_colours_do_not_tell_them():
+    mask = disc()
+    mask[..., 46:50, 56:88] = 1  # an arm
+    mask[..., 45:51, 37:43] = 0  # a hole
+    noise = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) - 0.5
+    found = matte(noise, mask)
+    assert found[0, 0, 47:49, 60:84].min() > 0.9, "the arm"
+    assert found[0, 0, 47:49, 39:41].max() < 0.1, "the hole"
