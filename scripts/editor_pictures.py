@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from chromium import Page, find_chromium
 from comfy_client import PACK_ROOT, ComfyClient, ComfyError, ComfyServer
-from editor_hand import SHIFT, Hand
+from editor_hand import ALT, SHIFT, Hand
 from PIL import Image
 
 HELP = PACK_ROOT / "web" / "docs" / "pictures"
@@ -151,11 +151,23 @@ def demonstration(server: ComfyServer) -> tuple[list[Image.Image], list[int]]:
             for _ in range(count):
                 show()
 
+        def found() -> None:
+            """Until the page has said which thing lies there."""
+            page.evaluate("new Promise((done) => setTimeout(done, 1500))")
+            show(900)
+
         show(700)
-        drag(line((0.6, 0.36), (0.63, 0.26), 6))
-        drag(line((0.21, 0.25), (0.24, 0.16), 6))
+        drag(line((0.6, 0.36), (0.64, 0.24), 8), modifiers=ALT)
+        found()
+        hand.press("object")
+        hand.click((0.705, 0.3))
+        found()
+        hand.press("arrow")
+        drag(line((0.21, 0.25), (0.27, 0.19), 8), modifiers=ALT)
+        found()
+        hand.key("Escape")
         drag(
-            [(0.09 + 0.04 * t + 0.015 * math.sin(5 * t), 0.64 - 0.12 * t) for t in (i / 8 for i in range(9))],
+            [(0.4 + 0.15 * t, 0.5 + 0.015 * math.sin(5 * t)) for t in (i / 8 for i in range(9))],
             modifiers=SHIFT,
         )
         for pin in PINS:
@@ -167,25 +179,8 @@ def demonstration(server: ComfyServer) -> tuple[list[Image.Image], list[int]]:
         stay(6)
         hand.press("flow")
         hand.press("playing")
-        stay(26)
-        hand.press("playing")
-        hand.press("paint")
-        for _ in range(5):
-            hand.key("]")
-        drag(
-            [
-                *line((0.12, 0.18), (0.68, 0.2), 5),
-                *line((0.68, 0.34), (0.14, 0.34), 5),
-                *line((0.1, 0.45), (0.08, 0.62), 2),
-            ]
-        )
-        hand.press("flow")
-        stay(10)
-        hand.press("flow")
-        hand.press("flow")
-        hand.press("arrow")
-        hand.press("playing")
-        stay(26)
+        page.evaluate("new Promise((done) => setTimeout(done, 1500))")  # the layers come
+        stay(40)
         hand.press("playing")
         show(900)
     return frames, times
