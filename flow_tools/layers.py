@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .fill import filled, grown
-from .matte import matte, own_colours
+from .matte import matte, own_colours, seen_against
 from .objects import INSIDE, fitted, steps
 
 REACH = 28 / 256  # of the longer side: how far about a thing the motion encoder is told that it moves
@@ -35,7 +35,7 @@ def split(picture: Tensor, masks: Sequence[Tensor], clean_plate: Tensor | None =
     plate = filled(picture, hole) if clean_plate is None else torch.where(hole, clean_plate, picture)
     cutouts = []
     for mask in masks:
-        alpha = matte(picture, mask)
+        alpha = seen_against(matte(picture, mask), mask, picture, plate)
         cutouts.append(torch.cat([own_colours(picture, alpha, plate) * alpha, alpha], dim=1))
     return Layers(plate, tuple(cutouts), hole)
 

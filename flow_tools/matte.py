@@ -11,6 +11,8 @@ from .fill import GROWN, from_nearest
 
 LEAST_REACH = 3  # px
 SMOOTH = 1e-6 / 9  # epsilon over the window's size, of Levin et al.
+DIFFERENT = 0.25  # of the range -1..1: a pixel this far from the plate is none of it
+SLACK = 0.1  # alpha outside a mask beyond what the plate says
 BOUND = 100.0  # how strongly known pixels keep their alpha
 WINDOW = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
@@ -21,10 +23,7 @@ def matte(picture: Tensor, mask: Tensor) -> Tensor:
     Closed-form matting (Levin, Lischinski & Weiss, PAMI 2008) in a band about the mask's edge, ±3 px up to 256 px.
     Where the band leaves nothing surely inside, the mask stays.
     """
-    inside = (mask[0, 0] > 0.5).numpy(force=True).astype(np.uint8)
-    reach = max(LEAST_REACH, round(GROWN * max(inside.shape)))
-    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    surely = cv2.erode(inside, element, borderValue=1) > 0
+    inside, surely, element = _parts(mask)
     never = cv2.dilate(inside, element) == 0
     band = ~surely & ~never
     alpha = inside.astype(np.float64)
@@ -34,6 +33,36 @@ def matte(picture: Tensor, mask: Tensor) -> Tensor:
         colours = (picture[0].permute(1, 2, 0).double().numpy(force=True) + 1) / 2
         alpha[cut] = np.where(band[cut], _solved(colours[cut], surely[cut], band[cut]), alpha[cut])
     return torch.from_numpy(alpha)[None, None].to(mask)
+
+
+def _parts(mask: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of mask [1, 1, H, W]: uint8 [H, W] inside, bool [H, W] surely inside, and what dilates the one to the other."""
+    inside = (mask[0, 0] > 0.5).numpy(force=True).astype(np.uint8)
+    reach = max(LEAST_REACH, round(GROWN * max(inside.shape)))
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return inside, cv2.erode(inside, element, borderValue=1) > 0, element
+
+
+def seen_against(alpha: Tensor, mask: Tensor, picture: Tensor, plate: Tensor) -> Tensor:
+    """alpha [1, 1, H, W] where the plate [1, 3, H, W] says more of the thing than the picture [1, 3, H, W] alone.
+
+    Parts of the mask too thin to hold anything sure are the thing as far as they differ from the plate; outside the
+    mask nothing is more of the thing than it differs from the plate towards the thing's colour.
+    """
+    inside, surely, element = _parts(mask)
+    if not surely.any():
+        return alpha
+    thick = cv2.dilate(surely.astype(np.uint8), element) > 0
+    thin = torch.from_numpy((inside > 0) & ~thick)[None, None].to(alpha.device)
+    differs = ((picture - plate).abs().amax(1, keepdim=True) / DIFFERENT).clamp(max=1)
+    alpha = torch.where(thin, torch.maximum(alpha, differs), alpha)
+    whole = alpha[0, 0] > 0.95
+    if not whole.any():
+        return alpha
+    towards = from_nearest(picture[0], ~whole)[None] - plate
+    share = ((picture - plate) * towards).sum(1, keepdim=True) / towards.square().sum(1, keepdim=True).clamp(min=1e-4)
+    outside = torch.from_numpy(inside == 0)[None, None].to(alpha.device)
+    return torch.where(outside, torch.minimum(alpha, (share + SLACK).clamp(0, 1)), alpha)
 
 
 def _solved(colours: np.ndarray, surely: np.ndarray, band: np.ndarray) -> np.ndarray:
