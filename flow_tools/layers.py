@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .fill import filled, grown
-from .matte import matte, own_colours
-from .objects import INSIDE, steps
+from .matte import matte, own_colours, within_plate
+from .objects import INSIDE, fitted, steps
 
 REACH = 28 / 256  # of the longer side: how far about a thing the motion encoder is told that it moves
 
@@ -35,17 +35,9 @@ def split(picture: Tensor, masks: Sequence[Tensor], clean_plate: Tensor | None =
     plate = filled(picture, hole) if clean_plate is None else torch.where(hole, clean_plate, picture)
     cutouts = []
     for mask in masks:
-        alpha = matte(picture, mask)
+        alpha = within_plate(matte(picture, mask), mask, picture, plate)
         cutouts.append(torch.cat([own_colours(picture, alpha, plate) * alpha, alpha], dim=1))
     return Layers(plate, tuple(cutouts), hole)
-
-
-def fitted(mask: Tensor, picture: Tensor) -> Tensor:
-    """[1, 1, h, w] of any size at the picture's own [..., H, W]."""
-    size = picture.shape[-2:]
-    if mask.shape[-2:] == size:
-        return mask.to(picture)
-    return F.interpolate(mask.to(picture), size=size, mode="bilinear", antialias=True)
 
 
 def apart(masks: Sequence[Tensor]) -> list[Tensor]:
@@ -130,8 +122,7 @@ def _distance(mask: Tensor) -> Tensor:
 def _step_field(placed: np.ndarray, like: Tensor) -> Tensor:
     """[m - 1, 2, H, W]: where poses [m, 2, 3] take each pixel from one frame to the next, minus where it is."""
     height, width = like.shape[-2:]
-    by = torch.from_numpy(steps(placed)).to(like.device)
+    by = torch.from_numpy(steps(placed) - np.eye(2, 3)).to(like)
     x = torch.arange(width, dtype=by.dtype, device=by.device) + 0.5
     y = (torch.arange(height, dtype=by.dtype, device=by.device) + 0.5)[:, None]
-    ahead = by[:, :, 0, None, None] * x + by[:, :, 1, None, None] * y + by[:, :, 2, None, None]
-    return (ahead - torch.stack([x.expand(height, width), y.expand(height, width)])).to(like.dtype)
+    return by[:, :, 0, None, None] * x + (by[:, :, 1, None, None] * y + by[:, :, 2, None, None])

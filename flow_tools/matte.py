@@ -12,6 +12,7 @@ from .fill import GROWN, from_nearest
 LEAST_REACH = 3  # px
 MIDDLE = 0.8  # of the way from its edge to the middle of a part thinner than the band: what is nearer to that is known
 SMOOTH = 1e-6 / 9  # epsilon over the window's size, of Levin et al.
+SLACK = 0.1  # alpha outside a mask beyond what the plate says
 BOUND = 100.0  # how strongly known pixels keep their alpha
 WINDOW = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
@@ -41,6 +42,20 @@ def _well_inside(inside: np.ndarray, reach: int) -> np.ndarray:
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     return (inside > 0) & (depth >= np.minimum(reach, MIDDLE * cv2.dilate(depth, element)))
+
+
+def within_plate(alpha: Tensor, mask: Tensor, picture: Tensor, plate: Tensor) -> Tensor:
+    """alpha [1, 1, H, W] without the glow of a loose mask.
+
+    Outside the mask [1, 1, H, W] nothing is more of the thing than the picture [1, 3, H, W] differs from the plate
+    [1, 3, H, W] towards the thing's own colour.
+    """
+    whole = alpha[0, 0] > 0.95
+    if not whole.any():
+        return alpha
+    towards = from_nearest(picture[0], ~whole)[None] - plate
+    share = ((picture - plate) * towards).sum(1, keepdim=True) / towards.square().sum(1, keepdim=True).clamp(min=1e-4)
+    return torch.where(mask > 0.5, alpha, torch.minimum(alpha, (share + SLACK).clamp(0, 1)))
 
 
 def _solved(colours: np.ndarray, surely: np.ndarray, band: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What travels from node to node as a flow: the field, the things that move, what is known of the arrows behind it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +10,8 @@ from torch import Tensor
 
 from .arrows import SWAY, MotionArrows
 from .convention import check_flow
-from .layers import exact_field, fitted, wide_field
-from .objects import Object, poses, separate
+from .layers import exact_field, wide_field
+from .objects import Object, fastest, fitted, poses, separate
 from .sparse import checked_speed, sparse_flow
 
 
@@ -70,9 +71,20 @@ def as_motion(value: Any, name: str = "flow") -> Motion:
 def sparse_motion(
     arrows: MotionArrows, *, height: int, width: int, frames: int, masks: Sequence[Tensor] = ()
 ) -> tuple[Motion, Tensor]:
-    """What arrows say, and the mask of where they say it of areas; see `sparse_flow`, and `separate` for masks."""
+    """What arrows say, and the mask of where they say it of areas; see `sparse_flow`, and `separate` for masks.
+
+    ValueError also where a part of an object moves more than the diagonal from frame to frame.
+    """
     areas, objects, notes = separate(arrows, masks)
     flow, hints = sparse_flow(areas, height=height, width=width, frames=frames)
-    for arrow in (arrow for thing in objects for arrow in thing.arrows):
-        checked_speed(arrow, height=height, width=width, frames=frames)
+    diagonal = math.hypot(height, width)
+    for thing in objects:
+        for arrow in thing.arrows:
+            checked_speed(arrow, height=height, width=width, frames=frames)
+        most = fastest(thing, frames=frames, width=width, height=height)
+        if not most <= diagonal * (1 + 1e-6):
+            raise ValueError(
+                f"the object of arrow {thing.arrows[0].id}: a part of it moves {most:.0f} px a frame, allowed at most "
+                f"the diagonal, {diagonal:.0f} px; make its arrows or strengths smaller, or frames ({frames}) more"
+            )
     return Motion(flow, frames, arrows.notes + notes, objects), hints

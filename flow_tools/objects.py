@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .arrows import STEADY, SWAY, Arrow, MotionArrows, along_path, path_length, path_px
@@ -12,6 +14,7 @@ from .timing import progress
 SAME = 0.8  # intersection over union of two masks of one thing
 INSIDE = 0.5  # a mask's value
 RESIDUAL = 0.01  # of the longer side: what arrows that disagree may miss by, unsaid
+STANDING = 1.0  # px: less is no motion
 SCALES = (1 / 16, 16.0)
 
 
@@ -35,9 +38,17 @@ def separate(arrows: MotionArrows, masks: Sequence[Tensor] = ()) -> tuple[Motion
     k is the k-th arrow's, and masks of one thing are one object. Else a mask belongs to the arrows that begin in it. A
     pin holds the object that it lies in.
     """
+    notes = []
     if len(masks):
+        painted = len(arrows.objects)
         arrows = numbered(arrows, masks)
-    objects, notes, longer = [], [], max(arrows.width, arrows.height)
+        if not any((arrow.object or 0) > painted for arrow in arrows.arrows):
+            notes.append(
+                f"objects: no arrow begins in any of the {len(masks)} masks, so they move nothing: begin an arrow in "
+                "one, or connect as many masks as arrows"
+            )
+    objects, longer = [], max(arrows.width, arrows.height)
+    hidden = _hidden(arrows)
     for number, mask in enumerate(arrows.objects, start=1):
         own = tuple(arrow for arrow in arrows.arrows if arrow.object == number)
         if not own:
@@ -45,6 +56,8 @@ def separate(arrows: MotionArrows, masks: Sequence[Tensor] = ()) -> tuple[Motion
         if not (mask > INSIDE).any():
             notes.append(f"object {number} is empty, so its arrows move nothing: paint it, or release its arrows")
             continue
+        if number in hidden:
+            notes.append(f"object {number}: {hidden[number]}, so nothing is seen to move: paint it anew")
         thing = Object(mask, own)
         if len({arrow.timing for arrow in own if len(arrow.points) > 1}) > 1:
             notes.append(f"object {number}: its arrows have different timings, {thing.timing} is used")
@@ -53,6 +66,11 @@ def separate(arrows: MotionArrows, masks: Sequence[Tensor] = ()) -> tuple[Motion
             notes.append(
                 f"object {number}: no moving, turning and scaling follows all of its arrows, they are missed by "
                 f"{missed:.0f} px on average"
+            )
+        if _cannot_turn(thing, width=arrows.width, height=arrows.height):
+            notes.append(
+                f"object {number}: its arrow leads straight to or from its pin, so it cannot turn about it: draw the "
+                "arrow across, or remove the pin"
             )
         objects.append(thing)
     areas = tuple(arrow for arrow in arrows.arrows if arrow.object is None)
@@ -79,6 +97,38 @@ def numbered(arrows: MotionArrows, masks: Sequence[Tensor]) -> MotionArrows:
 
     found = tuple(replace(arrow, object=of(arrow)) for arrow in arrows.arrows)
     return replace(arrows, arrows=found, objects=(*arrows.objects, *kept))
+
+
+def fitted(mask: Tensor, picture: Tensor) -> Tensor:
+    """[1, 1, h, w] of any size at the picture's own [..., H, W]."""
+    size = picture.shape[-2:]
+    if mask.shape[-2:] == size:
+        return mask.to(picture)
+    return F.interpolate(mask.to(picture), size=size, mode="bilinear", antialias=True)
+
+
+def _hidden(arrows: MotionArrows) -> dict[int, str]:
+    """The numbers of objects with arrows of which nothing is left on the picture, and why."""
+    used = {arrow.object for arrow in arrows.arrows}
+    picture = torch.empty(1, 1, arrows.height, arrows.width)
+    covered, found = torch.zeros_like(picture, dtype=torch.bool), {}
+    for number in sorted((number for number in used if number is not None), reverse=True):
+        inside = fitted(arrows.objects[number - 1], picture) > INSIDE
+        if not inside.any():
+            found[number] = f"too thin for {arrows.width}×{arrows.height} px"
+        elif not (inside & ~covered).any():
+            found[number] = "others cover all of it"
+        covered |= inside
+    return found
+
+
+def _cannot_turn(thing: Object, *, width: int, height: int) -> bool:
+    """Whether it has one arrow and one pin, and the arrow does not lead round it."""
+    paths, strengths, pins = _paths(thing, width, height)
+    if not len(paths) == len(pins) == 1 or path_length(paths[0]) * strengths[0] < STANDING:
+        return False
+    placed = poses(thing, np.array([0.5, 1.0]), frames=2, width=width, height=height)
+    return farthest(placed, width=width, height=height) < STANDING
 
 
 def _holds(mask: Tensor, arrow: Arrow) -> bool:
@@ -114,7 +164,8 @@ def poses(thing: Object, times: np.ndarray, *, frames: int, width: int, height: 
     starts = np.array([*(path[0] for path in paths), *pins])
     scale, angle = _fit(starts, _reached(paths, strengths, pins, np.ones(1))[:, 0])
     middle = _reached(paths, strengths, pins, share).mean(axis=0)
-    return _similarities(scale**share, angle * share, starts.mean(axis=0), middle)
+    scales = np.exp((np.log(scale) * share).clip(*np.log(SCALES)))  # a segment may go on beyond the arrows' end
+    return _similarities(scales, angle * share, starts.mean(axis=0), middle)
 
 
 def residual(thing: Object, *, width: int, height: int) -> float:
@@ -180,6 +231,18 @@ def steps(placed: np.ndarray) -> np.ndarray:
     """[m - 1, 2, 3] of poses [m, 2, 3]: what takes a px of a frame to where it is in the next."""
     whole = np.concatenate([placed, np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(placed), 1, 3))], axis=1)
     return (whole[1:] @ np.linalg.inv(whole[:-1]))[:, :2]
+
+
+def fastest(thing: Object, *, frames: int, width: int, height: int) -> float:
+    """px that a corner of the box about the thing travels from one of `frames` frames to the next, at most."""
+    placed = poses(thing, np.arange(frames), frames=frames, width=width, height=height)
+    inside = (thing.mask[0, 0] > INSIDE).numpy(force=True)
+    columns, rows = (np.flatnonzero(inside.any(axis)) for axis in (0, 1))
+    x = np.array([columns[0], columns[-1] + 1]) * (width / inside.shape[1])
+    y = np.array([rows[0], rows[-1] + 1]) * (height / inside.shape[0])
+    corners = np.array([(a, b) for a in x for b in y])
+    there = corners @ placed[:, :, :2].transpose(0, 2, 1) + placed[:, None, :, 2]
+    return float(np.linalg.norm(np.diff(there, axis=0), axis=-1).max())
 
 
 def farthest(placed: np.ndarray, *, width: int, height: int) -> float:

@@ -4,8 +4,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_tools.convention import masks_to_tensors
-from ..flow_tools.layers import fitted
+from ..flow_tools.convention import MAX_MASKS, masks_to_tensors
+from ..flow_tools.objects import fitted
 from .arrows import CATEGORY
 from .types import aliases
 
@@ -39,8 +39,12 @@ class GatherObjects(io.ComfyNode):
 
     @classmethod
     def execute(cls, masks: list[Tensor]) -> io.NodeOutput:
+        if not 1 <= len(masks) <= MAX_MASKS:
+            raise ValueError(f"masks: got {len(masks)} in the list, allowed 1..{MAX_MASKS}, one for each thing")
         found = []
         for i, parts in enumerate(masks):
+            if isinstance(parts, Tensor) and len(parts) == 0 and parts.ndim == 3:
+                parts = torch.zeros(1, *parts.shape[1:])  # nothing was found: the thing's place in the order stays
             whole = torch.cat(masks_to_tensors(parts, f"masks, {i + 1} of {len(masks)}")).amax(0, keepdim=True)
             found.append(whole if not found else fitted(whole, found[0]))
         return io.NodeOutput(torch.cat(found)[:, 0])

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..flow_tools.convention import crop_padding, pad_to_multiple, resize_flow
 from ..flow_tools.fill import grown
-from ..flow_tools.layers import Layers, compose, fitted, split
+from ..flow_tools.layers import Layers, compose, split
 from ..flow_tools.motion import Motion, with_objects
-from ..flow_tools.objects import farthest
+from ..flow_tools.objects import farthest, fitted
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from ..sampling.dual_clock import MOVING_PX, forward_warped_still
@@ -53,12 +53,16 @@ class Composition:
         return self.motion.poses(times, width=width, height=height, numbers=numbers)
 
     def flow(self, timeline: Timeline, start: int, stop: int) -> Tensor:
-        """[stop - start - 1, 2, H, W] px/frame from frame to frame of a long video, for the motion encoder."""
+        """[stop - start - 1, 2, H, W] px/frame from frame to frame of a long video, for the motion encoder.
+
+        On the network's device: it is wanted anew for every window of every step.
+        """
         field = self.motion.field
         if len(field) > 1:
-            field = timeline.mean(torch.cat([field, field[-1:]]), start, stop - 1)
+            field = padded(torch.cat([field, field[-1:]]))  # a timeline's time offsets lie on the latents' grid
+            field = crop_padding(timeline.mean(field, start, stop - 1), self.still.padding)
         placed = self.poses(timeline.clock[start:stop].numpy(), np.arange(start, stop))
-        return with_objects(field, self.motion.objects, placed, wide=True)
+        return with_objects(field.to(memory.device()), self.motion.objects, placed, wide=True)
 
     def background(self) -> Seen:
         """The segment's frames of what is behind the objects: the plate moved along its own flow."""

@@ -27,9 +27,14 @@ def encode_motion(
     animator: Animator, motion: Motion, strength: float = 1.0, *, on_step: Callable | None = None
 ) -> EncodedMotion:
     """ValueError for a field or a strength that is not finite, or that moves more than the diagonal a frame."""
-    check_motion(motion.flow())
+    check_motion(motion.field)
+    frames = motion.frames or 2
+    if len(motion.field) == 1:
+        frames = min(frames, animator.frames)  # as many as a segment has; a longer one encodes anew
+    if motion.objects:
+        check_motion(motion.flow(frames))
     check_finite("adapter_strength", strength)
-    return encoded(animator, motion, strength, on_step=on_step)
+    return encoded(animator, motion, strength, frames=frames, on_step=on_step)
 
 
 def encoded(
@@ -68,7 +73,7 @@ def fit_motion(
     if loop:
         objects = tuple(thing.swaying() for thing in objects)
     motion = replace(given.motion, field=field, objects=objects)
-    enough = not objects or (given.motion.frames or 2) >= frames
+    enough = not objects or given.maps is None or given.maps[0].shape[1] >= frames - 1
     if tuple(field.shape[-2:]) != still.size:
         motion = replace(motion, field=resize_flow(field, *still.size))
         return encoded(animator, motion, given.strength, frames=frames)

@@ -98,6 +98,8 @@ def plan(
         sigmas = begin_at(sigmas, control.weak)
     scale = guidance_scales(settings.cfg_min, settings.cfg_max, frames)
     warnings = doubts(motion, frames)
+    if clean_plate is not None and composition is None:
+        warnings += ("nothing moves as a thing, so clean_plate is not used",)
     passes = "1 pass" if (scale == 1).all() else "2 passes"
     looping = ", looping" if settings.loop else ""
     report = (

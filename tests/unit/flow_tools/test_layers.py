@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from driftfield.flow_tools.layers import apart, compose, exact_field, moved, split, wide_field
-from driftfield.flow_tools.matte import matte, own_colours
+from driftfield.flow_tools.matte import matte, own_colours, within_plate
 from driftfield.flow_tools.objects import steps
 
 SIZE = 96
@@ -127,3 +127,39 @@ def test_thin_parts_stay_and_small_holes_stay_open_where_colours_do_not_tell_the
     found = matte(noise, mask)
     assert found[0, 0, 47:49, 60:84].min() > 0.9, "the arm"
     assert found[0, 0, 47:49, 39:41].max() < 0.1, "the hole"
+
+
+def textured(seed, low, high, cells=24):
+    generator = torch.Generator().manual_seed(seed)
+    cells = torch.rand(1, 3, cells, cells, generator=generator) * (high - low) + low
+    return F.interpolate(cells, size=(128, 128), mode="bicubic").clamp(-1, 1)
+
+
+def flower():
+    """(picture, mask): a textured flower with a stem of two px on a textured meadow."""
+    alpha = torch.zeros(1, 1, 128, 128)
+    alpha[..., 10:40, 50:80] = 1
+    alpha[..., 40:100, 64:66] = 1
+    return torch.lerp(textured(0, 0.0, 1.0), textured(1, -1.0, -0.2), alpha), alpha
+
+
+def test_a_thin_part_goes_along_whole():
+    picture, mask = flower()
+    wide = F.max_pool2d(mask, 3, stride=1, padding=1)
+    for painted in (mask, wide):
+        layers = split(picture, [painted])
+        composed = compose(layers, layers.plate, [shift((0, 0))])[0]
+        stem = np.s_[0, :, 45:98, 64:66]
+        assert (composed[stem] - picture[stem]).abs().mean() < 0.02
+
+
+def test_outside_its_mask_a_thing_is_only_what_differs_from_the_plate():
+    true = disc(soft=6.0)
+    picture, _, background = scene(true)
+    mask = (disc() > 0.5).float()
+    found = within_plate(torch.where(mask > 0, true, 0.6), mask, picture, background)
+    outside = mask == 0
+    assert (found[outside & (true == 0)] <= 0.11).all(), "no glow"
+    edge = outside & (true > 0.1) & (true < 0.45)
+    torch.testing.assert_close(found[edge], true[edge] + 0.1, rtol=0, atol=0.03)  # a soft edge stays
+    assert torch.equal(found[~outside], true[~outside])

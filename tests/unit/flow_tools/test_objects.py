@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from driftfield.flow_tools.arrows import Arrow, MotionArrows
+from driftfield.flow_tools.motion import sparse_motion
 from driftfield.flow_tools.objects import Object, poses, residual, separate, steps
 
 WIDTH, HEIGHT, FRAMES = 200, 100, 25
@@ -115,12 +116,12 @@ def named(name, *points, **more):
 
 
 def test_an_arrow_moves_the_object_whose_number_it_carries():
-    arrows = (named("a", (5, 5), (9, 9), object=1), named("b", (50, 50), (60, 50)), named("p", (9, 9), object=1))
+    arrows = (named("a", (5, 5), (9, 9), object=1), named("b", (50, 50), (60, 50)), named("p", (9, 5), object=1))
     assert separated(arrows, objects=(MASK, MASK)) == (["b"], [["a", "p"]], ())
 
 
 def test_as_many_masks_as_arrows_belong_to_them_in_order():
-    arrows = (named("a", (190, 50), (191, 50)), named("b", (50, 50), (60, 50)), named("p", (110, 50)))
+    arrows = (named("a", (190, 50), (191, 50)), named("b", (50, 50), (60, 50)), named("p", (110, 60)))
     assert separated(arrows, masks_at((40, 60), (100, 120))) == ([], [["a"], ["b", "p"]], ())
 
 
@@ -139,3 +140,38 @@ def test_an_empty_object_and_timings_that_differ_are_noted():
     assert things == [] and "object 1 is empty" in notes[0]
     arrows = (named("a", (5, 5), (9, 5), object=1, timing="sway"), named("b", (9, 9), (13, 9), object=1))
     assert "different timings, sway is used" in separated(arrows, objects=(MASK,))[2][0]
+
+
+def test_what_arrows_cannot_move_is_noted():
+    beside = (named("a", (190, 50), (195, 50)),)
+    assert "no arrow begins in any of the 2 masks" in separated(beside, masks_at((40, 60), (100, 120)))[2][0]
+    two = (named("a", (45, 50), (50, 50), object=1), named("b", (50, 50), (60, 50), object=2))
+    under, over = masks_at((40, 60), (30, 70))
+    assert "object 1: others cover all of it" in separated(two, objects=(under, over))[2][0]
+    assert separated(two, objects=(over, under))[2] == ()
+    line = torch.zeros(1, 1, 20 * HEIGHT, 20 * WIDTH)
+    line[..., 500:501, :] = 1
+    assert "object 1: too thin for 200×100 px" in separated(two[:1], objects=(line,))[2][0]
+
+
+@pytest.mark.parametrize("pin, turns", [((20, 50), False), ((60, 50), False), ((40, 50), False), ((60, 30), True)])
+def test_an_arrow_that_cannot_turn_about_its_pin_is_noted(pin, turns):
+    drawn = (named("a", (40, 50), (20, 50), object=1), named("p", pin, object=1))
+    notes = separated(drawn, objects=(MASK,))[2]
+    assert notes == () if turns else "cannot turn about it" in notes[0]
+
+
+@pytest.mark.parametrize("heads", [(50, 50), (0, 200)])
+def test_a_scale_has_bounds_in_frames_beyond_the_arrows_end(heads):
+    arrows = [arrow((tail, 50), (head, 50)) for tail, head in zip((45, 55), heads, strict=True)]
+    own = poses(Object(MASK, tuple(arrows)), np.arange(300), frames=2, width=WIDTH, height=HEIGHT)
+    scales = np.sqrt(np.linalg.det(own[:, :2, :2]))
+    assert (scales > 0.06).all() and (scales < 16.01).all() and np.isfinite(steps(own)).all()
+
+
+def test_a_part_of_an_object_that_moves_too_fast_is_refused_by_name():
+    grows = (named("a", (99, 50), (90, 50), object=1), named("b", (101, 50), (110, 50), object=1))
+    drawn = MotionArrows(grows, WIDTH, HEIGHT, objects=(MASK,))
+    with pytest.raises(ValueError, match="the object of arrow a: a part of it moves .* allowed at most the diagonal"):
+        sparse_motion(drawn, height=HEIGHT, width=WIDTH, frames=2)
+    assert sparse_motion(drawn, height=HEIGHT, width=WIDTH, frames=FRAMES)[0].objects

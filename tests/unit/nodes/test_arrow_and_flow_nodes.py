@@ -258,3 +258,8 @@ def test_masks_that_come_one_by_one_are_gathered(nodes):
     ]
     with pytest.raises(ValueError, match="masks, 2 of 2: got 1 NaN"):
         nodes["GatherObjects"].execute([second, torch.tensor([[float("nan")]])])
+    (objects,) = nodes["GatherObjects"].execute([torch.zeros(0, 8, 16), first]).result
+    assert not objects[0].any() and torch.equal(objects[1], first.amax(0)), "nothing found for the first arrow"
+    for count in (0, 65):
+        with pytest.raises(ValueError, match=f"masks: got {count} in the list, allowed 1..64"):
+            nodes["GatherObjects"].execute([first] * count)

@@ -148,6 +148,34 @@ def test_a_clean_plate_shows_where_the_thing_was(planned):
         planned(motion_of(), clean_plate=torch.zeros(1, 3, 8, 9))
 
 
+def test_a_clean_plate_without_objects_is_warned_of(planned):
+    plan = planned(Motion(torch.ones(1, 2, HEIGHT, WIDTH)), clean_plate=torch.zeros(1, 3, 9, 8))
+    assert plan.warnings == ("nothing moves as a thing, so clean_plate is not used",)
+
+
+def test_only_as_many_fields_as_a_segment_has_are_encoded(planned, animator, pipeline):
+    encoded = pipeline.motion.encode_motion(animator, motion_of(frames=900))
+    assert [level.shape[1] for level in encoded.maps] == [FRAMES - 1] * len(encoded.maps)
+    longer = planned(motion_of(frames=900), frames=FRAMES + 4).motion
+    assert [level.shape[1] for level in longer.maps] == [FRAMES + 3] * len(longer.maps)
+
+
+def test_the_flow_behind_in_a_long_video_has_the_timeline_of_the_latents(planned, pipeline):
+    field = torch.randn(FRAMES - 1, 2, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
+    plan = planned(motion_of(arrow(strength=0.0), field=field))
+    timeline = pipeline.extend.plan_joins(
+        "crossfade", segment=FRAMES, total_frames=LONG, change=torch.ones(16, 16), generator=torch.Generator()
+    )
+    timeline = replace(
+        timeline, time_offset=(torch.arange(16 * 16).view(1, 16, 16) % 2).expand_as(timeline.time_offset)
+    )
+    timeline = replace(timeline, frame=timeline.frame.clamp(max=FRAMES - 2))
+    maps = timeline.mean(padded(torch.cat([field, field[-1:]])), 2, 8)
+    found = plan.composition.flow(timeline, 2, 9)
+    outside = crop_padding(maps, plan.still.padding)[..., -10:]  # far from the thing
+    torch.testing.assert_close(found.cpu()[..., -10:], outside, rtol=0, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def animation(animator, pipeline):
     settings = pipeline.settings.Settings(seed=3, steps=3)
