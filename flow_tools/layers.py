@@ -101,7 +101,7 @@ def wide_field(background: Tensor, masks: Sequence[Tensor], placed: Sequence[np.
     total, weight = torch.zeros_like(field), torch.zeros_like(field[:, :1])
     largest = torch.zeros_like(weight)
     for mask, own in zip(masks, placed, strict=True):
-        near = torch.stack([torch.exp(-((_distance(one[0]) / reach) ** 2)) for one in moved(mask, own[:-1])])
+        near = torch.stack([torch.exp(-_distance_squared(one[0]) / reach**2) for one in moved(mask, own[:-1])])
         near = near[:, None].to(field)
         above = near == 1  # the topmost thing's own motion
         total = torch.where(above, 0, total) + near * _step_field(own, field)
@@ -111,12 +111,14 @@ def wide_field(background: Tensor, masks: Sequence[Tensor], placed: Sequence[np.
     return field * (1 - largest) + mean * largest
 
 
-def _distance(mask: Tensor) -> Tensor:
-    """[H, W] px to the nearest pixel inside the mask [H, W]; infinite where it is empty."""
+def _distance_squared(mask: Tensor) -> Tensor:
+    """[H, W] px^2 to the nearest pixel inside the mask [H, W]; infinite where it is empty."""
     outside = (mask <= INSIDE).numpy(force=True).astype(np.uint8)
     if outside.all():
         return torch.full(mask.shape, float("inf"))
-    return torch.from_numpy(cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Whole numbers: the last bits of their roots depend on where in memory OpenCV's operands lie.
+    return torch.from_numpy(np.rint(np.square(distance, dtype=np.float64))).float()
 
 
 def _step_field(placed: np.ndarray, like: Tensor) -> Tensor:

@@ -163,3 +163,15 @@ def test_outside_its_mask_a_thing_is_only_what_differs_from_the_plate():
     edge = outside & (true > 0.1) & (true < 0.45)
     torch.testing.assert_close(found[edge], true[edge] + 0.1, rtol=0, atol=0.03)  # a soft edge stays
     assert torch.equal(found[~outside], true[~outside])
+
+
+def test_the_wide_field_is_the_same_wherever_its_operands_lie_in_memory():
+    mask = torch.zeros(1, 1, 72, SIZE)
+    mask[..., 20:44, 16:40] = 1
+    turned = np.array([[[0.99, 0.12, -2.3], [-0.12, 0.99, 7.7]]])
+    placed = [np.concatenate([shift((0, 0)), turned, turned + 0.01])]
+    kept, found = [], set()
+    for size in torch.randint(1, 5000, (300,), generator=torch.Generator().manual_seed(0)).tolist():
+        kept += [np.empty(size, np.uint8), torch.empty(size)]
+        found.add(wide_field(torch.zeros(1, 2, 72, SIZE), [mask], placed).numpy().tobytes())
+    assert len(found) == 1
