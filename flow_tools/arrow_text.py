@@ -8,7 +8,7 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 8
 LARGEST = 1e100  # of a number: its square is still finite
 
-SPACE = " \t\r\n\ufeff"  # with the byte order mark; the same for the editor, see stripped() in state.js
+SPACE = " \t\r\n\ufeff"  # with the byte order mark; the same for the editor, see stripped() in saved_text.js
 
 
 def within_limits(text: str) -> str:
