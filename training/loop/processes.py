@@ -1,5 +1,6 @@
 """The processes that train together, one for each device: set up alike, their gradients averaged."""
 
+import atexit
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ def make_accelerator(options: SimpleNamespace) -> tuple[Accelerator, torch.devic
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # one process may encode for hours longer than another
     accelerator = Accelerator(mixed_precision="no", cpu=options.device == "cpu", kwargs_handlers=[patient])
+    atexit.register(accelerator.end_training)  # the group's threads, still there at the end, may abort the process
     device = torch.device(options.device) if options.device else accelerator.device
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)
