@@ -50,15 +50,19 @@ def add_out(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help=f"folder of the page (default: {RESULTS})")
 
 
-def add_paper(parser: ArgumentParser) -> None:
-    """What tables and figures of the paper share."""
-    add_sampling(parser)
-    add_out(parser)
+def add_work(parser: ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--work",
         type=Path,
         default=Path("runs/evaluation"),
-        help="folder for the figures of every video, from which an interrupted run goes on (default: runs/evaluation)",
+        help=f"folder for {what}, from which an interrupted run goes on (default: runs/evaluation)",
     )
+
+
+def add_paper(parser: ArgumentParser) -> None:
+    """What tables and figures of the paper share."""
+    add_sampling(parser)
+    add_out(parser)
+    add_work(parser, "the figures of every video")
     parser.add_argument("--model", default="built-in", help="as in Load Animation Model (default: built-in)")
     parser.add_argument("--adapter", default="auto", help="as in Load Animation Model (default: auto)")

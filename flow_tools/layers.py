@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .fill import filled, grown
 from .matte import matte, own_colours, within_plate
-from .objects import INSIDE, fitted, steps
+from .objects import INSIDE, fitted, steps, whole
 
 REACH = 28 / 256  # of the longer side: how far about a thing the motion encoder is told that it moves
 
@@ -52,8 +52,7 @@ def apart(masks: Sequence[Tensor]) -> list[Tensor]:
 def moved(picture: Tensor, placed: np.ndarray) -> Tensor:
     """picture [1, C, H, W] at the poses [m, 2, 3] (see objects.py) → [m, C, H, W], bilinear, zero outside."""
     height, width = picture.shape[-2:]
-    whole = np.concatenate([placed, np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(placed), 1, 3))], axis=1)
-    back = torch.from_numpy(np.linalg.inv(whole)[:, :2]).float().to(picture.device)
+    back = torch.from_numpy(np.linalg.inv(whole(placed))[:, :2]).float().to(picture.device)
     size = back.new_tensor([width, height])
     # grid_sample counts from -1 to 1 over the picture: px = (grid + 1) / 2 · size, both for what is read and written.
     turn = back[:, :, :2] * size / size[:, None]

@@ -173,8 +173,7 @@ def residual(thing: Object, *, width: int, height: int) -> float:
     paths, strengths, pins = _paths(thing, width, height)
     if not paths or len(paths) == len(pins) == 1:
         return 0.0
-    whole = np.ones(1)
-    wanted = _reached(paths, strengths, pins, whole)[:, 0]
+    wanted = _reached(paths, strengths, pins, np.ones(1))[:, 0]
     starts = np.array([*(path[0] for path in paths), *pins])
     scale, angle = _fit(starts, wanted)
     pose = _similarities(np.array([scale]), np.array([angle]), starts.mean(axis=0), wanted.mean(axis=0)[None])[0]
@@ -227,10 +226,15 @@ def _similarities(scale: np.ndarray, angle: np.ndarray, centre: np.ndarray, to: 
     return np.concatenate([turn, (to - turn @ centre)[..., None]], axis=-1)
 
 
+def whole(placed: np.ndarray) -> np.ndarray:
+    """[m, 3, 3] of poses [m, 2, 3], to be multiplied and inverted."""
+    return np.concatenate([placed, np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(placed), 1, 3))], axis=1)
+
+
 def steps(placed: np.ndarray) -> np.ndarray:
     """[m - 1, 2, 3] of poses [m, 2, 3]: what takes a px of a frame to where it is in the next."""
-    whole = np.concatenate([placed, np.broadcast_to([[[0.0, 0.0, 1.0]]], (len(placed), 1, 3))], axis=1)
-    return (whole[1:] @ np.linalg.inv(whole[:-1]))[:, :2]
+    every = whole(placed)
+    return (every[1:] @ np.linalg.inv(every[:-1]))[:, :2]
 
 
 def fastest(thing: Object, *, frames: int, width: int, height: int) -> float:
@@ -240,13 +244,16 @@ def fastest(thing: Object, *, frames: int, width: int, height: int) -> float:
     columns, rows = (np.flatnonzero(inside.any(axis)) for axis in (0, 1))
     x = np.array([columns[0], columns[-1] + 1]) * (width / inside.shape[1])
     y = np.array([rows[0], rows[-1] + 1]) * (height / inside.shape[0])
-    corners = np.array([(a, b) for a in x for b in y])
-    there = corners @ placed[:, :, :2].transpose(0, 2, 1) + placed[:, None, :, 2]
-    return float(np.linalg.norm(np.diff(there, axis=0), axis=-1).max())
+    return float(np.linalg.norm(np.diff(_corners(x, y, placed), axis=0), axis=-1).max())
 
 
 def farthest(placed: np.ndarray, *, width: int, height: int) -> float:
     """px that a corner of the picture travels at most, by poses [m, 2, 3]."""
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], dtype=np.float64)
-    there = corners @ placed[:, :, :2].transpose(0, 2, 1) + placed[:, None, :, 2]
-    return float(np.linalg.norm(there - corners, axis=-1).max())
+    x, y = np.array([0.0, width]), np.array([0.0, height])
+    return float(np.linalg.norm(_corners(x, y, placed) - _corners(x, y, np.eye(2, 3)[None]), axis=-1).max())
+
+
+def _corners(x: np.ndarray, y: np.ndarray, placed: np.ndarray) -> np.ndarray:
+    """[m, 4, 2]: where poses [m, 2, 3] take the corners of the box from x[0], y[0] to x[1], y[1]."""
+    corners = np.array([(a, b) for a in x for b in y])
+    return corners @ placed[:, :, :2].transpose(0, 2, 1) + placed[:, None, :, 2]

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..flow_tools.convention import pad_to_multiple
 from ..model_loaders import memory
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
 from ..sampling.dual_clock import Anchor
 from ..sampling.joins import Timeline
-from .composition import Composition
+from .composition import Composition, padded
 from .conditioning import encode_pictures
 from .encode import encode_image, motion_maps
 from .pictures import pictures_of
 from .plan import Plan, first_noise
-from .still import PAD
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Along:
     scale: Tensor  # [L] of guidance
     carried: Tensor  # [N, c, h, w] scaled latents of the frames put together
     touched: Tensor  # [N, 1, h, w] bool: where an object is, or was in the frames of V1 that are blended
-    encoding: threading.Lock
+    encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, estimate: Tensor) -> Tensor:
         """The estimate [n, c, h, w] of the last n frames with the objects at their own clock, and nowhere else."""
@@ -55,16 +53,16 @@ class Along:
 
     def _maps(self, start: int, stop: int) -> tuple[Tensor, ...]:
         """Motion maps [1, stop - start, C_i, h_i, w_i]; the last frame has those of the one before."""
-        flow = pad_to_multiple(self.composition.flow(self.timeline, start, stop), PAD)[0]
+        flow = padded(self.composition.flow(self.timeline, start, stop))
         with self.encoding, memory.current(memory.device()):
             maps = motion_maps(self.animator, flow)
         return tuple(torch.cat([level, level[:, -1:]], dim=1) for level in maps)
 
 
 def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along | None:
-    """Of a plan's composition; None where it has none."""
+    """Of a plan's composition; None where it has none, or the timeline adds no frame to the segment's own."""
     composition, control = plan.composition, plan.control
-    if composition is None:
+    if composition is None or len(timeline) == timeline.kept:
         return None
     augmentation = first_noise(plan.still, plan.settings)[0] * plan.settings.noise_aug_strength
     background, factor = composition.background(), animator.latent_factor
@@ -84,7 +82,8 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
         if anchor is not None:
             targets.append(anchor.target)
             levels.append(anchor.level)
-    before = timeline.most(at_latents(composition.segment().things, factor).float()) > 0
+    first = composition.part(background, None, 0, composition.frames)
+    before = timeline.most(at_latents(first.things, factor).float()) > 0
     return Along(
         animator=animator,
         composition=composition,
@@ -98,7 +97,6 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
         scale=plan.guidance_scale,
         carried=torch.cat(carried),
         touched=torch.cat(touched) | before,
-        encoding=threading.Lock(),
     )
 
 

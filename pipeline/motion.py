@@ -74,10 +74,10 @@ def fit_motion(
         objects = tuple(thing.swaying() for thing in objects)
     motion = replace(given.motion, field=field, objects=objects)
     enough = not objects or given.maps is None or given.maps[0].shape[1] >= frames - 1
-    if tuple(field.shape[-2:]) != still.size:
+    resized = tuple(field.shape[-2:]) != still.size
+    if resized:
         motion = replace(motion, field=resize_flow(field, *still.size))
-        return encoded(animator, motion, given.strength, frames=frames)
-    if not enough or objects != given.motion.objects:
+    if resized or not enough or objects != given.motion.objects:
         return encoded(animator, motion, given.strength, frames=frames)
     return replace(
         given,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...flow_tools.arrows import Point
 from ...flow_tools.grabcut import object_at
 from ...training.data.prepared_set import read_still, to_unit
 from ..options import at_least
@@ -26,7 +27,6 @@ RADII = (0.06, 0.22)  # of a thing, of the longer side
 CORRECTIONS = 2
 TEMPLATES = tuple(f"comfyui_workflow_templates_media_{part}" for part in ("api", "image", "other", "video"))
 
-Point = tuple[float, float]
 Finder = Callable[..., Tensor]  # see object_at
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...training.data.prepared_set import load
 from ..inputs.held_out import evenly_chosen
-from ..options import add_out, add_sampling, at_least
+from ..options import add_out, add_sampling, add_work, at_least
 from ..output.contact_sheet import write_sheet, write_strip
 from ..output.results import Results
 from ..shots import load_models, settings_of
@@ -28,12 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.description = __doc__
     add_sampling(parser)
     add_out(parser)
-    parser.add_argument(
-        "--work",
-        type=Path,
-        default=Path("runs/evaluation"),
-        help="folder for strips and the network's figures, from where a run goes on (default: %(default)s)",
-    )
+    add_work(parser, "strips and the network's figures")
     total = sum(KINDS.values())
     parser.add_argument("--scenes", type=at_least(1), default=total, help=f"of the {total} made scenes (default: all)")
     parser.add_argument(
