@@ -110,7 +110,10 @@ def through_network(scenes: dict[str, Scene], arguments: Namespace) -> dict[str,
     def compute(missing: list[str]):
         return photographs.figures(animator, scenes, motion_of, missing, arguments)
 
-    return results.fill(keys, compute, photographs.words)
+    rows = results.fill(keys, compute, photographs.words)
+    strips = [photographs.strip_file(arguments, key) for key in keys if key.endswith(f"seed {arguments.seed}")]
+    write_sheet(arguments.out / f"{FILES[arguments.mode]}_photographs.jpg", [[path] for path in strips])
+    return rows
 
 
 def words(row: dict) -> str:

@@ -90,7 +90,9 @@ def write(arguments: Namespace, lines: Sequence[tuple[str, str, float | None]], 
     text = ["# Things that move as things", "", "```", *commands, "```", ""]
     text += [markdown.table(("figure", "arrows move areas", "things as objects", "bar"), table), ""]
     text += [f"- {note}" for note in notes(scenes)]
-    text += ["", *(f"![{mode}]({name}.jpg)" for mode, name in FILES.items() if columns[mode][0])]
+    for mode, name in FILES.items():
+        pictures = (f"{name}.jpg", f"{name}_photographs.jpg")
+        text += ["", *(f"![{mode}]({picture})" for picture in pictures if (arguments.out / picture).is_file())]
     write_page(arguments, "objects", "\n".join(text))
 
 

@@ -20,19 +20,26 @@ from ..metrics.psnr import psnr_in
 from ..output.contact_sheet import shown_frames, write_strip
 from .page import FILES
 from .scenes import SIDE, Mover, Scene
-from .things import Thing, cut_out, extent
+from .things import Thing, cut_out, extent, photographed
 
-VECTORS = {"blue balloon": (-0.05, 0.296), "astronaut": (-0.3, 0.0)}  # of the side; 0.30 long
+VECTORS = {  # of the side; 0.30 long
+    "blue balloon": (-0.05, 0.296),
+    "astronaut": (-0.3, 0.0),
+    "kite": (-0.2, 0.224),
+    "boat": (-0.257, -0.154),
+}
 DEMO = PACK / "workflows" / "example_input.jpg"  # the blue balloon's still
 SOLID = 0.9  # of an alpha
 
 
 def photographs(things: dict[str, Thing], stills: dict[str, np.ndarray]) -> dict[str, Scene]:
     """A thing where it is in its own still, and an arrow; what is behind it is not known."""
+    own = photographed()
+    files = {"blue balloon": DEMO} | {name: PACK / thing.still for name, thing in own.items()}
     found = {}
     for name, vector in VECTORS.items():
-        thing = things[name]
-        still = read(DEMO) if name == "blue balloon" else stills[thing.still]
+        thing = (things | own)[name]
+        still = read(files[name]) if name in files else stills[thing.still]
         low, high = extent(thing)
         cutout = cut_out(thing, still, float((high - low).max()) * SIDE)
         middle = (low + high) / 2 * SIDE
@@ -74,9 +81,12 @@ def figures(
         final, alone = (torch.cat([*frames_of(animation, detail=detail)]).clamp(-1, 1) for detail in (1.0, 0.0))
         coded = through_autoencoder(animator, truth)
         row = {"final": on_it(final), "network": on_it(alone), "autoencoder": on_it(coded)}
-        strip = arguments.work / FILES[arguments.mode] / f"{key}.png"
-        write_strip(strip, f"{key}: {words(row)}", shown_frames(final))
+        write_strip(strip_file(arguments, key), f"{key}: {words(row)}", shown_frames(final))
         yield row
+
+
+def strip_file(arguments: Namespace, key: str) -> Path:
+    return arguments.work / FILES[arguments.mode] / f"{key}.png"
 
 
 def words(row: dict) -> str:

@@ -39,17 +39,28 @@ class Cutout:
 
 def material() -> tuple[dict[str, Thing], list[str]]:
     """(things by name, names of the stills that make backgrounds)."""
-    content = json.loads(MATERIAL.read_text(encoding="utf-8"))
-    things = {
+    return _things("things"), _content()["backgrounds"]
+
+
+def photographed() -> dict[str, Thing]:
+    """Things by name in photographs of the repository's own; `still` is the file."""
+    return _things("photographed")
+
+
+def _things(key: str) -> dict[str, Thing]:
+    return {
         name: Thing(
             name,
             entry["still"],
             entry["soft_px"],
             tuple(np.array(ring, dtype=np.float64) / PARTS for ring in entry["outlines"]),
         )
-        for name, entry in content["things"].items()
+        for name, entry in _content()[key].items()
     }
-    return things, content["backgrounds"]
+
+
+def _content() -> dict:
+    return json.loads(MATERIAL.read_text(encoding="utf-8"))
 
 
 def extent(thing: Thing) -> tuple[np.ndarray, np.ndarray]:
