@@ -31,6 +31,7 @@ class Along:
     scale: Tensor  # [L] of guidance
     carried: Tensor  # [N, c, h, w] scaled latents of the frames put together
     touched: Tensor  # [N, 1, h, w] bool: where an object is, or was in the frames of V1 that are blended
+    steps: Tensor | None  # [N - 1, 2, H', W'] see `_steps`; None: without an adapter
     encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, estimate: Tensor) -> Tensor:
@@ -46,16 +47,15 @@ class Along:
 
         scale = torch.stack([self.timeline.mean(self.scale, start, start + segment) for start in starts])
         windows = self.conditioning.windows(starts, cut, cut, cut)
-        if not self.animator.has_adapter:
+        if self.steps is None:
             return windows, scale
-        each = [self._maps(start, start + segment) for start in starts]
+        each = [self._maps(self.steps[start : start + segment - 1]) for start in starts]
         return replace(windows, motion=tuple(torch.cat(level) for level in zip(*each, strict=True))), scale
 
-    def _maps(self, start: int, stop: int) -> tuple[Tensor, ...]:
-        """Motion maps [1, stop - start, C_i, h_i, w_i]; the last frame has those of the one before."""
-        flow = padded(self.composition.flow(self.timeline, start, stop))
+    def _maps(self, steps: Tensor) -> tuple[Tensor, ...]:
+        """Motion maps [1, n + 1, C_i, h_i, w_i] of n steps; the last frame has those of the one before."""
         with self.encoding, memory.current(memory.device()):
-            maps = motion_maps(self.animator, flow)
+            maps = motion_maps(self.animator, steps.float().to(memory.device()))
         return tuple(torch.cat([level, level[:, -1:]], dim=1) for level in maps)
 
 
@@ -97,7 +97,15 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
         scale=plan.guidance_scale,
         carried=torch.cat(carried),
         touched=torch.cat(touched) | before,
+        steps=_steps(composition, timeline) if animator.has_adapter else None,
     )
+
+
+def _steps(composition: Composition, timeline: Timeline) -> Tensor:
+    """[N - 1, 2, H', W'] px/frame in half precision and main memory: every window of every step wants a part."""
+    last, segment = len(timeline) - 1, timeline.segment
+    parts = (composition.flow(timeline, start, min(start + segment, last) + 1) for start in range(0, last, segment))
+    return torch.cat([padded(part).half().cpu() for part in parts])
 
 
 def at_latents(things: Tensor, factor: int) -> Tensor:

@@ -53,10 +53,7 @@ class Composition:
         return self.motion.poses(times, width=width, height=height, numbers=numbers)
 
     def flow(self, timeline: Timeline, start: int, stop: int) -> Tensor:
-        """[stop - start - 1, 2, H, W] px/frame from frame to frame of a long video, for the motion encoder.
-
-        On the network's device: it is wanted anew for every window of every step.
-        """
+        """[stop - start - 1, 2, H, W] px/frame from frame to frame of a long video, for the motion encoder."""
         field = self.motion.field
         if len(field) > 1:
             field = padded(torch.cat([field, field[-1:]]))  # a timeline's time offsets lie on the latents' grid

@@ -235,7 +235,9 @@ def test_windows_see_what_is_there_in_their_frames(animation, animator, pipeline
     assert windows.reference.shape == (2, FRAMES, *animation.latents.shape[1:]) and scale.shape == (2, FRAMES)
     torch.testing.assert_close(windows.reference[0, :3], animation.plan.conditioning.reference[:3])
     flow = animation.plan.composition.flow(timeline, 7, 7 + FRAMES)
-    for level, whole in zip(windows.motion, pipeline.encode.motion_maps(animator, padded(flow)), strict=True):
+    for level, whole in zip(
+        windows.motion, pipeline.encode.motion_maps(animator, padded(flow).half().float()), strict=True
+    ):
         torch.testing.assert_close(level[1, :-1], whole[0])
     estimate = torch.zeros(LONG - 2, *animation.latents.shape[1:])
     placed = along.place(estimate)
