@@ -5,6 +5,7 @@ is held to the strength that detail has at the border, so that no thing comes in
 """
 
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -27,8 +28,8 @@ STEP, ASIDE = 4, (-64, -32, -16, -8, 0, 8, 16, 32, 64)  # between sources, outwa
 CONTEXT, AROUND = 6, 4  # px inwards, and to either side, that are compared
 FEATHER = 2.5  # between two sources
 STRONGEST = 2.0  # detail, over the standard deviation of the border's
-UNLIKE = 0.5  # what a source costs that is not like the border, coarse and fine, beside one that does not fit at it
-NOTHING = 6.0  # what no detail at all costs, over the variance of the border's
+UNLIKE = 0.2  # what it costs that a source is not like the border, over what it costs that it does not fit at it
+NOTHING = 12.0  # what no detail at all costs, over the variance of the border's
 CHANGE = 0.4  # what another source costs than the neighbour's
 FAR = 1e-4  # a px farther
 FORBIDDEN = 1e3
@@ -36,14 +37,24 @@ FORBIDDEN = 1e3
 
 def margin_of(displacement: Tensor) -> Margin:
     """How far beyond the picture p + displacement(p) [T, 2, H, W] px lies, at most MOST."""
-    height, width = displacement.shape[-2:]
     margins = []
-    for axis, size in ((1, height), (0, width)):
-        at = torch.arange(size, device=displacement.device, dtype=torch.float32)
-        at = displacement[:, axis].detach().float() + (at[:, None] if axis else at)
+    for at, size in _positions(displacement):
         for out in (-float(at.min()), float(at.max()) - (size - 1)):
             margins.append(min(math.ceil(out - STEADY), round(MOST * size)) if out > STEADY else 0)
     return tuple(margins)
+
+
+def looks_out(displacement: Tensor) -> Tensor:
+    """bool [T, 1, H, W]: whether p + displacement(p) [T, 2, H, W] px lies beyond the picture."""
+    rows, columns = (abs(at - (size - 1) / 2) > (size - 1) / 2 + STEADY for at, size in _positions(displacement))
+    return (rows | columns)[:, None]
+
+
+def _positions(displacement: Tensor) -> Iterator[tuple[Tensor, int]]:
+    """(p + displacement(p) [T, H, W] px, how many px there are) downwards and to the right."""
+    for axis, size in ((1, displacement.shape[-2]), (0, displacement.shape[-1])):
+        at = torch.arange(size, device=displacement.device, dtype=torch.float32)
+        yield displacement[:, axis].detach().float() + (at[:, None] if axis else at), size
 
 
 def continued(picture: Tensor, margin: Margin, hole: Tensor | None = None) -> Tensor:
@@ -79,7 +90,7 @@ def _beyond(
     pixels: np.ndarray, coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int, side: int
 ) -> np.ndarray:
     """[h, count, C]: the columns after the last one of pixels [h, w, C] = coarse + fine."""
-    detail = _detail(pixels, coarse, fine, empty, count, side) if count else fine[:, :1]
+    detail = _detail(coarse, fine, empty, count, side) if count else fine[:, :1]
     edge, even = pixels[:, -1], coarse[:, -1]
     made = detail[:, 1:] + _evening(even, count, ALONG) + _evening(edge - even - detail[:, 0], count, 1.0)
     return made.clip(pixels.min((0, 1)), pixels.max((0, 1)))
@@ -92,14 +103,12 @@ def _evening(edge: np.ndarray, count: int, speed: float) -> np.ndarray:
     return idct(fading[..., None] * dct(edge, axis=0, norm="ortho")[:, None], axis=0, norm="ortho")
 
 
-def _detail(
-    pixels: np.ndarray, coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int, side: int
-) -> np.ndarray:
+def _detail(coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int, side: int) -> np.ndarray:
     """[h, 1 + count, C] for the last column of the picture, and those after it."""
     height, width = empty.shape
     scale = side / WORK
     made, square = np.zeros((height, 1 + count, fine.shape[-1]), np.float32), np.zeros((height, 1, 1), np.float32)
-    chosen = _sources(pixels, coarse, fine, empty, count, side)
+    chosen = _sources(coarse, fine, empty, count, side)
     for source in set(chosen):
         own = np.array([other == source for other in chosen], np.float32)[:, None]
         weight = cv2.resize(own, (1, height), interpolation=cv2.INTER_LINEAR)
@@ -119,7 +128,7 @@ def _detail(
 
 
 def _sources(
-    pixels: np.ndarray, coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int, side: int
+    coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int, side: int
 ) -> list[tuple[int, int] | None]:
     """Of each row at WORK, how far inwards and how far down its detail is copied from; none in too small a picture.
 
@@ -130,9 +139,9 @@ def _sources(
     aways = range(NEAREST, width - CONTEXT, STEP)
     if not aways:
         return []
-    pixels, coarse, fine, hole = (
+    coarse, fine, hole = (
         cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, -1).astype(np.float64)
-        for x in (pixels, coarse, fine, empty.astype(np.float32))
+        for x in (coarse, fine, empty.astype(np.float32))
     )
     energy = np.square(fine).sum(-1)
     usual = energy[:, -DEPTH:].mean(1)[:, None]
@@ -140,12 +149,14 @@ def _sources(
         np.pad(x.cumsum(1), ((0, 0), (1, 0)))
         for x in (np.square(coarse - coarse[:, -1:]).sum(-1), energy, hole[..., 0])
     )
+    border = fine[:, -CONTEXT:].reshape(height, 1, -1)
     rows = (np.arange(height)[:, None] + ASIDE).clip(0, height - 1)
     costs = [NOTHING * usual]
     for away in aways:
         first = width - away
         last = first + min(away, max(NEAREST, round(count * shrink)))
-        misfit = np.square(pixels[:, first - CONTEXT : first][rows] - pixels[:, None, -CONTEXT:]).sum(-1).mean(-1)
+        gap = fine[:, first - CONTEXT : first].reshape(height, -1)[rows] - border
+        misfit = np.einsum("hsd,hsd->hs", gap, gap) / CONTEXT
         cost = cv2.blur(misfit, (1, 2 * AROUND + 1), borderType=cv2.BORDER_REPLICATE)
         odds, strengths, missing = ((x[:, last] - x[:, first])[rows] / (last - first) for x in (odd, strength, gaps))
         cost += UNLIKE * (odds + abs(strengths - usual)) + FORBIDDEN * missing + FAR * (away + abs(np.array(ASIDE)))

@@ -9,7 +9,7 @@ from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor
 
 from ...flow_tools.convention import REFERENCE_SIZE, flip_flow
-from ...flow_tools.warp import accumulate_backward, backward_warp
+from ...flow_tools.warp import reference_video
 from .prepared_set import to_unit
 from .scenes import render_scenes
 
@@ -55,8 +55,7 @@ def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> Tensor:
 def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor) -> LatentClips:
     """video [B, L, 3, H, W] −1..1 with its flow [B, L − 1, 2, H, W] px/frame, encoded with its warped references."""
     batch, frames = video.shape[:2]
-    displacement = accumulate_backward(flow, frames).flatten(0, 1)
-    warped = backward_warp(video[:, :1].expand(-1, frames, -1, -1, -1).flatten(0, 1), displacement)
+    warped = torch.cat([reference_video(clip[:1], own, frames) for clip, own in zip(video, flow, strict=True)])
     strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
     factor = max(FLOW_FACTOR, flow.shape[-1] // KEPT_FLOW_SIZE)
     return LatentClips(
