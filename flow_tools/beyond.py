@@ -27,9 +27,10 @@ NEAREST = 40  # from the border to the nearest source
 STEP, ASIDE = 4, (-64, -32, -16, -8, 0, 8, 16, 32, 64)  # between sources, outwards and along the border
 CONTEXT, AROUND = 6, 4  # px inwards, and to either side, that are compared
 FEATHER = 2.5  # between two sources
+MOST_GAIN = 2.0  # of detail, to be as strong as it is at the border
 STRONGEST = 2.0  # detail, over the standard deviation of the border's
 UNLIKE = 0.2  # what it costs that a source is not like the border, over what it costs that it does not fit at it
-NOTHING = 12.0  # what no detail at all costs, over the variance of the border's
+NOTHING = 20.0  # what no detail at all costs, over the variance of the border's
 CHANGE = 0.4  # what another source costs than the neighbour's
 FAR = 1e-4  # a px farther
 FORBIDDEN = 1e3
@@ -122,9 +123,12 @@ def _detail(coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int,
         columns = width - 1 - away_px + np.concatenate([[0], 1 + np.arange(count) % away_px])
         made[rows] += weight[rows, :, None] * fine[from_rows[:, None], columns]
     made /= np.sqrt(np.maximum(square, 1e-6))
-    strip = fine[:, -max(1, round(DEPTH * scale)) :]
-    usual = STRONGEST * np.sqrt(_blurred(np.square(strip).mean(1), 3 * scale, across=False))[:, None] + 1e-6
-    return made / np.sqrt(1 + np.square(made / usual))
+    usual, found = (
+        np.sqrt(_blurred(np.square(x).mean(1), 3 * scale, across=False))[:, None] + 1e-6
+        for x in (fine[:, -max(1, round(DEPTH * scale)) :], made)
+    )
+    made *= (usual / found).clip(1 / MOST_GAIN, MOST_GAIN)
+    return made / np.sqrt(1 + np.square(made / (STRONGEST * usual)))
 
 
 def _sources(

@@ -1,6 +1,7 @@
 """The animator's training set: clips and synthetic scenes as latents, with their flow and warped references."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +56,8 @@ def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> Tensor:
 def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor) -> LatentClips:
     """video [B, L, 3, H, W] −1..1 with its flow [B, L − 1, 2, H, W] px/frame, encoded with its warped references."""
     batch, frames = video.shape[:2]
-    warped = torch.cat([reference_video(clip[:1], own, frames) for clip, own in zip(video, flow, strict=True)])
+    with ThreadPoolExecutor() as pool:
+        warped = torch.cat(list(pool.map(lambda clip, own: reference_video(clip[:1], own, frames), video, flow)))
     strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
     factor = max(FLOW_FACTOR, flow.shape[-1] // KEPT_FLOW_SIZE)
     return LatentClips(
