@@ -1,23 +1,29 @@
 """Moving images along optical flow, and composing flow over time.
 
 Displacements are in px on the HxW grid, [..., 2, H, W], x right, y down. Everything runs on the tensors' device, keeps
-gradients, and samples bilinearly with the border repeated outside.
+gradients, and samples bilinearly with the border repeated outside; a still is continued beyond its border (beyond.py).
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .beyond import Margin, continued, margin_of
+
 INVERSION_STEPS = 8  # of the fixed point q = p - F(q); each shrinks the error by the field's slope (px per px)
 COVERED = 0.25  # a pixel less covered than this by splatted pixels is a hole; holds up to a twofold enlargement
 
 
-def backward_warp(image: Tensor, displacement: Tensor) -> Tensor:
-    """Samples `image` [B, C, H, W] at p + displacement(p), [B, 2, H, W] px -> [B, C, H, W]. B = 1 images broadcast."""
-    height, width = displacement.shape[-2:]
+def backward_warp(image: Tensor, displacement: Tensor, margin: Margin = (0, 0, 0, 0)) -> Tensor:
+    """Samples `image` [B, C, H, W] at p + displacement(p), [B, 2, H, W] px -> [B, C, H, W]. B = 1 images broadcast.
+
+    With a margin the image has so many px more than the displacement: top, bottom, left, right.
+    """
+    top, _, left, _ = margin
     displacement = displacement.float()
-    x = torch.arange(width, device=displacement.device) + displacement[:, 0]
-    y = torch.arange(height, device=displacement.device)[:, None] + displacement[:, 1]
+    x = torch.arange(displacement.shape[-1], device=displacement.device) + left + displacement[:, 0]
+    y = torch.arange(displacement.shape[-2], device=displacement.device)[:, None] + top + displacement[:, 1]
+    height, width = image.shape[-2:]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
     source = image.expand(displacement.shape[0], -1, -1, -1).float()
     warped = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -90,22 +96,45 @@ def forward_splat(image: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(warped).to(image.dtype), torch.stack(holes).to(image.dtype)
 
 
-def reference_video(image: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> Tensor:
-    """`image` [1, 3, H, W] backward-warped along `flow` [N, 2, H, W] px/frame -> [frames, 3, H, W]; frame 0 is it.
+def reference_video(
+    image: Tensor, flow: Tensor, frames: int, *, loop: bool = False, hole: Tensor | None = None
+) -> Tensor:
+    """`image` [1, C, H, W] backward-warped along `flow` [N, 2, H, W] px/frame -> [frames, C, H, W]; frame 0 is it.
 
+    What comes in over the border is the image continued, without what is in the hole [1, 1, H, W] (see beyond.py).
     With `loop` frame t is (1 - t/L) * warp(t steps forward) + (t/L) * warp(L - t steps backward), L = frames, the
     symmetric blend of Holynski et al. (CVPR 2021): frame L would be frame 0 again. A flow of N = L - 1 repeats its last
     step for the way from the last frame back to the first.
     """
-    warped = backward_warp(image, accumulate_backward(flow, frames))
+    ways = _ways(flow, frames, loop)
+    margin = margin_of(torch.cat(ways))
+    video = _blend(continued(image, margin, hole), ways, margin)
+    return torch.cat([image, video[1:]])
+
+
+def mask_video(mask: Tensor, flow: Tensor, frames: int, *, loop: bool = False) -> Tensor:
+    """As `reference_video`, of a mask: what comes in over the border is what is there."""
+    return _blend(mask, _ways(flow, frames, loop), (0, 0, 0, 0))
+
+
+def _ways(flow: Tensor, frames: int, loop: bool) -> list[Tensor]:
+    """Displacements [frames, 2, H, W] to where each frame comes from, and with `loop` to where it still goes."""
+    back = accumulate_backward(flow, frames)
     if not loop:
-        return warped
+        return [back]
     if flow.shape[0] == 1:
-        remaining = accumulate_forward(flow, frames + 1)[1:].flip(0)
-    else:
-        remaining = _displacement_to_end(torch.cat([flow, flow[-1:]]))
+        return [back, accumulate_forward(flow, frames + 1)[1:].flip(0)]
+    return [back, _displacement_to_end(torch.cat([flow, flow[-1:]]))]
+
+
+def _blend(image: Tensor, ways: list[Tensor], margin: Margin) -> Tensor:
+    """[frames, C, H, W] of the image, or of one with a margin round it, moved along one way or blended along both."""
+    warped = [backward_warp(image, way, margin) for way in ways]
+    if len(ways) == 1:
+        return warped[0]
+    frames = len(warped[0])
     weight = torch.arange(frames, device=image.device, dtype=torch.float32).view(-1, 1, 1, 1) / frames
-    return ((1 - weight) * warped + weight * backward_warp(image, remaining)).to(image.dtype)
+    return ((1 - weight) * warped[0] + weight * warped[1]).to(image.dtype)
 
 
 def _displacement_to_end(flow: Tensor) -> Tensor:

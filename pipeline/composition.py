@@ -69,7 +69,7 @@ class Composition:
             nothing = torch.zeros_like(plate[:, :1])
             seen = Seen(plate, nothing, nothing, nothing).map(padded)
             return seen.map(lambda x: x.cpu().expand(self.frames, -1, -1, -1))
-        pictures = reference_video(plate, field, self.frames, loop=self.loop)
+        pictures = reference_video(plate, field, self.frames, loop=self.loop, hole=self.layers.hole)
         _, moving, uncovered = forward_warped_still(plate[:, :0], field, self.frames, loop=self.loop)
         return Seen(pictures, torch.zeros_like(moving), moving, uncovered).map(padded).map(Tensor.cpu)
 

@@ -17,7 +17,6 @@ class EncodedMotion:
     """What travels over a DRIFTFIELD_GUIDANCE socket."""
 
     motion: Motion
-    padded: Tensor  # [N, 2, H', W'] px/frame: its field, with sides that divide by PAD
     maps: tuple[Tensor, ...] | None  # [1, N, C_i, h_i, w_i] of what is seen to move; None without an adapter
     strength: float  # of the motion attention: 1 = as trained, 0 = off
     adapter: str | None  # the file whose encoder made the maps
@@ -46,10 +45,9 @@ def encoded(
     on_step: Callable | None = None,
 ) -> EncodedMotion:
     """frames: of the segment, where the motion has objects; None: those in which arrows reach their heads."""
-    padded = pad_to_multiple(motion.field, PAD)[0]
-    seen = pad_to_multiple(motion.flow(frames, wide=True), PAD)[0] if motion.objects else padded
+    seen = pad_to_multiple(motion.flow(frames, wide=True) if motion.objects else motion.field, PAD)[0]
     maps = motion_maps(animator, seen, on_step=on_step) if animator.has_adapter else None
-    return EncodedMotion(motion, padded, maps, strength, animator.adapter)
+    return EncodedMotion(motion, maps, strength, animator.adapter)
 
 
 def fit_motion(
@@ -82,6 +80,5 @@ def fit_motion(
     return replace(
         given,
         motion=motion,
-        padded=given.padded[: frames - 1],
         maps=given.maps and tuple(level[:, : frames - 1] for level in given.maps),
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from ..sampling.dual_clock import forward_warped_still, regions
-from .composition import Composition, Seen
+from .composition import Composition, Seen, padded
 from .control import Control
 from .motion import EncodedMotion
 from .still import Still
@@ -37,18 +37,19 @@ def draw_pictures(
     """noise [1, 3, H', W'], already scaled, is added to every picture of the reference, as diffusers does."""
     if composition is not None:
         return pictures_of(composition.segment(), still, control, noise=noise, latent_factor=latent_factor)
-    image, reference = still.padded, still.padded
+    reference = still.padded
     if control.warped and motion is not None:
-        reference = reference_video(image, motion.padded, frames, loop=loop)
+        reference = padded(reference_video(still.image, motion.motion.field, frames, loop=loop))
     if not control.has_anchor or motion is None:
-        return Pictures(image, reference + noise)
+        return Pictures(still.padded, reference + noise)
     device = memory.device()
-    picture = image if control.strong is not None else image[:, :0]  # without it only the regions matter
+    image = still.image if control.strong is not None else still.image[:, :0]  # without it only the regions matter
     warped, moving, uncovered = (
-        part.cpu() for part in forward_warped_still(picture.to(device), motion.padded.to(device), frames, loop=loop)
+        padded(part.cpu())
+        for part in forward_warped_still(image.to(device), motion.motion.field.to(device), frames, loop=loop)
     )
     anchored = regions(moving, uncovered, latent_factor)
-    return Pictures(image, reference + noise, None if control.strong is None else warped, anchored)
+    return Pictures(still.padded, reference + noise, None if control.strong is None else warped, anchored)
 
 
 def pictures_of(seen: Seen, still: Still, control: Control, *, noise: Tensor, latent_factor: int) -> Pictures:

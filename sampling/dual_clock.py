@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..flow_tools.beyond import looks_out
 from ..flow_tools.fill import from_nearest
-from ..flow_tools.warp import accumulate_forward, forward_splat, reference_video
+from ..flow_tools.warp import accumulate_backward, accumulate_forward, forward_splat, mask_video, reference_video
 from .trajectory import Denoise
 
 MOVING_PX = 2.0  # what travels less in the whole segment, a quarter of SVD's latent, stands still
@@ -53,21 +54,25 @@ def forward_warped_still(
     """`image` [1, C, H, W] forward-warped along `flow` [N, 2, H, W] px/frame ->
     (video [frames, C, H, W], moving, uncovered).
 
-    Holes get the nearest pixel. moving [frames, 1, H, W] is 1 where what is there has moved along, uncovered where
-    something has gone and the picture can only be guessed. With `loop` as in `reference_video`, without holes.
+    What comes in over the border is the continued still, as `reference_video` has it; other holes get the nearest
+    pixel. moving [frames, 1, H, W] is 1 where what is there has moved along, uncovered where something has gone or come
+    in, and the picture can only be guessed. With `loop` as in `reference_video`, without holes.
     """
     displacement = accumulate_forward(flow, frames)
     source = (displacement.norm(dim=1, keepdim=True).amax(0, keepdim=True) > MOVING_PX).float()  # [1, 1, H, W]
-    layers = torch.cat([image, source], dim=1)
+    # Without channels only the regions are wanted.
+    still = reference_video(image, flow, frames, loop=loop) if image.shape[1] else image.expand(frames, -1, -1, -1)
     if loop:
-        video = reference_video(layers, flow, frames, loop=True)
-        holes = torch.zeros_like(video[:, :1])
+        video, moved = still, mask_video(source, flow, frames, loop=True)
+        holes = torch.zeros_like(moved)
     else:
-        video, holes = forward_splat(layers, displacement)
+        video, holes = forward_splat(torch.cat([image, source], dim=1), displacement)
         video = torch.stack([from_nearest(frame, hole[0]) for frame, hole in zip(video, holes, strict=True)])
-    moving = (video[:, -1:] > 0.5) & (holes == 0)
+        came_in = (holes > 0) & looks_out(accumulate_backward(flow, frames))
+        video, moved = torch.where(came_in, still, video[:, :-1]), video[:, -1:]
+    moving = (moved > 0.5) & (holes == 0)
     uncovered = ((source > 0) | (holes > 0)) & ~moving
-    return video[:, :-1], moving.float(), uncovered.float()
+    return video, moving.float(), uncovered.float()
 
 
 def regions(moving: Tensor, uncovered: Tensor, factor: int) -> tuple[Tensor, Tensor]:

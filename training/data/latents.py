@@ -1,6 +1,7 @@
 """The animator's training set: clips and synthetic scenes as latents, with their flow and warped references."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor
 
 from ...flow_tools.convention import REFERENCE_SIZE, flip_flow
-from ...flow_tools.warp import accumulate_backward, backward_warp
+from ...flow_tools.warp import reference_video
 from .prepared_set import to_unit
 from .scenes import render_scenes
 
@@ -55,8 +56,8 @@ def encode(vae: AutoencoderKLTemporalDecoder, pictures: Tensor) -> Tensor:
 def encode_batch(vae: AutoencoderKLTemporalDecoder, video: Tensor, flow: Tensor) -> LatentClips:
     """video [B, L, 3, H, W] −1..1 with its flow [B, L − 1, 2, H, W] px/frame, encoded with its warped references."""
     batch, frames = video.shape[:2]
-    displacement = accumulate_backward(flow, frames).flatten(0, 1)
-    warped = backward_warp(video[:, :1].expand(-1, frames, -1, -1, -1).flatten(0, 1), displacement)
+    with ThreadPoolExecutor() as pool:
+        warped = torch.cat(list(pool.map(lambda clip, own: reference_video(clip[:1], own, frames), video, flow)))
     strength = 100 * flow.abs().mean(dim=(1, 2, 3, 4)) * REFERENCE_SIZE / max(flow.shape[-2:])  # eq. 8
     factor = max(FLOW_FACTOR, flow.shape[-1] // KEPT_FLOW_SIZE)
     return LatentClips(

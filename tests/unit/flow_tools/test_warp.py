@@ -6,12 +6,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftfield.flow_tools.beyond import continued
 from driftfield.flow_tools.convention import flip_flow
 from driftfield.flow_tools.warp import (
     accumulate_backward,
     accumulate_forward,
     backward_warp,
     forward_splat,
+    mask_video,
     reference_video,
 )
 
@@ -218,6 +220,41 @@ def test_reference_video_moves_the_image_forward():
         torch.testing.assert_close(video[t, :, :, 2 * t :], image[0, :, :, : -2 * t])
 
 
+@pytest.mark.parametrize("size", [(48, 100), (64, 64), (45, 37)])
+def test_what_comes_in_over_the_border_is_the_continued_image(size):
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    video = reference_video(image, uniform(2, -1, height=size[0], width=size[1]), 5)
+    assert torch.equal(video[:1], image)
+    wide = continued(image, (0, 4, 8, 0))
+    for t in range(1, 5):
+        seen = wide[0, :, t : t + size[0], 8 - 2 * t : 8 - 2 * t + size[1]]
+        torch.testing.assert_close(video[t], seen, atol=2e-5, rtol=0)
+        torch.testing.assert_close(video[t, :, :-t, 2 * t :], image[0, :, t:, : -2 * t], atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_motion_that_brings_nothing_in_gives_what_it_gave(loop):
+    image, flow = picture(), smooth(amplitude=0.4)
+    x = torch.linspace(-1, 1, SIZE)
+    flow = flow * ((1 - x**2) * (1 - x[:, None] ** 2)).clamp(0, 0.2) * 5
+    assert torch.equal(reference_video(image, flow, 9, loop=loop), mask_video(image, flow, 9, loop=loop))
+    enlarging = grid() / 64
+    assert torch.equal(reference_video(image, enlarging, 9), mask_video(image, enlarging, 9))
+
+
+def test_a_flipped_image_and_flow_give_the_flipped_video():
+    image, flow = picture(), smooth(amplitude=1.0)
+    flipped = reference_video(image.flip(-1), flip_flow(flow), 7).flip(-1)
+    torch.testing.assert_close(flipped, reference_video(image, flow, 7), atol=1e-3, rtol=0)
+
+
+def test_a_mask_keeps_its_border_value():
+    mask = (picture(channels=1) > 0.5).float()
+    video = mask_video(mask, uniform(2, 0), 5)
+    assert torch.equal(video, backward_warp(mask, accumulate_backward(uniform(2, 0), 5)))
+    assert torch.equal(video[4, 0, :, :8], mask[0, 0, :, :1].expand(-1, 8))
+
+
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize("count", [1, 6])
 def test_no_motion_is_a_still_video(loop, count):
@@ -231,8 +268,11 @@ def test_a_loop_blends_the_two_directions(count):
     image = picture()
     video = reference_video(image, uniform(2, 0, count), 4, loop=True)
     assert torch.equal(video[:1], image)
+    margin = (0, 0, 6, 8)
+    wide = continued(image, margin)
     for t in range(1, 4):
-        forward, backward = backward_warp(image, uniform(-2 * t, 0)), backward_warp(image, uniform(2 * (4 - t), 0))
+        forward, backward = uniform(-2 * t, 0), uniform(2 * (4 - t), 0)
+        forward, backward = (backward_warp(wide, way, margin) for way in (forward, backward))
         torch.testing.assert_close(video[t : t + 1], (1 - t / 4) * forward + t / 4 * backward)
 
 

@@ -93,12 +93,24 @@ def test_a_band_slides_and_what_it_uncovers_is_known():
         torch.testing.assert_close(video[t, :, band, 4 * t :], image[0, :, band, : 64 - 4 * t])
         for elsewhere in (slice(0, 16), slice(32, 64)):
             torch.testing.assert_close(video[t, :, elsewhere], image[0, :, elsewhere])
-    middle = video[1, :, 20:28]  # farther from the band's edges than the hole is wide
-    assert torch.equal(middle[..., :4], middle[..., 4:5].expand(-1, -1, 4))
+    # What came in over the border is the continued still.
+    torch.testing.assert_close(video[:, :, band, :16], reference_video(image, flow, 5)[:, :, band, :16])
+    without = forward_warped_still(image[:, :0], flow, 5)
+    assert torch.equal(without[1], moving) and torch.equal(without[2], uncovered) and without[0].shape[1] == 0
     moves, rests = regions(moving, uncovered, 8)
     assert torch.equal(rests[:, 0], (torch.arange(8) // 2 != 1).view(8, 1).expand(5, 8, 8))
     assert torch.equal(moves[4, 0], ~rests[4, 0] & (torch.arange(8) >= 2))
     assert moves[1, 0, 2].tolist() == [False] + [True] * 7  # half of the first latent is not most of it
+
+
+def test_what_something_has_left_inside_gets_the_nearest_pixel():
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0, 16:32, 20:40] = 4.0
+    video, _, uncovered = forward_warped_still(image, flow, 2)
+    assert uncovered[1, 0, 16:32, 20:24].all()
+    middle = video[1, :, 20:28, 20:24]
+    assert torch.equal(middle[..., :2], image[0, :, 20:28, 19:20].expand(-1, -1, 2))
 
 
 def test_a_still_flow_rests_everywhere_and_a_tiny_one_too():
