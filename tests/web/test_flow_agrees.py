@@ -58,7 +58,8 @@ def shipped() -> list[dict]:
             continue
         width, height = Image.open(WORKFLOWS / "example_input.jpg").size
         sigma, threshold, mode = values["DriftfieldDensifyFlow"]
-        arrows = json.loads(values["DriftfieldDrawMotionArrows"][0])["arrows"]
+        drawn = json.loads(values["DriftfieldDrawMotionArrows"][0])["arrows"]
+        arrows = [{key: entry[key] for key in ("points", "strength")} for entry in drawn]  # all as steady areas
         flow = {"frames": values["DriftfieldArrowsToSparseFlow"][2], "width": width, "height": height}
         cases.append({"arrows": arrows, "sigma": sigma, "threshold": threshold, "mode": mode, **flow})
     return cases

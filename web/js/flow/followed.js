@@ -13,7 +13,6 @@ const TAIL = 0.25; // of a pin's weight
 const SMALLEST_CORE_PX = 0.5;
 const NO_SHARE = 1e-6;
 const AT_HINT = 1e-12; // px^2: nearer is the hint itself
-const STEPS = 4096; // of the table of shares
 
 /** @typedef {{ x: number, y: number, u: number, v: number, weight: number, core: number }} Source at x, y px; core px^2 */
 
@@ -28,27 +27,41 @@ export function followedField(arrows, { width, height, frames, sigma, threshold,
   const field = emptyField(width, height, Math.max(1, Math.round(width * fraction)), Math.max(1, Math.round(height * fraction)));
   if (!arrows.length || threshold >= 1) return field;
   const sources = sourcesOf(arrows, field, frames, t);
-  const shares = sharesOf(threshold);
-  const perSquare = STEPS / (shares.end * sigma ** 2);
+  const count = sources.length;
   const [xs, ys, us, vs, weights, cores] = ["x", "y", "u", "v", "weight", "core"].map((name) =>
     Float64Array.from(sources, (source) => source[/** @type {keyof Source} */ (name)]),
   );
   const { cols, rows } = field;
+  const across = new Float64Array(cols * count); // a Gaussian is separable: exp(-dx^2 / s^2), then times that of dy
+  const squares = new Float64Array(cols * count);
+  for (let i = 0; i < cols; i++) {
+    const x = middle(i, width, cols);
+    for (let n = 0; n < count; n++) {
+      squares[i * count + n] = (x - xs[n]) ** 2;
+      across[i * count + n] = Math.exp(-squares[i * count + n] / sigma ** 2) / (1 - threshold);
+    }
+  }
+  const down = new Float64Array(count);
+  const apart = new Float64Array(count);
+  const least = threshold / (1 - threshold);
   for (let j = 0; j < rows; j++) {
     const y = middle(j, height, rows);
+    for (let n = 0; n < count; n++) {
+      const square = (y - ys[n]) ** 2;
+      down[n] = Math.exp(-square / sigma ** 2);
+      apart[n] = square + cores[n];
+    }
     for (let i = 0; i < cols; i++) {
       const x = middle(i, width, cols);
       let [u, v, total, largest] = [0, 0, 0, 0];
-      for (let n = 0; n < xs.length; n++) {
-        const squared = (x - xs[n]) ** 2 + (y - ys[n]) ** 2;
-        const at = squared * perSquare;
-        if (at >= STEPS) continue;
-        const step = at | 0;
-        const share = shares.table[step] + (at - step) * (shares.table[step + 1] - shares.table[step]);
-        const weight = (weights[n] * share) / (squared + cores[n]);
+      for (let n = 0, at = i * count; n < count; n++, at++) {
+        const share = across[at] * down[n] - least;
+        if (share <= 0) continue;
+        const weight = (weights[n] * share) / (squares[at] + apart[n]);
+        const left = weight * share;
         total += weight;
-        u += weight * share * us[n];
-        v += weight * share * vs[n];
+        u += left * us[n];
+        v += left * vs[n];
         if (share > largest) largest = share;
       }
       if (largest <= NO_SHARE) continue;
@@ -122,14 +135,4 @@ function samplesOf(length, beyond) {
     return Array.from({ length: count }, (_, i) => (i === count - 1 ? end : (i * end) / (count - 1)));
   };
   return beyond ? [...spread(length), ...spread(beyond).slice(1).map((distance) => length + distance)] : spread(length);
-}
-
-/**
- * What is left of a hint's motion, over the square of the distance in sigma, from 0 to `end`.
- * @param {number} threshold
- */
-function sharesOf(threshold) {
-  const end = -Math.log(Math.max(threshold, NO_SHARE ** 2));
-  const share = (/** @type {number} */ i) => (Math.exp((-i * end) / STEPS) - threshold) / (1 - threshold);
-  return { end, table: Float64Array.from({ length: STEPS + 1 }, (_, i) => Math.max(share(i), 0)) };
 }
