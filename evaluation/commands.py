@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..model_loaders import locations
-from . import border
+from . import border, field
 from .builtin import command as builtin
 from .objects import click
 from .objects import command as objects
@@ -33,6 +33,7 @@ COMMANDS = (
     Command("objects", "things that move as things, on made scenes", objects.add_arguments, objects.run),
     Command("border", "what comes in over the border", border.add_arguments, border.run),
     Command("click", "one click on a thing, and corrections, on made scenes", click.add_arguments, click.run),
+    Command("field", "how far arrows move what is under them, by the field alone", field.add_arguments, field.run),
     Command("speed", "a long video by diffusers, a plain loop and the nodes", ladder.add_arguments, ladder.run),
     Command("cpu", "the built-in networks on a CPU, diffusers' form and ours", cpu.add_arguments, cpu.run),
     Command("devices", "the second phase on several GPUs", devices.add_arguments, devices.run),

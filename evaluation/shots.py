@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..flow_tools.arrows import MotionArrows
 from ..flow_tools.convention import crop_padding
+from ..flow_tools.dense import FADED
 from ..flow_tools.detail import restore_detail
 from ..flow_tools.motion import Motion
 from ..model_loaders import locations, memory
@@ -74,9 +75,11 @@ def flow_of(
 ) -> Tensor:
     """The refined flow [1, 2, H, W] px/frame that arrows on image [1, 3, H, W] -1..1 ask for; none: zeros.
 
-    region: [1, 1, H, W] 0..1, of Densify Flow.
+    It is refined from the faded field, as in every figure that was measured so far. region: [1, 1, H, W] 0..1, of
+    Densify Flow.
     """
-    return motion_of_arrows(arrows, frames=frames, region=region, image=image, refiner=models.refiner).field
+    drawn = {"frames": frames, "mode": FADED, "region": region}
+    return motion_of_arrows(arrows, **drawn, image=image, refiner=models.refiner).field
 
 
 def measured(

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from .arrows import SWAY, MotionArrows
 from .convention import check_flow
+from .dense import FOLLOWED, densify
 from .layers import exact_field, wide_field
 from .objects import Object, fastest, fitted, poses, separate
-from .sparse import checked_speed, sparse_flow
+from .sparse import Way, checked_speed, sparse_flow, ways_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Motion:
     frames: int | None = None  # in which the arrows' heads are reached; None: no arrows made it
     notes: tuple[str, ...] = ()  # what was hardly meant: clipped arrows, an empty region
     objects: tuple[Object, ...] = ()  # bottom to top; with them, `frames` is known
+    ways: tuple[Way, ...] | None = None  # of the arrows that move areas; None: the field does not follow them
 
     def with_field(self, field: Tensor, *notes: str) -> "Motion":
         """With another field, and with the notes that it has not yet."""
@@ -87,4 +89,12 @@ def sparse_motion(
                 f"the object of arrow {thing.arrows[0].id}: a part of it moves {most:.0f} px a frame, allowed at most "
                 f"the diagonal, {diagonal:.0f} px; make its arrows or strengths smaller, or frames ({frames}) more"
             )
-    return Motion(flow, frames, arrows.notes + notes, objects), hints
+    ways = ways_of(areas, height=height, width=width, frames=frames)
+    return Motion(flow, frames, arrows.notes + notes, objects, ways), hints
+
+
+def dense_motion(sparse: Motion, hints: Tensor, *, mode: str = FOLLOWED, **options: Any) -> Motion:
+    """The motion with its field made dense; see `densify`."""
+    ways = sparse.ways or ()
+    field = densify(sparse.field, hints, mode=mode, ways=ways, **options)
+    return replace(sparse.with_field(field), ways=ways if mode == FOLLOWED else None)

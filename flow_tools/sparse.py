@@ -1,6 +1,7 @@
-"""Arrows -> sparse flow (eq. 5)."""
+"""Arrows -> sparse flow (eq. 5), and the ways that they lead."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,6 +11,17 @@ from .arrows import STEADY, Arrow, MotionArrows, along_path, path_length, path_p
 from .timing import progress
 
 SAMPLE_SPACING_PX = 0.5  # along a curved arrow; at most one pixel is skipped at a corner
+AS_A_PIN = 0.03  # of the longer side: so much of a way weighs as one pin does
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where one arrow leads on an H x W grid, its tail first; of a pin the tail alone."""
+
+    pixels: np.ndarray  # int64 [n]: row * W + column
+    flow: np.ndarray  # float64 [N, 2, n] px/frame
+    weights: np.ndarray  # [n]
+    fastest: float  # px/frame, of all steps
 
 
 def sparse_flow(arrows: MotionArrows, *, height: int, width: int, frames: int) -> tuple[Tensor, Tensor]:
@@ -40,6 +52,35 @@ def sparse_flow(arrows: MotionArrows, *, height: int, width: int, frames: int) -
         flow[:, :, row, column] = pace[:, None, None] * tangents.T  # eq. 5
         hints[:, row, column] = 1 / len(np.unique(row * width + column))
     return torch.from_numpy(flow), torch.from_numpy(hints)[None]
+
+
+def ways_of(arrows: MotionArrows, *, height: int, width: int, frames: int) -> tuple[Way, ...]:
+    """The way of each arrow, to its head and, where its strength is more than 1, straight on as far as it goes (ours).
+
+    At its tail an arrow has the velocity of `sparse_flow`; further on what leads to where the way is one frame later,
+    so that a bend is not left. Errors and N as there.
+    """
+    steady = all(arrow.timing == STEADY for arrow in arrows.arrows)
+    found = []
+    for arrow in arrows.arrows:
+        path, speeds = checked_speed(arrow, height=height, width=width, frames=frames)
+        pace = speeds[: 1 if steady else None]
+        length = path_length(path)
+        beyond = min(length * max(arrow.strength - 1, 0), math.hypot(height, width))
+        parts = [np.linspace(0, length, int(length / SAMPLE_SPACING_PX) + 2)] if length else [np.zeros(1)]
+        if beyond:
+            parts.append(length + np.linspace(0, beyond, int(beyond / SAMPLE_SPACING_PX) + 2)[1:])
+        distances = np.concatenate(parts)
+        positions, tangents = along_path(path, distances)
+        inside = ((positions >= 0) & (positions <= (width, height))).all(axis=1)
+        inside[0] = True
+        flow = np.stack([along_path(path, distances + step)[0] - positions for step in pace])
+        flow[:, 0] = pace[:, None] * tangents[0]  # eq. 5
+        spacing = np.diff(distances, append=distances[-1]) / (AS_A_PIN * max(height, width))
+        column, row = _pixel(positions[inside, 0], width), _pixel(positions[inside, 1], height)
+        fastest = float(np.abs(speeds).max()) if length else 0.0
+        found.append(Way(row * width + column, flow[:, inside].transpose(0, 2, 1), spacing[inside], fastest))
+    return tuple(found)
 
 
 def checked_speed(arrow: Arrow, *, height: int, width: int, frames: int) -> tuple[np.ndarray, np.ndarray]:

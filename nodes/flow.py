@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ..flow_tools.color import draw_flow, flow_to_color
 from ..flow_tools.convention import image_to_tensor, mask_to_tensor, resize_flow, tensor_to_image
-from ..flow_tools.dense import MODES, THRESHOLD, densify
+from ..flow_tools.dense import FOLLOWED, MODES, THRESHOLD, sigma_in_px
 from ..flow_tools.estimate import estimate_flow, estimate_flow_raft
-from ..flow_tools.motion import Motion, as_motion
+from ..flow_tools.motion import Motion, as_motion, dense_motion
 from ..flow_tools.strength import strength_percent
 from ..model_loaders import memory
 from ..model_loaders.raft import load_core_model, load_raft
@@ -55,10 +55,10 @@ class DensifyFlow(io.ComfyNode):
                     default=0.0,
                     min=0.0,
                     max=4096.0,
-                    step=1.0,
-                    tooltip="How far an arrow reaches, in pixels. Larger: more of the image moves along. In mode faded "
-                    "motion ends at about 1.7 sigma. 0: automatic, 170 px in an image of 512 px, in proportion to the "
-                    "longer side.",
+                    step=0.01,
+                    tooltip="How far an arrow reaches. Below 1: a share of the image's longer side, 0.1 is a tenth of "
+                    "it. From 1 on: pixels. Larger: more of the image moves along; motion ends at about 1.7 sigma. 0: "
+                    "automatic, a third of the longer side.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -66,16 +66,18 @@ class DensifyFlow(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="Pixels below it do not move (R in the paper). faded, normalized: compared with the "
-                    "weight of the strongest arrow there, 0 to 1. sum: compared with the speed, in pixels per frame.",
+                    tooltip="Pixels below it do not move (R in the paper). followed, faded, normalized: compared with "
+                    "the weight of the strongest arrow there, 0 to 1. sum: compared with the speed, in pixels per "
+                    "frame.",
                 ),
                 io.Combo.Input(
                     "mode",
                     options=list(MODES),
-                    default="faded",
-                    tooltip="faded: arrows are averaged, and motion fades out with distance. normalized: averaged, "
-                    "but motion ends at a hard edge. sum: the paper's formula; arrows add up, and nearly the whole "
-                    "image moves.",
+                    default=FOLLOWED,
+                    tooltip="followed: what is under an arrow moves along all of it, whatever other arrows and pins "
+                    "are near, and motion fades out with distance. faded: arrows and pins near each other are "
+                    "averaged, so each moves less. normalized: averaged, but motion ends at a hard edge. sum: the "
+                    "paper's formula; arrows add up, and nearly the whole image moves.",
                 ),
                 io.Mask.Input(
                     "region", optional=True, tooltip="Only what is white in this mask moves. Resized to the flow."
@@ -101,15 +103,15 @@ class DensifyFlow(io.ComfyNode):
         sparse = as_motion(sparse_flow, "sparse_flow")
         height, width = sparse.field.shape[-2:]
         allowed = fitted(region, height, width)
-        flow = densify(
-            sparse.field,
+        motion = dense_motion(
+            sparse,
             mask_to_tensor(hints, "hints"),
-            sigma_px=sigma or None,
+            sigma_px=sigma_in_px(sigma, height, width),
             threshold=threshold,
             mode=mode,
             region=allowed,
         )
-        return io.NodeOutput(sparse.with_field(flow, *emptiness(allowed)))
+        return io.NodeOutput(motion.with_field(motion.field, *emptiness(allowed)))
 
 
 class RefineFlow(io.ComfyNode):
@@ -165,16 +167,16 @@ class RefineFlow(io.ComfyNode):
             raise ValueError(f"{missing}: not connected; allowed: sparse_flow and hints together, or neither")
         picture = single(image)
         size = picture.shape[-2:]
-        dense, known, allowed = as_motion(flow), None, fitted(region, *size)
+        dense, known, ways, allowed = as_motion(flow), None, None, fitted(region, *size)
         if sparse_flow is not None and hints is not None:
-            sparse = as_motion(sparse_flow, "sparse_flow").field
-            if sparse.shape[-2:] != size:
-                got = "×".join(map(str, reversed(sparse.shape[-2:])))
+            sparse = as_motion(sparse_flow, "sparse_flow")
+            if sparse.field.shape[-2:] != size:
+                got = "×".join(map(str, reversed(sparse.field.shape[-2:])))
                 raise ValueError(f"sparse_flow: got {got}, allowed the image's {size[1]}×{size[0]}")
-            known = sparse, mask_to_tensor(hints, "hints")
-        refined = refine(
-            refiner, resize_flow(dense.field, *size), picture, hints=known, region=allowed, on_step=progress()
-        )
+            known = sparse.field, mask_to_tensor(hints, "hints")
+            ways = None if dense.ways is None else sparse.ways
+        spread = resize_flow(dense.field, *size)
+        refined = refine(refiner, spread, picture, hints=known, ways=ways, region=allowed, on_step=progress())
         return io.NodeOutput(dense.with_field(refined, *emptiness(allowed)))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ..flow_tools.arrows import MotionArrows
-from ..flow_tools.dense import densify
-from ..flow_tools.motion import Motion, sparse_motion
+from ..flow_tools.dense import FOLLOWED
+from ..flow_tools.motion import Motion, dense_motion, sparse_motion
 from ..model_loaders.animator import Animator
 from ..model_loaders.refiner import Refiner
 from .animate import Animation, animate
@@ -43,17 +43,19 @@ def motion_of_arrows(
     *,
     frames: int,
     sigma_px: float | None = None,
+    mode: str = FOLLOWED,
     region: Tensor | None = None,
     image: Tensor | None = None,
     refiner: Refiner | None = None,
 ) -> Motion:
     """The motion that arrows ask for, on the image that they were drawn on: sparse, dense and, with a refiner, refined.
 
-    frames: in which their heads are reached. region: [1, 1, H, W] 0..1 where things may move. The refiner wants the
-    image [1, 3, H, W] −1..1.
+    frames: in which their heads are reached. sigma_px, mode: see `densify`. region: [1, 1, H, W] 0..1 where things may
+    move. The refiner wants the image [1, 3, H, W] −1..1.
     """
     sparse, hints = sparse_motion(arrows, height=arrows.height, width=arrows.width, frames=frames)
-    field = densify(sparse.field, hints, sigma_px=sigma_px, region=region)
-    if refiner is not None:
-        field = refine(refiner, field, image, hints=(sparse.field, hints), region=region)
-    return sparse.with_field(field)
+    motion = dense_motion(sparse, hints, sigma_px=sigma_px, mode=mode, region=region)
+    if refiner is None:
+        return motion
+    known = sparse.field, hints
+    return motion.with_field(refine(refiner, motion.field, image, hints=known, ways=motion.ways, region=region))

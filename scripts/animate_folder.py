@@ -25,6 +25,7 @@ from torch import Tensor
 from driftfield.evaluation import host
 from driftfield.flow_tools.arrows import parse_arrows
 from driftfield.flow_tools.convention import tensor_to_image
+from driftfield.flow_tools.dense import sigma_in_px
 from driftfield.flow_tools.motion import Motion
 from driftfield.pipeline.settings import ExtendSettings, Settings
 from driftfield.training.data.prepared_set import read_still, to_unit
@@ -60,7 +61,7 @@ def parse(words: list[str] | None) -> Namespace:
     )
     parser.add_argument("--gamma", type=float, default=ExtendSettings.gamma)
     parser.add_argument("--joins", default=ExtendSettings.joins, help="as in Extend Animation (default: %(default)s)")
-    parser.add_argument("--sigma", type=float, help="as in Densify Flow, in pixels (default: the paper's)")
+    parser.add_argument("--sigma", type=float, default=0.0, help="as in Densify Flow (default: automatic)")
     parser.add_argument("--fps", type=float, default=0.0, help="of the files (default: what the model is told)")
     parser.add_argument("--crf", type=int, help="of x264, 0 loses nothing (default: as Save Animation)")
     parser.add_argument("--seed", type=int, default=Settings.seed)
@@ -124,7 +125,7 @@ def motion_of_file(file: Path, arguments: Namespace, height: int, width: int, fr
     if source is None:
         return None
     arrows = parse_arrows(source.read_text(encoding="utf-8"), width=width, height=height)
-    return motion_of_arrows(arrows, frames=frames, sigma_px=arguments.sigma)
+    return motion_of_arrows(arrows, frames=frames, sigma_px=sigma_in_px(arguments.sigma, height, width))
 
 
 def filled(image: Tensor, height: int, width: int) -> Tensor:

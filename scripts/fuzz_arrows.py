@@ -106,8 +106,9 @@ def outcome(text: str) -> str:
         try:
             drawn = arrows.parse_arrows(text, width=16, height=16)
             region.parse_region(text)
-            flow, hints = sparse.sparse_flow(drawn, height=16, width=16, frames=5)
-            field = dense.densify(flow, hints, sigma_px=5.0, threshold=0.05)
+            grid = {"height": 16, "width": 16, "frames": 5}
+            known, ways = sparse.sparse_flow(drawn, **grid), sparse.ways_of(drawn, **grid)
+            field = dense.densify(*known, sigma_px=5.0, threshold=0.05, ways=ways)
         except ValueError as error:
             return "refused" if str(error) else "a ValueError without a message"
         except Exception as error:  # a warning among them

@@ -42,7 +42,7 @@ def graph(still: str, seed: int, steps: int) -> dict:
         ),
         "dense": (
             "DriftfieldDensifyFlow",
-            {"sparse_flow": ["sparse", 0], "hints": ["sparse", 1], "sigma": 0, "threshold": 0.05, "mode": "faded"},
+            {"sparse_flow": ["sparse", 0], "hints": ["sparse", 1], "sigma": 0, "threshold": 0.05, "mode": "followed"},
         ),
         "load": ("DriftfieldLoadAnimationModel", {"model": "built-in", "adapter": "auto", "dtype": "auto"}),
         "encode": (

@@ -16,7 +16,7 @@ from ..output.console import table
 from ..output.results import Bar, Results
 from ..shots import load_models, settings_of
 
-FIELDS = {"default": {}, "paper": {"mode": "sum"}}  # options of `densify`
+FIELDS = {"default": {"mode": "faded"}, "paper": {"mode": "sum"}}  # options of `densify`
 MOST_OF_DENSE = 0.7
 NOTHING = "no motion"
 

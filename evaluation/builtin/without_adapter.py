@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...flow_tools.arrows import MotionArrows
+from ...flow_tools.dense import FADED
 from ...flow_tools.estimate import estimate_flow
 from ...model_loaders import locations
 from ...pipeline.animate_still import motion_of_arrows
@@ -72,7 +73,7 @@ def painted(image: Tensor, arrows: MotionArrows) -> Tensor:
 
 
 def painted_flow(image: Tensor, arrows: MotionArrows, region: Tensor, frames: int) -> Tensor:
-    return motion_of_arrows(arrows, frames=frames, region=region).field
+    return motion_of_arrows(arrows, frames=frames, mode=FADED, region=region).field
 
 
 def in_words(row: dict) -> str:

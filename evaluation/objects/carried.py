@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...flow_tools.arrows import Arrow, MotionArrows
+from ...flow_tools.dense import FADED
 from ...flow_tools.motion import Motion
 from ...flow_tools.warp import reference_video
 from ...pipeline.animate_still import motion_of_arrows
@@ -35,7 +36,7 @@ def as_areas(scene: Scene, frames: int) -> Carried:
 
 
 def motion_of_areas(scene: Scene, frames: int) -> Motion:
-    return motion_of_arrows(MotionArrows(tuple(arrows(scene)), SIDE, SIDE), frames=frames)
+    return motion_of_arrows(MotionArrows(tuple(arrows(scene)), SIDE, SIDE), frames=frames, mode=FADED)
 
 
 def as_objects(scene: Scene, frames: int, masks: Sequence[Tensor] | None = None) -> Carried:

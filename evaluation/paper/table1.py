@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ...flow_tools.dense import densify
+from ...flow_tools.dense import FADED, densify
 from ...flow_tools.estimate import estimate_flow
 from ...flow_tools.strength import strength_percent
 from ...model_loaders import locations, memory
@@ -84,7 +84,7 @@ def measure(models: Models, networks: learned.Learned, results: Results, argumen
 def shot(models: Models, variant: str, name: str, clip: Tensor, flow: Tensor) -> Shot:
     """Frame 0, and the field that a few hints on the clip's mean flow give; the name seeds their positions."""
     hints = draw_hints(flow.mean(dim=0), torch.Generator().manual_seed(zlib.crc32(name.encode())))
-    dense = densify(*hints)
+    dense = densify(*hints, mode=FADED)
     if variant == NO_REFINER:
         return Shot(clip[:1], dense)
     refined = refine(models.refiner, dense, clip[:1], hints=hints)

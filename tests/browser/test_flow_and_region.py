@@ -75,10 +75,14 @@ def test_the_flow_is_that_of_the_nodes_behind_the_arrows(page, hand):
     page.wait_for(f"{HELP}.includes('default settings')")
     page.evaluate(CHAIN)
     hand.key("f")
-    page.wait_for(f"{HELP}.startsWith('flow · 5 frames · σ 10 px · faded')")
+    page.wait_for(f"{HELP}.startsWith('flow · 5 frames · σ 10 px · followed')")
     hand.wait_for_pixel(0, 220, position=(0.2, 0.5))  # to the right is red
     assert hand.pixel(0.9, 0.9)[:3] == pytest.approx([200, 30, 30], abs=12)  # 10 px reach not that far
 
+    sigma = "window.driftfield_dense.widgets.find(({ name }) => name === 'sigma').value"
+    page.evaluate(f"{sigma} = 0.15")
+    page.wait_for(f"{HELP}.includes('σ 15 %')")
+    page.evaluate(f"{sigma} = 10")
     page.evaluate("window.driftfield_node.connect(3, window.driftfield_dense, 2)")
     hand.key("b")
     hand.drag((0.7, 0.9), (0.9, 0.9))

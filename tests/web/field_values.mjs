@@ -3,14 +3,16 @@
 // back to frame 0 after so many frames instead of the flow.
 import { readFileSync, writeSync } from "node:fs";
 
-import { defaultSigma, denseField, emptyField, hintsOf, resized } from "../../web/js/flow/field.js";
+import { denseField, emptyField, hintsOf, resized, sigmaInPx } from "../../web/js/flow/field.js";
+import { followedField } from "../../web/js/flow/followed.js";
 import { stepBack } from "../../web/js/flow/warp.js";
 
 for (const given of JSON.parse(readFileSync(0, "utf8"))) {
   const { arrows, width, height, sigma, region, steps } = given;
-  const options = { ...given, sigma: sigma || defaultSigma(width, height) };
+  const options = { ...given, sigma: sigmaInPx(sigma, width, height) };
   if (region) options.region = resized(region, width, height);
-  const field = denseField(hintsOf(arrows, given), options);
+  const followed = given.mode === "followed";
+  const field = followed ? followedField(arrows, options, 0) : denseField(hintsOf(arrows, given), options);
   let shown = field;
   if (steps) {
     shown = emptyField(width, height, field.cols, field.rows);

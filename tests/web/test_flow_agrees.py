@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from driftfield.flow_tools.arrows import parse_arrows
-from driftfield.flow_tools.dense import default_sigma_px, densify
-from driftfield.flow_tools.sparse import sparse_flow
+from driftfield.flow_tools.dense import sigma_in_px
+from driftfield.flow_tools.motion import dense_motion, sparse_motion
 from driftfield.flow_tools.warp import accumulate_backward
 
 HERE = Path(__file__).absolute().parent
@@ -37,14 +37,14 @@ def in_python(case: dict) -> torch.Tensor:
     text = json.dumps({"version": 1, "arrows": case["arrows"]})
     width, height = case["width"], case["height"]
     arrows = parse_arrows(text, width=width, height=height)
-    sparse, hints = sparse_flow(arrows, height=height, width=width, frames=case["frames"])
+    sparse, hints = sparse_motion(arrows, height=height, width=width, frames=case["frames"])
     region = case.get("region")
     if region is not None:
         data = torch.tensor(region["data"], dtype=torch.float32).view(1, 1, region["height"], region["width"])
         region = F.interpolate(data, size=(height, width), mode="bilinear")
-    sigma = case["sigma"] or default_sigma_px(height, width)
-    options = {"sigma_px": sigma, "threshold": case["threshold"], "mode": case["mode"], "region": region}
-    return densify(sparse, hints, **options)
+    sigma_px = sigma_in_px(case["sigma"], height, width)
+    options = {"sigma_px": sigma_px, "threshold": case["threshold"], "mode": case["mode"], "region": region}
+    return dense_motion(sparse, hints, **options).field
 
 
 def shipped() -> list[dict]:
@@ -58,7 +58,8 @@ def shipped() -> list[dict]:
             continue
         width, height = Image.open(WORKFLOWS / "example_input.jpg").size
         sigma, threshold, mode = values["DriftfieldDensifyFlow"]
-        arrows = json.loads(values["DriftfieldDrawMotionArrows"][0])["arrows"]
+        drawn = json.loads(values["DriftfieldDrawMotionArrows"][0])["arrows"]
+        arrows = [{key: entry[key] for key in ("points", "strength")} for entry in drawn]  # all as steady areas
         flow = {"frames": values["DriftfieldArrowsToSparseFlow"][2], "width": width, "height": height}
         cases.append({"arrows": arrows, "sigma": sigma, "threshold": threshold, "mode": mode, **flow})
     return cases
@@ -84,6 +85,7 @@ HARD = {
     "threshold": 0.05,
     "mode": "faded",
 }
+FOLLOWED = {**HARD, "mode": "followed"}
 HALF = {"width": 20, "height": 10, "data": [float(x < 9) for _ in range(10) for x in range(20)]}
 CASES = {
     **{f"shipped {i}": case for i, case in enumerate(shipped())},
@@ -92,6 +94,22 @@ CASES = {
     "normalized": {**HARD, "sigma": 9.5, "mode": "normalized"},
     "sum": {**HARD, "sigma": 9.5, "mode": "sum", "threshold": 0.3},
     "region": {**HARD, "sigma": 20, "region": HALF},
+    "followed": {**FOLLOWED, "sigma": 0},
+    "followed, a share": {**FOLLOWED, "sigma": 0.15},
+    "followed, narrow": {**FOLLOWED, "sigma": 2.5},
+    "followed, no threshold": {**FOLLOWED, "sigma": 9.5, "threshold": 0},
+    "followed, region": {**FOLLOWED, "sigma": 20, "region": HALF},
+    "followed, a pin beside": {**FOLLOWED, "sigma": 0, "arrows": [arrow([0.2, 0.2], [0.4, 0.3]), arrow([0.3, 0.3])]},
+    "followed, two in one pixel": {
+        **FOLLOWED,
+        "sigma": 0,
+        "arrows": [
+            arrow([0.2, 0.5], [0.6, 0.5]),
+            arrow([0.201, 0.5], [0.2, 0.1]),
+            arrow([0.7, 0.5]),
+            arrow([0.3, 0.5]),
+        ],
+    },
     "nothing drawn": {**HARD, "arrows": [], "sigma": 20},
 }
 

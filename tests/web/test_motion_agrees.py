@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from driftfield.flow_tools.arrows import parse_arrows
-from driftfield.flow_tools.dense import densify
 from driftfield.flow_tools.layers import compose, split
-from driftfield.flow_tools.motion import sparse_motion
+from driftfield.flow_tools.motion import dense_motion, sparse_motion
 from driftfield.flow_tools.warp import accumulate_backward, backward_warp
 
 HERE = Path(__file__).absolute().parent
@@ -75,16 +74,16 @@ def used_in(arrows: list[dict]) -> list[int]:
     return sorted({entry["object"] for entry in arrows if "object" in entry})
 
 
-def given(arrows: list[dict], t: int) -> dict:
+def given(arrows: list[dict], t: int, mode: str) -> dict:
     used = used_in(arrows)
     arrows = [{**entry, "object": used.index(entry["object"]) + 1} if "object" in entry else entry for entry in arrows]
     shown = [MASKS[number - 1].astype(int).ravel().tolist() for number in used]
     masks = [{"width": WIDTH, "height": HEIGHT, "data": data} for data in shown]
-    grid = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sigma": SIGMA, "threshold": 0.05, "mode": "faded"}
+    grid = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sigma": SIGMA, "threshold": 0.05, "mode": mode}
     return {"arrows": arrows, "masks": masks, "t": t, **grid}
 
 
-def motion_of(arrows: list[dict]):
+def motion_of(arrows: list[dict], mode: str):
     runs = []
     for mask in MASKS:
         changes = np.flatnonzero(np.diff(mask.ravel().astype(int), prepend=0))
@@ -93,14 +92,16 @@ def motion_of(arrows: list[dict]):
     text = json.dumps({"version": 2, "arrows": arrows, "objects": objects})
     read = parse_arrows(text, width=WIDTH, height=HEIGHT)
     motion, hints = sparse_motion(read, height=HEIGHT, width=WIDTH, frames=FRAMES)
-    return motion.with_field(densify(motion.field, hints, sigma_px=SIGMA))
+    return dense_motion(motion, hints, sigma_px=SIGMA, mode=mode)
 
 
+@pytest.mark.parametrize("mode", ["followed", "faded"])
 @pytest.mark.parametrize("t", [0, 5, FRAMES - 2])
-def test_the_exact_field_of_a_frame_is_pythons(t):
-    found, worst, fastest = in_the_browser([given(arrows, t) for arrows in CASES.values()], 2 * WIDTH * HEIGHT), 0, 0
+def test_the_exact_field_of_a_frame_is_pythons(t, mode):
+    cases = [given(arrows, t, mode) for arrows in CASES.values()]
+    found, worst, fastest = in_the_browser(cases, 2 * WIDTH * HEIGHT), 0, 0
     for (name, arrows), field in zip(CASES.items(), found, strict=True):
-        expected = motion_of(arrows).flow()
+        expected = motion_of(arrows, mode).flow()
         expected = expected[min(t, len(expected) - 1)].numpy()
         off = np.abs(field.reshape(expected.shape) - expected).max(axis=0)
         assert np.abs(expected).max() > 0.1, name
@@ -109,8 +110,9 @@ def test_the_exact_field_of_a_frame_is_pythons(t):
     print(f"frame {t}: at most {worst:.1g} px/frame off, of {fastest:.1f}")
 
 
+@pytest.mark.parametrize("mode", ["followed", "faded"])
 @pytest.mark.parametrize("t", [1, 6, FRAMES - 1])
-def test_the_picture_of_a_frame_is_pythons(t):
+def test_the_picture_of_a_frame_is_pythons(t, mode):
     column, row = torch.arange(WIDTH) / WIDTH, torch.arange(HEIGHT)[:, None] / HEIGHT
     waves = [torch.sin(9 * column + 5 * row), torch.cos(14 * row - 3 * column), (column - row).expand(HEIGHT, WIDTH)]
     picture = torch.stack([wave * 0.6 for wave in waves])[None]
@@ -118,7 +120,7 @@ def test_the_picture_of_a_frame_is_pythons(t):
         picture = torch.where(torch.from_numpy(mask), torch.tensor(colour).view(1, 3, 1, 1), picture)
     cases, frames = [], []
     for name, arrows in CASES.items():
-        motion = motion_of(arrows)
+        motion = motion_of(arrows, mode)
         masks = [torch.from_numpy(MASKS[number - 1])[None, None].float() for number in used_in(arrows)]
         layers = split(picture, masks) if masks else None
         plate = picture if layers is None else layers.plate
@@ -128,7 +130,7 @@ def test_the_picture_of_a_frame_is_pythons(t):
             plates = compose(layers, plates, placed)[0]
         frames.append((name, plates[0].permute(1, 2, 0).numpy()))
         objects = [straight(cutout) for cutout in layers.cutouts] if layers is not None else []
-        cases.append({**given(arrows, t), "layers": {"plate": as_bytes(plate), "objects": objects}})
+        cases.append({**given(arrows, t, mode), "layers": {"plate": as_bytes(plate), "objects": objects}})
     worst = 0
     for (name, expected), found in zip(frames, in_the_browser(cases, 4 * WIDTH * HEIGHT), strict=True):
         off = np.abs(found.reshape(HEIGHT, WIDTH, 4)[..., :3] - (expected + 1) * 127.5)

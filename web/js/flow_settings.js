@@ -43,7 +43,7 @@ export function flowSettings(app, node, t) {
   const said = [
     t("flowNote"),
     settings.frames && t("flowFrames", { count: settings.frames }),
-    settings.sigma && t("flowSigma", { sigma: settings.sigma }),
+    settings.sigma && sigmaInWords(settings.sigma, t),
     settings.mode,
     note,
     reached(app, dense, REFINED) && t("flowUnrefined"),
@@ -53,6 +53,10 @@ export function flowSettings(app, node, t) {
   if (unknown.length) said.push(t("unknown", { names: unknown.join(", ") }));
   return { ...settings, ...region, note: said.filter(Boolean).join(" · ") };
 }
+
+/** @type {(sigma: number, t: Say) => string} */
+const sigmaInWords = (sigma, t) =>
+  sigma < 1 ? t("flowShare", { percent: Number((100 * sigma).toFixed(1)) }) : t("flowSigma", { sigma });
 
 /**
  * A field's value, also where a node has it that does nothing else; undefined where it has to be computed.

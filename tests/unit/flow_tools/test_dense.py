@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftfield.flow_tools.arrows import MotionArrows
-from driftfield.flow_tools.dense import MODES, default_sigma_px, densify, restore_hints
+from driftfield.flow_tools.dense import MODES, default_sigma_px, densify, restore_hints, sigma_in_px
 from driftfield.flow_tools.sparse import sparse_flow
 from driftfield.flow_tools.strength import motion_strength, strength_percent
 
@@ -69,7 +69,7 @@ def test_all_modes_equal_the_printed_sums(hints, sigma, threshold):
 @settings(max_examples=30, deadline=None)
 @given(points, st.floats(2, 60))
 def test_hints_do_not_add_up_but_in_sum_mode(hints, sigma):
-    for mode in ("faded", "normalized"):
+    for mode in ("followed", "faded", "normalized"):
         dense = densify(*field(hints), sigma_px=sigma, threshold=0.05, mode=mode)
         assert dense.norm(dim=1).max() <= max(math.hypot(*v) for v in hints.values()) + 1e-4
 
@@ -105,7 +105,7 @@ def test_sum_mode_reaches_391_px_for_10_px():
 
 def test_a_pin_holds_its_surroundings_still():
     flow, mask = field({(10, 24): (2.0, 0.0), (50, 24): (0.0, 0.0)})
-    dense = densify(flow, mask, sigma_px=12, threshold=0.05)[0, 0, 24]
+    dense = densify(flow, mask, sigma_px=12, threshold=0.05, mode="faded")[0, 0, 24]
     halfway = math.exp(-((20 / 12) ** 2))
     assert dense[10] == pytest.approx(2, abs=1e-3) and dense[50].abs() < 1e-3 and dense[30] == pytest.approx(halfway)
 
@@ -113,7 +113,7 @@ def test_a_pin_holds_its_surroundings_still():
 def test_a_curve_weighs_as_much_as_one_arrow():
     flow, mask = field({(10, 10): (2.0, 0.0)} | {(40 + i, 10): (0.0, 2.0) for i in range(10)})
     mask[0, 0, 10, 40:50] = 0.1
-    dense = densify(flow, mask, sigma_px=30, threshold=0.05)
+    dense = densify(flow, mask, sigma_px=30, threshold=0.05, mode="faded")
     weight = weights({(10, 10): 0} | {(40 + i, 10): 0 for i in range(10)}, 30)[:, 10, 10]
     expected = 2 * weight[0] / (weight[0] + 0.1 * weight[1:].sum())
     assert dense[0, 0, 10, 10] == pytest.approx(float(expected), abs=1e-4)
@@ -140,11 +140,12 @@ def test_tiny_sigma_and_no_threshold_stay_finite():
         assert dense.isfinite().all() and dense.nonzero()[:, 2:].unique(dim=0).tolist() == [[24, 32]]
 
 
-def test_mirroring_the_hints_mirrors_the_flow():
+@pytest.mark.parametrize("mode", MODES)
+def test_mirroring_the_hints_mirrors_the_flow(mode):
     flow, mask = field({(5, 24): (2.0, 1.0), (40, 7): (-1.0, 3.0)})
     mirrored = flow.flip(-1) * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1)
-    dense = densify(flow, mask, sigma_px=20, threshold=0.05)
-    again = densify(mirrored, mask.flip(-1), sigma_px=20, threshold=0.05)
+    dense = densify(flow, mask, sigma_px=20, threshold=0.05, mode=mode)
+    again = densify(mirrored, mask.flip(-1), sigma_px=20, threshold=0.05, mode=mode)
     torch.testing.assert_close(again.flip(-1) * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1), dense)
 
 
@@ -152,7 +153,8 @@ def test_nothing_is_mutated_and_no_randomness_used():
     flow, mask = field({(5, 24): (2.0, 1.0)})
     region = torch.ones(1, 1, 48, 64)
     copies, state = (flow.clone(), mask.clone(), region.clone()), torch.get_rng_state()
-    densify(flow, mask, sigma_px=20, threshold=0.05, region=region)
+    for mode in MODES:
+        densify(flow, mask, sigma_px=20, threshold=0.05, mode=mode, region=region)
     assert all(torch.equal(a, b) for a, b in zip((flow, mask, region), copies, strict=True))
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -163,7 +165,7 @@ def test_nothing_is_mutated_and_no_randomness_used():
         ({"sigma_px": 0}, "sigma_px: got 0"),
         ({"sigma_px": math.nan}, "sigma_px: got nan"),
         ({"threshold": -1}, "threshold: got -1"),
-        ({"mode": "mean"}, "mode: got 'mean', allowed 'faded' or 'normalized' or 'sum'"),
+        ({"mode": "mean"}, "mode: got 'mean', allowed 'followed' or 'faded' or 'normalized' or 'sum'"),
         ({"region": torch.ones(1, 1, 4, 4)}, r"region: got \[1, 1, 4, 4\], allowed \[1, 1, 48, 64\]"),
         ({"hints": torch.ones(48, 64)}, r"hints: got \[48, 64\]"),
         ({"sparse": torch.full((1, 2, 48, 64), math.nan)}, "sparse flow: got 6144 NaN"),
@@ -177,6 +179,11 @@ def test_bad_input_is_refused_by_name(change, message):
 
 def test_default_sigma_follows_the_longer_side():
     assert default_sigma_px(512, 512) == 170 and default_sigma_px(576, 1024) == 340
+
+
+def test_sigma_is_a_share_of_the_longer_side_below_1_and_px_from_1_on():
+    assert sigma_in_px(0, 576, 1024) == 340 and sigma_in_px(0.25, 576, 1024) == 256
+    assert sigma_in_px(1, 576, 1024) == 1 and sigma_in_px(70, 576, 1024) == 70
 
 
 MEASURE = """
@@ -204,7 +211,7 @@ print(peak_mb(), peak_mb() - before, time.perf_counter() - start)
 def test_4096_hints_on_1024_px_stay_far_below_1_gb():
     result = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
     peak_mb, added_mb, seconds = map(float, result.stdout.split())
-    print(f"4,096 hints, 1024x1024, both modes: {peak_mb:.0f} MB peak, {added_mb:.0f} of it added, {seconds:.2f} s")
+    print(f"4,096 hints, 1024x1024, all modes: {peak_mb:.0f} MB peak, {added_mb:.0f} of it added, {seconds:.2f} s")
     assert peak_mb < 1000 and 0 < added_mb < 300
 
 

@@ -9,6 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from driftfield.flow_tools.dense import densify
+
 ARROWS = '{"version":1,"arrows":[{"id":"a","points":[[0.25,0.5],[0.75,0.5]]},{"id":"pin","points":[[0.9,0.9]]}]}'
 
 
@@ -50,6 +52,16 @@ def test_arrows_become_a_dense_flow(nodes, image):
     assert sparse[0, :, 16, 16].tolist() == [8.0, 0.0]  # 32 px in 4 steps
     (flow,) = run(nodes, "DensifyFlow", sparse, hints, 8.0, 0.05, "normalized")
     assert flow.shape == (1, 2, 32, 64) and flow[0, 0, 16, 17] > 7 and flow[0].abs().max() <= 8
+
+
+def test_sigma_is_a_share_or_px_and_what_was_saved_before_is_what_it_was(nodes, image):
+    arrows = run(nodes, "DrawMotionArrows", image, ARROWS)[0]
+    sparse, hints = nodes["ArrowsToSparseFlow"].execute(arrows, 0, 0, 5).result
+    for mode in ("followed", "faded"):
+        px, share = (nodes["DensifyFlow"].execute(sparse, hints, sigma, 0.05, mode).result[0] for sigma in (16, 0.25))
+        assert torch.equal(px.field, share.field) and px.field.any()
+    saved = densify(sparse.field, hints[None], sigma_px=16, mode="faded")
+    assert torch.equal(px.field, saved) and px.ways is None
 
 
 def test_more_arrows_from_other_packs(nodes, image):

@@ -21,7 +21,7 @@ def test_it_gives_the_frames_of_the_nodes(animator, pipeline):
     image = torch.rand(1, 48, 64, 3, generator=torch.Generator().manual_seed(0))
     drawn = arrows.DrawMotionArrows.execute(image, ARROWS).result[0]
     sparse, hints = arrows.ArrowsToSparseFlow.execute(drawn, 0, 0, FRAMES).result
-    (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "faded").result
+    (dense,) = flow.DensifyFlow.execute(sparse, hints, 0.0, 0.05, "followed").result
     (motion,) = animate.EncodeMotion.execute(animator, dense, 1.0).result
     settings = (5, 3, 1.0, 1.0, 0, "auto", 100.0, 0, 0.02, False)
     animation = animate.AnimateImage.execute(animator, image, *settings, guidance=motion).result[0]

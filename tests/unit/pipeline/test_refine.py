@@ -7,7 +7,9 @@ import torch
 from safetensors.torch import save_file
 from tiny import seeded
 
+from driftfield.flow_tools.arrows import EASE, Arrow, MotionArrows
 from driftfield.flow_tools.dense import default_sigma_px, restore_hints
+from driftfield.flow_tools.motion import dense_motion, sparse_motion
 from driftfield.flow_tools.smooth import smooth
 from driftfield.networks.refiner import FlowRefiner, RefinerConfig
 
@@ -70,3 +72,17 @@ def test_hints_stand_and_the_region_holds(loaders, refiner_file, pipeline):
     for field in refined:
         torch.testing.assert_close(field[:, 8, 8], torch.tensor([1.0, 0.0]), atol=1e-4, rtol=0)
     assert (refined[..., 20:] == 0).all() and refined[..., :20].abs().mean() > 0.1
+
+
+def test_a_followed_field_is_followed_after_the_refiner(loaders, refiner_file, picture, pipeline):
+    refiner = loaders.refiner.manage_refiner(refiner_file)
+    drawn = Arrow("a", ((0.25, 0.5), (0.6, 0.5)), timing=EASE), Arrow("pin", ((0.3, 0.7),))
+    sparse, hints = sparse_motion(MotionArrows(drawn, 56, 40), height=40, width=56, frames=5)
+    dense, known = dense_motion(sparse, hints), (sparse.field, hints)
+    refined = pipeline.refine.refine(refiner, dense.field, picture, hints=known, ways=dense.ways)
+    as_before = pipeline.refine.refine(refiner, dense.field, picture, hints=known)
+    for field, before, wanted in zip(refined, as_before, sparse.field, strict=True):
+        torch.testing.assert_close(field[:, 20, 14], wanted[:, 20, 14])
+        torch.testing.assert_close(field[:, 28, 16], torch.zeros(2))
+        along = [(one[:, 20, 16:32] - wanted[:, 20, 14:15]).norm(dim=0).mean() for one in (field, before)]
+        assert along[0] < 0.5 * along[1]

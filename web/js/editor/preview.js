@@ -8,7 +8,7 @@
  * @import { Region } from "./region.js"
  * @import { Scene, Session } from "./session.js"
  */
-import { DEFAULTS, defaultSigma, resized } from "../flow/field.js";
+import { DEFAULTS, resized, sigmaInPx } from "../flow/field.js";
 import { Motion } from "../flow/motion.js";
 import { hueOf } from "../flow/wheel.js";
 import { context2d } from "./dom.js";
@@ -114,7 +114,7 @@ export class FlowPreview {
       ...settings,
       width,
       height,
-      sigma: settings.sigma || defaultSigma(width, height),
+      sigma: sigmaInPx(settings.sigma, width, height),
       most: MOST_CELLS,
       region: region && resized(region, width, height),
     });

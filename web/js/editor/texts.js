@@ -104,6 +104,7 @@ export const ENGLISH = {
   flowDefault: "flow · default settings, because no Densify Flow is connected",
   flowFrames: "{count} frames",
   flowSigma: "σ {sigma} px",
+  flowShare: "σ {percent} %",
   flowUnrefined: "before Refine Flow",
   regionUnconnected: "without the region, which is not connected",
   regionUnknown: "its region is known only after a run",

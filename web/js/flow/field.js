@@ -15,14 +15,14 @@
 /** @typedef {{ column: number, row: number, x: number, y: number, weight: number }} Hint */
 
 /**
- * What the nodes behind the arrows are set to; `width`, `height` and `sigma` 0 as they mean it, `note` says it in words.
+ * What the nodes behind the arrows are set to; `width`, `height` and `sigma` as they mean it, `note` says it in words.
  * @typedef {object} FlowSettings
  * @property {number} frames
  * @property {number} width px
  * @property {number} height px
- * @property {number} sigma px
+ * @property {number} sigma
  * @property {number} threshold
- * @property {"faded" | "normalized" | "sum"} mode
+ * @property {"followed" | "faded" | "normalized" | "sum"} mode
  * @property {Mask | "painted" | null} region
  * @property {string} [note]
  */
@@ -31,18 +31,22 @@
  * The nodes' own defaults.
  * @type {FlowSettings}
  */
-export const DEFAULTS = { frames: 25, width: 0, height: 0, sigma: 0, threshold: 0.05, mode: "faded", region: "painted" };
+export const DEFAULTS = { frames: 25, width: 0, height: 0, sigma: 0, threshold: 0.05, mode: "followed", region: "painted" };
 
-const SAMPLE_SPACING_PX = 0.5; // along a curved arrow
+export const SAMPLE_SPACING_PX = 0.5; // along a curved arrow
 const NO_WEIGHT = 1e-18;
 const REFERENCE_SIZE = 512;
 
 /**
- * The paper's sigma, 170 px at 512 px, scaled with the longer side.
+ * What the node is given, in px: below 1 a share of the longer side; 0 is the paper's, 170 px at 512 px.
+ * @param {number} sigma
  * @param {number} width
  * @param {number} height
  */
-export const defaultSigma = (width, height) => (170 * Math.max(width, height)) / REFERENCE_SIZE;
+export function sigmaInPx(sigma, width, height) {
+  const longer = Math.max(width, height);
+  return sigma === 0 ? (170 * longer) / REFERENCE_SIZE : sigma < 1 ? sigma * longer : sigma;
+}
 
 /**
  * What arrows say, for each pixel that they say it of (eq. 5).
@@ -101,7 +105,7 @@ export function pointAt(path, lengths, distance) {
 }
 
 /** @type {(position: number, size: number) => number} */
-const pixel = (position, size) => Math.min(Math.max(Math.floor(position + 1e-6), 0), size - 1);
+export const pixel = (position, size) => Math.min(Math.max(Math.floor(position + 1e-6), 0), size - 1);
 
 /**
  * The dense field of `hints` (eq. 6, 7); `region` multiplies it. With `most` the field has at most that many cells on its
@@ -206,7 +210,7 @@ function alongRows(hints, { cols, width }, sigma) {
  * The region, stretched over the field's grid, at a point in px of that grid.
  * @type {(region: Mask, x: number, y: number, field: Field) => number}
  */
-function regionAt({ width, height, data }, x, y, field) {
+export function regionAt({ width, height, data }, x, y, field) {
   const column = ((x + 0.5) * width) / field.width - 0.5;
   const row = ((y + 0.5) * height) / field.height - 0.5;
   return bilinear(data, width, height, column, row);

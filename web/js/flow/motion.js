@@ -6,6 +6,7 @@
  * @import { Mover, Pose } from "./poses.js"
  */
 import { bilinear, denseField, emptyField, hintsOf, middle } from "./field.js";
+import { followedField } from "./followed.js";
 import { inverse, moved, posesOf, progress } from "./poses.js";
 import { stepBack, stepFurtherBack } from "./warp.js";
 
@@ -49,17 +50,18 @@ export class Motion {
    */
   area(t) {
     const step = this.timed ? t : 0;
+    return (this.#steps[step] ??=
+      this.#grid.mode === "followed" ? followedField(this.#areas, this.#grid, step) : this.#averaged(step));
+  }
+
+  /** @param {number} step */
+  #averaged(step) {
     const { frames } = this.#grid;
-    return (this.#steps[step] ??= denseField(
-      hintsOf(
-        this.#areas.map((arrow) => {
-          const share = progress(arrow.timing, step + 1, frames) - progress(arrow.timing, step, frames);
-          return { ...arrow, strength: arrow.strength * share * (frames - 1) };
-        }),
-        this.#grid,
-      ),
-      this.#grid,
-    ));
+    const arrows = this.#areas.map((arrow) => {
+      const share = progress(arrow.timing, step + 1, frames) - progress(arrow.timing, step, frames);
+      return { ...arrow, strength: arrow.strength * share * (frames - 1) };
+    });
+    return denseField(hintsOf(arrows, this.#grid), this.#grid);
   }
 
   /**
