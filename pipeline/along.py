@@ -1,4 +1,4 @@
-"""A long video with objects: what it is conditioned on and carried over, put together anew for every frame."""
+"""A long video with objects or living regions: what it is conditioned on and carried over, put together anew for every frame."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ class Along:
     animator: Animator
     composition: Composition
     timeline: Timeline
-    conditioning: Conditioning  # of all N frames, without motion
+    conditioning: Conditioning  # of all N frames, but the motion of V1's, or none where objects move
     scale: Tensor  # [L] of guidance
     carried: Tensor  # [N, c, h, w] scaled latents of the frames put together
-    touched: Tensor  # [N, 1, h, w] bool: where an object is, or was in the frames of V1 that are blended
+    touched: (
+        Tensor  # [N, 1, h, w] bool: where a region lives, an object is, or was in the frames of V1 that are blended
+    )
     encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, estimate: Tensor) -> Tensor:
@@ -44,9 +46,12 @@ class Along:
         def cut(values: Tensor, start: int) -> Tensor:
             return values[start : start + segment]
 
-        scale = torch.stack([self.timeline.mean(self.scale, start, start + segment) for start in starts])
-        windows = self.conditioning.windows(starts, cut, cut, cut)
-        if not self.animator.has_adapter:
+        def mean(values: Tensor, start: int) -> Tensor:
+            return self.timeline.mean(values, start, start + segment)
+
+        scale = torch.stack([mean(self.scale, start) for start in starts])
+        windows = self.conditioning.windows(starts, cut, mean, cut)
+        if not self.animator.has_adapter or not self.composition.motion.objects:
             return windows, scale
         each = [self._maps(start, start + segment) for start in starts]
         return replace(windows, motion=tuple(torch.cat(level) for level in zip(*each, strict=True))), scale
@@ -84,6 +89,7 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
             levels.append(anchor.level)
     first = composition.part(background, None, 0, composition.frames)
     before = timeline.most(at_latents(first.things, factor).float()) > 0
+    lives = at_latents(padded(composition.lives), factor)
     return Along(
         animator=animator,
         composition=composition,
@@ -91,12 +97,12 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
         conditioning=replace(
             plan.conditioning,
             reference=torch.cat(references),
-            motion=None,
+            motion=None if composition.motion.objects else plan.conditioning.motion,
             anchor=Anchor(torch.cat(targets), torch.cat(levels)) if targets else None,
         ),
         scale=plan.guidance_scale,
         carried=torch.cat(carried),
-        touched=torch.cat(touched) | before,
+        touched=torch.cat(touched) | before | lives,
     )
 
 
