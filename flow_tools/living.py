@@ -122,10 +122,10 @@ def moving_plate(still: Tensor, own: Life) -> Tensor:
 
 
 def plates(still: Tensor, living: Sequence[Living], background: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """What living regions show: colours times share [frames, 3, H, W], and share [1, 1, H, W] 0..1; the last ones lie above.
+    """What living regions show: colours times share [frames, 3, H, W], and share [1, 1, H, W] 0..1.
 
-    still [1, 3, H, W] −1..1; background as for `life`. The rest is what the flow makes of the still without them. A
-    soft edge fades into that as far as the flow goes on outside, and into the still as far as it ends there.
+    Later ones lie above. still [1, 3, H, W] −1..1; background as for `life`. The rest is what the flow makes of the
+    still without them. A soft edge fades into that as far as the flow goes on outside, into the still as far as it ends.
     """
     colours, share = torch.zeros_like(still).expand(frames, -1, -1, -1), torch.zeros_like(still[:, :1])
     for each in living:

@@ -1,4 +1,4 @@
-"""Smooth noise as a sum of plane waves, drawn from a seed: the same on every machine, in the browser and at every size."""
+"""Smooth noise as a sum of plane waves, drawn from a seed: the same on every machine and at every size."""
 
 import math
 

@@ -36,8 +36,8 @@ class Enliven(io.ComfyNode):
                     "kind",
                     options=list(KINDS),
                     default=RUNNING_WATER,
-                    tooltip="running water: a stream or the sea, in eddies. calm water: a lake, in flat ripples. clouds "
-                    "or smoke: large and slow eddies. leaves or grass: they sway in the wind and stay rooted.",
+                    tooltip="running water: a stream or the sea, in eddies. calm water: a lake, in flat ripples. "
+                    "clouds or smoke: large, slow eddies. leaves or grass: they sway in the wind and stay rooted.",
                 ),
                 io.Float.Input(
                     "amplitude",
@@ -81,8 +81,8 @@ class Enliven(io.ComfyNode):
                     min=0.0,
                     max=1024.0,
                     step=0.5,
-                    tooltip="In how many frames an eddy or a gust comes and goes. Made to fit the frames of a segment a "
-                    "whole number of times. 0: as usual for the kind, 12.5, clouds 25.",
+                    tooltip="In how many frames an eddy or a gust comes and goes. A segment holds a whole number of "
+                    "them. 0: as usual for the kind, 12.5, clouds 25.",
                     **ADVANCED,
                 ),
                 io.Float.Input(

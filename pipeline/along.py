@@ -1,4 +1,4 @@
-"""A long video with objects or living regions: what it is conditioned on and carried over, put together anew for every frame."""
+"""A long video with objects or living regions: what it is conditioned on and carried over, frame by frame."""
 
 from __future__ import annotations
 
