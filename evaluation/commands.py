@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..model_loaders import locations
 from .builtin import command as builtin
+from .living import command as living
 from .objects import click
 from .objects import command as objects
 from .output.publish import PROGRAM
@@ -31,6 +32,7 @@ COMMANDS = (
     Command("figure8", "the paper's figure 8: quality and time over γ", figure8.add_arguments, figure8.run),
     Command("objects", "things that move as things, on made scenes", objects.add_arguments, objects.run),
     Command("click", "one click on a thing, and corrections, on made scenes", click.add_arguments, click.run),
+    Command("living", "water, clouds and grass that live, beside filmed ones", living.add_arguments, living.run),
     Command("speed", "a long video by diffusers, a plain loop and the nodes", ladder.add_arguments, ladder.run),
     Command("cpu", "the built-in networks on a CPU, diffusers' form and ours", cpu.add_arguments, cpu.run),
     Command("devices", "the second phase on several GPUs", devices.add_arguments, devices.run),

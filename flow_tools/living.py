@@ -125,7 +125,7 @@ def plates(still: Tensor, living: Sequence[Living], background: Tensor, frames: 
     """What living regions show: colours times share [frames, 3, H, W], and share [1, 1, H, W] 0..1.
 
     Later ones lie above. still [1, 3, H, W] −1..1; background as for `life`. The rest is what the flow makes of the
-    still without them. A soft edge fades into that as far as the flow goes on outside, into the still as far as it ends.
+    still without them. A soft edge fades into that as far as the flow goes on outside, into the still where it ends.
     """
     colours, share = torch.zeros_like(still).expand(frames, -1, -1, -1), torch.zeros_like(still[:, :1])
     for each in living:
