@@ -1,4 +1,4 @@
-"""What is measured: pictures with a region that should live, held out where they are stills, and clips of real fluids."""
+"""What is measured: pictures, held-out where they are stills, with a region that should live, and clips of fluids."""
 
 from dataclasses import dataclass
 from pathlib import Path

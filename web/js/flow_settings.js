@@ -2,7 +2,7 @@
 /**
  * What the nodes behind an arrow editor will make of its arrows, read from their fields before anything runs.
  * @import { Say } from "./editor/texts.js"
- * @import { FlowSettings } from "./flow/field.js"
+ * @import { FlowSettings, LivingSettings } from "./flow/field.js"
  */
 import { ownPicture } from "./background.js";
 import { sourceOf, targetsOf } from "./links.js";
@@ -10,9 +10,11 @@ import { sourceOf, targetsOf } from "./links.js";
 const SPARSE = "DriftfieldArrowsToSparseFlow";
 const DENSE = "DriftfieldDensifyFlow";
 const REFINED = "DriftfieldRefineFlow";
+const ENLIVEN = "DriftfieldEnliven";
 const MAX_STEPS = 32;
 
-/** @typedef {Partial<FlowSettings> & { regionUrl?: string }} FoundSettings 1 - alpha of the picture there is the region */
+/** @typedef {{ regionUrl?: string }} Addressed 1 - alpha of the picture there is the region */
+/** @typedef {Partial<FlowSettings> & Addressed & { living: (LivingSettings & Addressed)[] }} FoundSettings */
 
 /**
  * The settings of the first Arrows to Sparse Flow and Densify Flow that `node`'s arrows reach, with a `note` that says what
@@ -25,7 +27,7 @@ const MAX_STEPS = 32;
 export function flowSettings(app, node, t) {
   const sparse = reached(app, node, SPARSE);
   const dense = sparse && reached(app, sparse, DENSE);
-  if (!dense) return { note: t("flowDefault") };
+  if (!dense) return { living: [], note: t("flowDefault") };
   /** @type {[ComfyUI.Node, string[]][]} */
   const fields = [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]];
   /** @type {string[]} */
@@ -40,6 +42,7 @@ export function flowSettings(app, node, t) {
     }
   }
   const { note, ...region } = regionOf(app, dense, node, t);
+  const living = livingAfter(app, dense, node, t);
   const said = [
     t("flowNote"),
     settings.frames && t("flowFrames", { count: settings.frames }),
@@ -47,11 +50,12 @@ export function flowSettings(app, node, t) {
     settings.mode,
     note,
     reached(app, dense, REFINED) && t("flowUnrefined"),
+    ...living.map(({ kind }) => kind),
   ];
   const others = node.inputs.filter(({ name }, i) => ["coordinates", "tracks"].includes(name) && node.isInputConnected(i));
   if (others.length) said.push(t("otherArrows"));
   if (unknown.length) said.push(t("unknown", { names: unknown.join(", ") }));
-  return { ...settings, ...region, note: said.filter(Boolean).join(" · ") };
+  return { ...settings, ...region, living, note: said.filter(Boolean).join(" · ") };
 }
 
 /**
@@ -64,6 +68,28 @@ function plainValue(app, node, name) {
   const origin = sourceOf(app, node, index)?.node;
   const isPlain = origin && !origin.inputs?.some((_, i) => origin.isInputConnected(i));
   return isPlain ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
+}
+
+/**
+ * What lives by the Enliven nodes that the flow of `dense` goes through, in their order.
+ * @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => FoundSettings["living"]}
+ */
+function livingAfter(app, dense, node, t) {
+  const found = [];
+  for (let at = afterwards(app, dense); at && found.length < MAX_STEPS; at = reached(app, at, ENLIVEN)) {
+    const of = at;
+    const names = ["kind", "seed", "amplitude", "size", "period", "reset"];
+    const values = Object.fromEntries(names.map((name) => [name, plainValue(app, of, name)]));
+    const { region = null, regionUrl } = regionOf(app, at, node, t);
+    if (values.kind !== undefined && values.seed !== undefined) found.push(/** @type {any} */ ({ ...values, region, regionUrl }));
+  }
+  return found;
+}
+
+/** @type {(app: ComfyUI.Source, dense: ComfyUI.Node) => ComfyUI.Node | null} */
+function afterwards(app, dense) {
+  const refined = reached(app, dense, REFINED);
+  return reached(app, dense, ENLIVEN) ?? (refined && reached(app, refined, ENLIVEN));
 }
 
 /** @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => Pick<FoundSettings, "region" | "regionUrl" | "note">} */
