@@ -11,6 +11,7 @@ const SPARSE = "DriftfieldArrowsToSparseFlow";
 const DENSE = "DriftfieldDensifyFlow";
 const REFINED = "DriftfieldRefineFlow";
 const ENLIVEN = "DriftfieldEnliven";
+const REGION = 3; // the editor's output
 const MAX_STEPS = 32;
 
 /** @typedef {{ regionUrl?: string }} Addressed 1 - alpha of the picture there is the region */
@@ -27,7 +28,7 @@ const MAX_STEPS = 32;
 export function flowSettings(app, node, t) {
   const sparse = reached(app, node, SPARSE);
   const dense = sparse && reached(app, sparse, DENSE);
-  if (!dense) return { living: [], note: t("flowDefault") };
+  if (!dense) return { living: livingFrom(app, reached(app, node, ENLIVEN, REGION), node, t), note: t("flowDefault") };
   /** @type {[ComfyUI.Node, string[]][]} */
   const fields = [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]];
   /** @type {string[]} */
@@ -42,14 +43,15 @@ export function flowSettings(app, node, t) {
     }
   }
   const { note, ...region } = regionOf(app, dense, node, t);
-  const living = livingAfter(app, dense, node, t);
+  const refined = reached(app, dense, REFINED);
+  const living = livingFrom(app, reached(app, dense, ENLIVEN) ?? (refined && reached(app, refined, ENLIVEN)), node, t);
   const said = [
     t("flowNote"),
     settings.frames && t("flowFrames", { count: settings.frames }),
     settings.sigma && t("flowSigma", { sigma: settings.sigma }),
     settings.mode,
     note,
-    reached(app, dense, REFINED) && t("flowUnrefined"),
+    refined && t("flowUnrefined"),
     ...living.map(({ kind }) => kind),
   ];
   const others = node.inputs.filter(({ name }, i) => ["coordinates", "tracks"].includes(name) && node.isInputConnected(i));
@@ -71,12 +73,12 @@ function plainValue(app, node, name) {
 }
 
 /**
- * What lives by the Enliven nodes that the flow of `dense` goes through, in their order.
- * @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => FoundSettings["living"]}
+ * What lives by the Enliven node `first` and those after it.
+ * @type {(app: ComfyUI.Source, first: ComfyUI.Node | null, node: ComfyUI.Node, t: Say) => FoundSettings["living"]}
  */
-function livingAfter(app, dense, node, t) {
+function livingFrom(app, first, node, t) {
   const found = [];
-  for (let at = afterwards(app, dense); at && found.length < MAX_STEPS; at = reached(app, at, ENLIVEN)) {
+  for (let at = first; at && found.length < MAX_STEPS; at = reached(app, at, ENLIVEN)) {
     const of = at;
     const names = ["kind", "seed", "amplitude", "size", "period", "reset"];
     const values = Object.fromEntries(names.map((name) => [name, plainValue(app, of, name)]));
@@ -84,12 +86,6 @@ function livingAfter(app, dense, node, t) {
     if (values.kind !== undefined && values.seed !== undefined) found.push(/** @type {any} */ ({ ...values, region, regionUrl }));
   }
   return found;
-}
-
-/** @type {(app: ComfyUI.Source, dense: ComfyUI.Node) => ComfyUI.Node | null} */
-function afterwards(app, dense) {
-  const refined = reached(app, dense, REFINED);
-  return reached(app, dense, ENLIVEN) ?? (refined && reached(app, refined, ENLIVEN));
 }
 
 /** @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => Pick<FoundSettings, "region" | "regionUrl" | "note">} */
@@ -104,11 +100,11 @@ function regionOf(app, dense, node, t) {
 }
 
 /**
- * The first node of the class `kind` that what `node` puts out first gets to, through reroutes.
- * @type {(app: ComfyUI.Source, node: ComfyUI.Node, kind: string) => ComfyUI.Node | null}
+ * The first node of the class `kind` that output `slot` of `node` gets to, through reroutes.
+ * @type {(app: ComfyUI.Source, node: ComfyUI.Node, kind: string, slot?: number) => ComfyUI.Node | null}
  */
-function reached(app, node, kind) {
-  const open = targetsOf(app, node, 0);
+function reached(app, node, kind, slot = 0) {
+  const open = targetsOf(app, node, slot);
   for (let step = 0; step < MAX_STEPS; step++) {
     const next = open.shift();
     if (!next) break;
