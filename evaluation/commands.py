@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..model_loaders import locations
 from . import border, field
 from .builtin import command as builtin
+from .living import command as living
 from .objects import click
 from .objects import command as objects
 from .output.publish import PROGRAM
@@ -34,6 +35,7 @@ COMMANDS = (
     Command("border", "what comes in over the border", border.add_arguments, border.run),
     Command("click", "one click on a thing, and corrections, on made scenes", click.add_arguments, click.run),
     Command("field", "how far arrows move what is under them, by the field alone", field.add_arguments, field.run),
+    Command("living", "water, clouds and grass that live, beside filmed ones", living.add_arguments, living.run),
     Command("speed", "a long video by diffusers, a plain loop and the nodes", ladder.add_arguments, ladder.run),
     Command("cpu", "the built-in networks on a CPU, diffusers' form and ours", cpu.add_arguments, cpu.run),
     Command("devices", "the second phase on several GPUs", devices.add_arguments, devices.run),

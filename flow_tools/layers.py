@@ -30,6 +30,8 @@ def split(picture: Tensor, masks: Sequence[Tensor], clean_plate: Tensor | None =
 
     clean_plate [1, 3, H, W]: the picture without the things, instead of the fill.
     """
+    if not masks:
+        return Layers(picture, (), torch.zeros_like(picture[:, :1], dtype=torch.bool))
     masks = apart([fitted(mask, picture) for mask in masks])
     hole = grown(torch.stack(masks).amax(0))
     plate = filled(picture, hole) if clean_plate is None else torch.where(hole, clean_plate, picture)
@@ -73,7 +75,7 @@ def compose(layers: Layers, plates: Tensor, placed: Sequence[np.ndarray]) -> tup
         alpha = there[:, 3:]
         frames = frames * (1 - alpha) + there[:, :3]
         seen = [below * (1 - alpha) for below in seen] + [alpha]
-    return frames, torch.stack(seen)
+    return frames, torch.stack(seen) if seen else frames.new_zeros(0, len(frames), 1, *frames.shape[-2:])
 
 
 def exact_field(background: Tensor, masks: Sequence[Tensor], placed: Sequence[np.ndarray]) -> Tensor:

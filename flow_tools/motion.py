@@ -12,19 +12,28 @@ from .arrows import SWAY, MotionArrows
 from .convention import check_flow
 from .dense import FOLLOWED, densify
 from .layers import exact_field, wide_field
+from .living import Living, with_life
 from .objects import Object, fastest, fitted, poses, separate
 from .sparse import Way, checked_speed, sparse_flow, ways_of
+
+DEFAULT_FRAMES = 25
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A flow, things that move as wholes over it, and what its makers noted on the way."""
+    """A flow, regions that live in it, things that move as wholes over it, and what its makers noted on the way."""
 
     field: Tensor  # float32 [N, 2, H, W] px/frame: of the picture, or of what is behind the objects
     frames: int | None = None  # in which the arrows' heads are reached; None: no arrows made it
     notes: tuple[str, ...] = ()  # what was hardly meant: clipped arrows, an empty region
     objects: tuple[Object, ...] = ()  # bottom to top; with them, `frames` is known
     ways: tuple[Way, ...] | None = None  # of the arrows that move areas; None: the field does not follow them
+    living: tuple[Living, ...] = ()  # bottom to top, below the objects
+
+    @property
+    def length(self) -> int:
+        """In how many frames arrows reach their heads; of another flow one more than it has fields, 25 of one field."""
+        return self.frames or (len(self.field) + 1 if len(self.field) > 1 else DEFAULT_FRAMES)
 
     def with_field(self, field: Tensor, *notes: str) -> "Motion":
         """With another field, and with the notes that it has not yet."""
@@ -44,15 +53,18 @@ class Motion:
         ]
 
     def flow(self, frames: int | None = None, *, wide: bool = False) -> Tensor:
-        """What is seen to move, [N, 2, H, W] px/frame: the field itself, or of `frames` frames with the objects in it.
+        """What is seen to move, [N, 2, H, W] px/frame: the field itself, or of `frames` frames with what lives and the
+        objects in it.
 
-        wide: as the motion encoder wants it, see layers.py.
+        wide: as the motion encoder wants it, see layers.py; without what lives.
         """
+        frames = frames or self.length
+        field = with_life(self.field, self.living, frames) if self.living and not wide else self.field
         if not self.objects:
-            return self.field
-        height, width = self.field.shape[-2:]
-        placed = self.poses(np.arange(frames or self.frames or 2), width=width, height=height)
-        return with_objects(self.field, self.objects, placed, wide=wide)
+            return field
+        height, width = field.shape[-2:]
+        placed = self.poses(np.arange(frames), width=width, height=height)
+        return with_objects(field, self.objects, placed, wide=wide)
 
 
 def with_objects(

@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .animate import AnimateImage, EncodeMotion
 from .arrows import ArrowsToSparseFlow, ArrowsToTracks, DrawMotionArrows
+from .enliven import Enliven
 from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
 from .loaders import ApplyCameraLoRA, LoadAnimationModel, LoadFlowRefiner
@@ -22,6 +23,7 @@ class DriftfieldExtension(ComfyExtension):
             DensifyFlow,
             LoadFlowRefiner,
             RefineFlow,
+            Enliven,
             EstimateFlow,
             MotionStrength,
             PreviewFlow,

@@ -1,4 +1,4 @@
-"""A long video with objects: what it is conditioned on and carried over, put together anew for every frame."""
+"""A long video with objects or living regions: what it is conditioned on and carried over, frame by frame."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Along:
     animator: Animator
     composition: Composition
     timeline: Timeline
-    conditioning: Conditioning  # of all N frames, without motion
+    conditioning: Conditioning  # of all N frames, but the motion of V1's, or none where objects move
     scale: Tensor  # [L] of guidance
     carried: Tensor  # [N, c, h, w] scaled latents of the frames put together
-    touched: Tensor  # [N, 1, h, w] bool: where an object is, or was in the frames of V1 that are blended
-    steps: Tensor | None  # [N - 1, 2, H', W'] see `_steps`; None: without an adapter
+    touched: Tensor  # [N, 1, h, w] bool: where a region lives, or an object is or was in blended frames of V1
+    steps: Tensor | None  # [N - 1, 2, H', W'] see `_steps`; None: without an adapter or objects
     encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, estimate: Tensor) -> Tensor:
@@ -45,8 +45,11 @@ class Along:
         def cut(values: Tensor, start: int) -> Tensor:
             return values[start : start + segment]
 
-        scale = torch.stack([self.timeline.mean(self.scale, start, start + segment) for start in starts])
-        windows = self.conditioning.windows(starts, cut, cut, cut)
+        def mean(values: Tensor, start: int) -> Tensor:
+            return self.timeline.mean(values, start, start + segment)
+
+        scale = torch.stack([mean(self.scale, start) for start in starts])
+        windows = self.conditioning.windows(starts, cut, mean, cut)
         if self.steps is None:
             return windows, scale
         each = [self._maps(self.steps[start : start + segment - 1]) for start in starts]
@@ -84,6 +87,7 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
             levels.append(anchor.level)
     first = composition.part(background, None, 0, composition.frames)
     before = timeline.most(at_latents(first.things, factor).float()) > 0
+    lives = at_latents(padded(composition.lives), factor)
     return Along(
         animator=animator,
         composition=composition,
@@ -91,13 +95,13 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
         conditioning=replace(
             plan.conditioning,
             reference=torch.cat(references),
-            motion=None,
+            motion=None if composition.motion.objects else plan.conditioning.motion,
             anchor=Anchor(torch.cat(targets), torch.cat(levels)) if targets else None,
         ),
         scale=plan.guidance_scale,
         carried=torch.cat(carried),
-        touched=torch.cat(touched) | before,
-        steps=_steps(composition, timeline) if animator.has_adapter else None,
+        touched=torch.cat(touched) | before | lives,
+        steps=_steps(composition, timeline) if animator.has_adapter and composition.motion.objects else None,
     )
 
 

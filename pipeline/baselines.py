@@ -54,7 +54,7 @@ def lengthen(animation: Animation, settings: BaselineSettings, *, on_window: OnW
         raise ValueError(f"method: got {method!r}, allowed {', '.join(METHODS)}")
     if total_frames < 1:
         raise ValueError(f"total_frames: got {total_frames}, allowed 1 or more")
-    if method == DIRECT and animation.plan.composition is not None:
+    if method == DIRECT and animation.plan.motion is not None and animation.plan.motion.motion.objects:
         raise ValueError(f"method: got {method!r} and objects that move, allowed Extend Animation, or another method")
     total = evaluations(animation, settings)
     estimates = animation.unfinished.estimates(settings)

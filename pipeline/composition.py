@@ -12,6 +12,7 @@ from torch import Tensor
 from ..flow_tools.convention import crop_padding, pad_to_multiple, resize_flow
 from ..flow_tools.fill import grown
 from ..flow_tools.layers import Layers, compose, split
+from ..flow_tools.living import plates
 from ..flow_tools.motion import Motion, with_objects
 from ..flow_tools.objects import farthest, fitted
 from ..flow_tools.warp import reference_video
@@ -21,7 +22,6 @@ from ..sampling.joins import Timeline
 from .still import PAD, Still, prepare_still
 
 AT_ONCE = 8  # frames put together at a time
-DEFAULT_FRAMES = 25
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Composition:
     layers: Layers  # of the still, without padding
     moves: tuple[bool, ...]  # of each object: whether it does
     left: Tensor  # [1, 1, H, W] 0..1: where those are in the still that do
+    alive: Tensor  # [L, 3, H, W]: what living regions show, times how much of what is seen there they are
+    lives: Tensor  # [1, 1, H, W] 0..1: that
     frames: int  # L, of a segment
     loop: bool
 
@@ -95,15 +97,16 @@ class Composition:
         """background [m], the frames `numbers` [m], with the objects where they are at `times` [m] of their clock."""
         device = memory.device()
         layers = replace(self.layers, cutouts=tuple(cutout.to(device) for cutout in self.layers.cutouts))
-        moves = torch.tensor(self.moves).float().view(-1, 1, 1, 1, 1)
+        moves = torch.tensor(self.moves).float().view(len(self.moves), 1, 1, 1, 1)
         placed, parts = self.poses(times, numbers), []
         for start in range(0, len(times), AT_ONCE):
             now = slice(start, start + AT_ONCE)
             behind = background.map(lambda x, now=now: crop_padding(x[now], self.still.padding))
-            pictures, each = compose(layers, behind.pictures.to(device), [own[now] for own in placed])
+            ground = behind.pictures * (1 - self.lives) + self.alive[numbers[now] % self.frames]
+            pictures, each = compose(layers, ground.to(device), [own[now] for own in placed])
             pictures, each = pictures.cpu(), each.cpu()
             things, carried = each.sum(0), (each * moves).sum(0)
-            moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving)
+            moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving.where(self.lives == 0, 1))
             uncovered = torch.maximum(behind.uncovered, self.left) * (things <= 0.5) * (moving == 0)
             parts.append(Seen(pictures, things, moving, uncovered).map(padded))
         seen = Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
@@ -120,12 +123,12 @@ def padded(x: Tensor) -> Tensor:
 def take_apart(
     still: Still, motion: Motion, *, frames: int, loop: bool, clean_plate: Tensor | None = None
 ) -> Composition | None:
-    """Of a still and the motion fitted to it; None where that has no objects.
+    """Of a still and the motion fitted to it; None where that has no objects, and nothing in it lives.
 
     clean_plate [1, 3, H, W] −1..1: the picture without the objects, for what they uncover; None: it is filled in.
     ValueError for one of another size.
     """
-    if not motion.objects:
+    if not motion.objects and not motion.living:
         return None
     if clean_plate is not None and clean_plate.shape != still.image.shape:
         got, allowed = ("×".join(map(str, reversed(x.shape[-2:]))) for x in (clean_plate, still.image))
@@ -134,13 +137,18 @@ def take_apart(
     masks = [fitted(thing.mask, still.image) for thing in motion.objects]
     placed = motion.poses(np.arange(frames), width=width, height=height)
     moves = tuple(farthest(own, width=width, height=height) > MOVING_PX for own in placed)
-    leaving = torch.stack([mask * moved for mask, moved in zip(masks, moves, strict=True)]).amax(0)
+    nothing = torch.zeros_like(still.image[:, :1])
+    leaving = torch.stack([nothing, *(mask * moved for mask, moved in zip(masks, moves, strict=True))]).amax(0)
+    layers = split(still.image, masks, clean_plate)
+    alive, lives = plates(layers.plate, motion.living, motion.field, frames)
     return Composition(
         still=still,
         motion=motion,
-        layers=split(still.image, masks, clean_plate),
+        layers=layers,
         moves=moves,
         left=grown(leaving).float(),
+        alive=alive,
+        lives=lives,
         frames=frames,
         loop=loop,
     )
@@ -148,12 +156,9 @@ def take_apart(
 
 @torch.no_grad()
 def moved_still(image: Tensor, motion: Motion) -> Tensor:
-    """image [1, 3, H, W] −1..1 moved as the model is shown it, [L, 3, H, W].
-
-    L: in how many frames arrows reach their heads; of another flow one more than it has fields, 25 for a single one.
-    """
+    """image [1, 3, H, W] −1..1 moved as the model is shown it, [motion.length, 3, H, W]."""
     still = prepare_still(image)
-    frames = motion.frames or (len(motion.field) + 1 if len(motion.field) > 1 else DEFAULT_FRAMES)
+    frames = motion.length
     field = motion.field if tuple(motion.field.shape[-2:]) == still.size else resize_flow(motion.field, *still.size)
     composition = take_apart(still, replace(motion, field=field), frames=frames, loop=False)
     if composition is None:

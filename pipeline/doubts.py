@@ -22,7 +22,8 @@ def doubts(encoded: EncodedMotion | None, frames: int) -> tuple[str, ...]:
             f"the arrows reach their heads in {motion.frames} frames, this segment has {frames}: set frames in "
             f"Arrows to Sparse Flow to {frames}"
         )
-    return (*found, *(() if motion.objects and not motion.field.any() else doubts_of_flow(motion.field)))
+    moves = motion.field.any() or not (motion.objects or motion.living)
+    return (*found, *(doubts_of_flow(motion.field) if moves else ()))
 
 
 def doubts_of_flow(flow: Tensor) -> tuple[str, ...]:

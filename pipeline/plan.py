@@ -27,7 +27,7 @@ class Plan:
     control: Control
     asked: EncodedMotion | None  # as it was given
     motion: EncodedMotion | None  # the same for these frames of this still
-    composition: Composition | None  # of the still, where the motion has objects
+    composition: Composition | None  # of the still, where the motion has objects or living regions
     settings: Settings
     fps: int
     conditioning: Conditioning
@@ -98,7 +98,7 @@ def plan(
         sigmas = begin_at(sigmas, control.weak)
     scale = guidance_scales(settings.cfg_min, settings.cfg_max, frames)
     warnings = doubts(motion, frames)
-    if clean_plate is not None and composition is None:
+    if clean_plate is not None and not (fitted and fitted.motion.objects):
         warnings += ("nothing moves as a thing, so clean_plate is not used",)
     passes = "1 pass" if (scale == 1).all() else "2 passes"
     looping = ", looping" if settings.loop else ""

@@ -49,4 +49,5 @@ def test_the_workflows_are_offered_as_templates(client):
         "short_animation",
         "motion_from_video",
         "things_that_turn",
+        "living_water",
     } <= set(client.request("/workflow_templates")["driftfield"])

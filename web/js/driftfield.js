@@ -207,18 +207,25 @@ function followFlow(node, editor, t) {
     const key = JSON.stringify(found);
     if (key === shown) return;
     shown = key;
-    const { regionUrl, ...settings } = found;
-    if (!regionUrl) {
-      editor.setFlow(settings);
-      return;
-    }
-    const image = new Image();
-    image.onload = () => shown === key && editor.setFlow({ ...settings, region: transparency(image) });
-    image.onerror = () => shown === key && editor.setFlow({ ...settings, region: null });
-    image.src = regionUrl;
+    Promise.all([withMask(found), Promise.all(found.living.map(withMask))]).then(([settings, living]) => {
+      if (shown === key) editor.setFlow({ ...settings, living });
+    });
   };
   look();
   return { look, stop: () => (shown = undefined) };
+}
+
+/**
+ * The settings with the region that lies at their address; null where it cannot be loaded.
+ * @template {{ regionUrl?: string }} T
+ * @param {T} settings
+ */
+async function withMask({ regionUrl, ...settings }) {
+  if (!regionUrl) return settings;
+  const image = new Image();
+  image.src = regionUrl;
+  const loaded = await image.decode().then(() => true, () => false);
+  return { ...settings, region: loaded ? transparency(image) : null };
 }
 
 /**

@@ -2,7 +2,7 @@
 /**
  * What the nodes behind an arrow editor will make of its arrows, read from their fields before anything runs.
  * @import { Say } from "./editor/texts.js"
- * @import { FlowSettings } from "./flow/field.js"
+ * @import { FlowSettings, LivingSettings } from "./flow/field.js"
  */
 import { ownPicture } from "./background.js";
 import { sourceOf, targetsOf } from "./links.js";
@@ -10,9 +10,12 @@ import { sourceOf, targetsOf } from "./links.js";
 const SPARSE = "DriftfieldArrowsToSparseFlow";
 const DENSE = "DriftfieldDensifyFlow";
 const REFINED = "DriftfieldRefineFlow";
+const ENLIVEN = "DriftfieldEnliven";
+const REGION = 3; // the editor's output
 const MAX_STEPS = 32;
 
-/** @typedef {Partial<FlowSettings> & { regionUrl?: string }} FoundSettings 1 - alpha of the picture there is the region */
+/** @typedef {{ regionUrl?: string }} Addressed 1 - alpha of the picture there is the region */
+/** @typedef {Partial<FlowSettings> & Addressed & { living: (LivingSettings & Addressed)[] }} FoundSettings */
 
 /**
  * The settings of the first Arrows to Sparse Flow and Densify Flow that `node`'s arrows reach, with a `note` that says what
@@ -25,7 +28,7 @@ const MAX_STEPS = 32;
 export function flowSettings(app, node, t) {
   const sparse = reached(app, node, SPARSE);
   const dense = sparse && reached(app, sparse, DENSE);
-  if (!dense) return { note: t("flowDefault") };
+  if (!dense) return { living: livingFrom(app, reached(app, node, ENLIVEN, REGION), node, t), note: t("flowDefault") };
   /** @type {[ComfyUI.Node, string[]][]} */
   const fields = [[sparse, ["frames", "width", "height"]], [dense, ["sigma", "threshold", "mode"]]];
   /** @type {string[]} */
@@ -40,18 +43,21 @@ export function flowSettings(app, node, t) {
     }
   }
   const { note, ...region } = regionOf(app, dense, node, t);
+  const refined = reached(app, dense, REFINED);
+  const living = livingFrom(app, reached(app, dense, ENLIVEN) ?? (refined && reached(app, refined, ENLIVEN)), node, t);
   const said = [
     t("flowNote"),
     settings.frames && t("flowFrames", { count: settings.frames }),
     settings.sigma && sigmaInWords(settings.sigma, t),
     settings.mode,
     note,
-    reached(app, dense, REFINED) && t("flowUnrefined"),
+    refined && t("flowUnrefined"),
+    ...living.map(({ kind }) => kind),
   ];
   const others = node.inputs.filter(({ name }, i) => ["coordinates", "tracks"].includes(name) && node.isInputConnected(i));
   if (others.length) said.push(t("otherArrows"));
   if (unknown.length) said.push(t("unknown", { names: unknown.join(", ") }));
-  return { ...settings, ...region, note: said.filter(Boolean).join(" · ") };
+  return { ...settings, ...region, living, note: said.filter(Boolean).join(" · ") };
 }
 
 /** @type {(sigma: number, t: Say) => string} */
@@ -70,6 +76,22 @@ function plainValue(app, node, name) {
   return isPlain ? origin.widgets?.find((widget) => widget.name === "value")?.value : undefined;
 }
 
+/**
+ * What lives by the Enliven node `first` and those after it.
+ * @type {(app: ComfyUI.Source, first: ComfyUI.Node | null, node: ComfyUI.Node, t: Say) => FoundSettings["living"]}
+ */
+function livingFrom(app, first, node, t) {
+  const found = [];
+  for (let at = first; at && found.length < MAX_STEPS; at = reached(app, at, ENLIVEN)) {
+    const of = at;
+    const names = ["kind", "seed", "amplitude", "size", "period", "reset"];
+    const values = Object.fromEntries(names.map((name) => [name, plainValue(app, of, name)]));
+    const { region = null, regionUrl } = regionOf(app, at, node, t);
+    if (values.kind !== undefined && values.seed !== undefined) found.push(/** @type {any} */ ({ ...values, region, regionUrl }));
+  }
+  return found;
+}
+
 /** @type {(app: ComfyUI.Source, dense: ComfyUI.Node, node: ComfyUI.Node, t: Say) => Pick<FoundSettings, "region" | "regionUrl" | "note">} */
 function regionOf(app, dense, node, t) {
   const index = dense.inputs?.findIndex(({ name }) => name === "region") ?? -1;
@@ -82,11 +104,11 @@ function regionOf(app, dense, node, t) {
 }
 
 /**
- * The first node of the class `kind` that what `node` puts out first gets to, through reroutes.
- * @type {(app: ComfyUI.Source, node: ComfyUI.Node, kind: string) => ComfyUI.Node | null}
+ * The first node of the class `kind` that output `slot` of `node` gets to, through reroutes.
+ * @type {(app: ComfyUI.Source, node: ComfyUI.Node, kind: string, slot?: number) => ComfyUI.Node | null}
  */
-function reached(app, node, kind) {
-  const open = targetsOf(app, node, 0);
+function reached(app, node, kind, slot = 0) {
+  const open = targetsOf(app, node, slot);
   for (let step = 0; step < MAX_STEPS; step++) {
     const next = open.shift();
     if (!next) break;

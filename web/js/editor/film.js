@@ -2,12 +2,14 @@
 /**
  * The moving picture: its layers, and their composition at a frame.
  * @import { Layers, Raster } from "../flow/layers.js"
+ * @import { Living } from "../flow/living.js"
  * @import { Motion } from "../flow/motion.js"
  * @import { Context } from "./draw.js"
  * @import { Region } from "./region.js"
  * @import { Finder, Picture, Scene } from "./session.js"
  */
 import { compose, cutOut, plainLayers } from "../flow/layers.js";
+import { Alive } from "../flow/living.js";
 import { stretched } from "../flow/poses.js";
 import { context2d } from "./dom.js";
 import { centerCut } from "./geometry.js";
@@ -30,6 +32,8 @@ export class Film {
   #asking = null;
   /** @type {unknown[]} */
   #shown = [];
+  /** @type {{ plate: Raster, motion: Motion, living: readonly Living[], alive: Alive } | null} */
+  #alive = null;
 
   /** Whether the page is still to be asked for better layers. */
   waits = false;
@@ -48,22 +52,32 @@ export class Film {
    * @param {Scene} scene
    * @param {Motion} motion
    * @param {readonly Region[]} masks of its objects
+   * @param {readonly Living[]} living
    */
-  paint(context, { box, picture, frame }, motion, masks) {
+  paint(context, { box, picture, frame }, motion, masks, living) {
     if (!picture?.image) return;
     if (this.#rasters?.picture !== picture) this.#rasters = { picture, ...rasters(picture.image, picture.aspect) };
     const { canvas, source, target } = this.#rasters;
     const layers = this.#layers(picture, masks, motion, source);
-    const shown = [source, motion, layers, frame];
+    const shown = [source, motion, layers, frame, living];
     if (shown.some((part, i) => part !== this.#shown[i])) {
       this.#shown = shown;
       const { width, height } = motion.area(0);
       const poses = motion.posesAt(frame).map((pose) => stretched(pose, source.width / width, source.height / height));
-      if (frame) compose(layers, motion.back(frame), poses, target);
+      const alive = frame && living.length ? this.#living(layers.plate, motion, living) : null;
+      if (frame) compose(layers, motion.back(frame), poses, target, alive ? (over) => alive.paint(frame, over) : undefined);
       context2d(canvas).putImageData(frame ? target : source, 0, 0);
     }
     context.imageSmoothingQuality = "high";
     context.drawImage(canvas, box.left, box.top, box.width, box.height);
+  }
+
+  /** @type {(plate: Raster, motion: Motion, living: readonly Living[]) => Alive} */
+  #living(plate, motion, living) {
+    const made = this.#alive;
+    if (made?.plate === plate && made.motion === motion && made.living === living) return made.alive;
+    this.#alive = { plate, motion, living, alive: new Alive(plate, living, motion) };
+    return this.#alive.alive;
   }
 
   /**

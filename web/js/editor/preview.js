@@ -3,6 +3,7 @@
  * What the arrows will do, before anything is sampled: the exact field of a frame as streaks or colours, and the picture
  * moved to that frame.
  * @import { Field, Mask } from "../flow/field.js"
+ * @import { Living } from "../flow/living.js"
  * @import { Context } from "./draw.js"
  * @import { Point } from "./geometry.js"
  * @import { Region } from "./region.js"
@@ -29,7 +30,7 @@ export class FlowPreview {
   #session;
   #film;
   #streaks = new Streaks();
-  /** @type {{ motion: Motion, objects: readonly Region[], key: unknown[], at: number, cost: number } | null} */
+  /** @type {{ motion: Motion, objects: readonly Region[], living: readonly Living[], key: unknown[], at: number, cost: number } | null} */
   #made = null;
   /** @type {{ region: Region, mask: Mask } | null} */
   #painted = null;
@@ -73,9 +74,9 @@ export class FlowPreview {
   paint(context, scene) {
     const { flow, playing, box } = scene;
     if (flow === "off" && !playing) return;
-    const { motion, objects } = this.#current(scene);
+    const { motion, objects, living } = this.#current(scene);
     if (playing) {
-      this.#film.paint(context, scene, motion, objects);
+      this.#film.paint(context, scene, motion, objects, living);
       this.moves ||= this.#film.waits;
     }
     const field = flow === "off" ? null : motion.exact(motion.varies ? scene.frame : 0);
@@ -101,7 +102,8 @@ export class FlowPreview {
     const motion = this.#motion(moving);
     if (scene.playing) motion.back(scene.frame);
     if (scene.flow !== "off") motion.exact(scene.frame);
-    this.#made = { motion, objects: moving.objects, key, at: now, cost: performance.now() - now };
+    const living = this.#living(scene);
+    this.#made = { motion, objects: moving.objects, living, key, at: now, cost: performance.now() - now };
     return this.#made;
   }
 
@@ -117,6 +119,17 @@ export class FlowPreview {
       sigma: sigmaInPx(settings.sigma, width, height),
       most: MOST_CELLS,
       region: region && resized(region, width, height),
+    });
+  }
+
+  /**
+   * What lives, with its regions' masks; a region that nobody painted is the whole picture.
+   * @type {(scene: Scene) => Living[]}
+   */
+  #living({ region: painted, shape, flowSettings }) {
+    return (flowSettings.living ?? []).flatMap(({ region, ...living }) => {
+      const mask = region === "painted" ? (this.#paintedRegion(painted, shape) ?? { width: 1, height: 1, data: [1] }) : region;
+      return mask ? [{ ...living, region: mask }] : [];
     });
   }
 

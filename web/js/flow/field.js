@@ -14,6 +14,8 @@
 /** @typedef {{ width: number, height: number, data: ArrayLike<number> }} Mask `data` [height * width], 0..1 */
 /** @typedef {{ column: number, row: number, x: number, y: number, weight: number }} Hint */
 
+/** @typedef {Omit<import("./living.js").Living, "region"> & { region: Mask | "painted" | null }} LivingSettings null: not known */
+
 /**
  * What the nodes behind the arrows are set to; `width`, `height` and `sigma` as they mean it, `note` says it in words.
  * @typedef {object} FlowSettings
@@ -24,6 +26,7 @@
  * @property {number} threshold
  * @property {"followed" | "faded" | "normalized" | "sum"} mode
  * @property {Mask | "painted" | null} region
+ * @property {readonly LivingSettings[]} [living]
  * @property {string} [note]
  */
 

@@ -48,14 +48,17 @@ export function cutOut({ width, height, data }) {
 }
 
 /**
- * Fills `target` with the plate warped by `back` (stretched over it), and the objects in order at their poses over it.
+ * Fills `target` with the plate warped by `back` (stretched over it), what lives over it, and the objects in order at their
+ * poses over that.
  * @param {Layers} layers
  * @param {Field} back
  * @param {readonly Pose[]} poses on the target's grid
  * @param {Raster} target
+ * @param {(target: Raster) => void} [enliven]
  */
-export function compose({ plate, objects }, back, poses, target) {
+export function compose({ plate, objects }, back, poses, target, enliven) {
   warp(plate, back, target);
+  enliven?.(target);
   objects.forEach((object, i) => place(object, poses[i], target));
 }
 

@@ -1,0 +1,124 @@
+"""A texture that flows on and on: copies of the still, each moved about its own moment, faded into each other."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .warp import accumulate_backward, backward_warp
+
+WINDOWS = (5 / 256, 17 / 256)  # of the longer side: they part fine detail from shapes, and shapes from light
+MOST_GAIN = 1.6
+BORDER = 12 / 256  # of the longer side: over which a copy fades towards the picture's border
+NOTHING = 1e-4  # of a weight or a variance
+
+
+def flowing(still: Tensor, region: Tensor, flow: Tensor, *, resets: int, offsets: Tensor | None = None) -> Tensor:
+    """[L, 3, H, W]: still [1, 3, H, W] −1..1 moved along flow [L, 2, H, W] px/frame, whose last step leads to frame 0.
+
+    `resets` times in a segment each of two copies is the still again, by turns, and fades as cos² about that moment
+    (Max & Becker 1995, Neyret 2003). A copy is seen where it shows what lies in region [1, 1, H, W] of the still.
+    offsets [2 · resets − 1, 2, H, W] px: moves every copy but the first, so that the still does not show itself again.
+    Frame 0 is the still, and frame L would be.
+    """
+    back = torch.cat([accumulate_backward(step[None], 2)[1:] for step in flow])
+    half = len(flow) / resets / 2
+    near: list[list[tuple[float, Tensor]]] = [[] for _ in flow]  # of each frame: the copies' weights and displacements
+    for number in range(2 * resets + 1):
+        for t, displacement in _about(number * half, half, flow, back):
+            if offsets is not None and 0 < number < 2 * resets:
+                displacement = displacement + offsets[number - 1 :][:1]
+            near[t].append((math.cos(math.pi / 2 * (t / half - number)) ** 2, displacement))
+    shown = region * _inside(still)
+    source = torch.cat([still * shown, shown], dim=1)
+    return torch.cat([still, *(_blended(still, source, copies) for copies in near[1:])])
+
+
+def _about(moment: float, reach: float, flow: Tensor, back: Tensor) -> list[tuple[int, Tensor]]:
+    """The frames nearer to a moment than `reach`, and where what is at p in them is at that moment, minus p.
+
+    back: as flow, where p was one frame before the step's end, minus p.
+    """
+    found = []
+    first = math.ceil(moment)
+    total = accumulate_backward(flow[first - 1 : first] * (first - moment), 2)[1:] if first > 0 else flow[:1] * 0
+    for t in range(first, min(math.ceil(moment + reach), len(flow))):
+        if t > first:
+            step = back[t - 1 : t]
+            total = step + backward_warp(total, step)
+        found.append((t, total))
+    for t in range(first - 1, max(math.floor(moment - reach), -1), -1):
+        step = flow[t : t + 1]
+        total = step * (moment - t) if t == first - 1 else step + backward_warp(total, step)
+        found.append((t, total))
+    return found
+
+
+def _inside(still: Tensor) -> Tensor:
+    """[1, 1, H, W]: 1 in the picture, less near its border, where a copy that has moved on ends."""
+    height, width = still.shape[-2:]
+    x, y = (torch.arange(side, device=still.device) + 0.5 for side in (width, height))
+    nearest = torch.minimum(torch.minimum(x, width - x), torch.minimum(y, height - y)[:, None])
+    return (nearest / (BORDER * max(height, width))).clamp(max=1)[None, None]
+
+
+def _blended(still: Tensor, source: Tensor, copies: list[tuple[float, Tensor]]) -> Tensor:
+    """source [1, 4, H, W]: the region's colours times the region, and it."""
+    colours, weights = [], []
+    for weight, displacement in copies:
+        copy = sampled(source, displacement)
+        covered = copy[:, 3:].clamp(0, 1)
+        colours.append(copy[:, :3] / copy[:, 3:].clamp(min=NOTHING))
+        weights.append(weight * covered**2)
+    total = sum(weights) + NOTHING
+    weights = [weight / total for weight in weights]
+    mixed = sum(weight * colour for weight, colour in zip(weights, colours, strict=True))
+    mixed = mixed + (1 - sum(weights)) * still
+    return contrast_kept(mixed, colours, weights).clamp(-1, 1)
+
+
+def sampled(picture: Tensor, displacement: Tensor, *, outside: str = "zeros") -> Tensor:
+    """picture [1, C, H, W] at p + displacement(p), [1, 2, H, W] px; bicubic. outside: as grid_sample's padding_mode."""
+    height, width = displacement.shape[-2:]
+    x = torch.arange(width, device=picture.device) + displacement[:, 0]
+    y = torch.arange(height, device=picture.device)[:, None] + displacement[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
+    return F.grid_sample(picture, grid, mode="bicubic", padding_mode=outside, align_corners=False)
+
+
+def contrast_kept(mixed: Tensor, parts: list[Tensor], weights: list[Tensor]) -> Tensor:
+    """mixed [1, 3, H, W], a mean of parts by weights [1, 1, H, W], with the local contrast that they have on average.
+
+    A mean of unlike pictures has less. Restored in fine detail and in shapes, each by itself.
+    """
+    own = _bands(mixed)
+    wanted = [sum(map(torch.mul, weights, each)) for each in zip(*map(_powers, parts), strict=True)]
+    for band, power, aim in zip(own, _powers(mixed), wanted, strict=True):
+        mixed = mixed + (((aim + NOTHING) / (power + NOTHING)).sqrt().clamp(1, MOST_GAIN) - 1) * band
+    return mixed
+
+
+def _bands(picture: Tensor) -> list[Tensor]:
+    """Fine detail, and shapes."""
+    fine, coarse = (mean_around(picture, share) for share in WINDOWS)
+    return [picture - fine, fine - coarse]
+
+
+def _powers(picture: Tensor) -> list[Tensor]:
+    """The local variance of each band of the brightness."""
+    return [mean_around(band.square(), WINDOWS[1]) for band in _bands(picture.mean(1, keepdim=True))]
+
+
+def mean_around(values: Tensor, share: float) -> Tensor:
+    """The mean over a square about each pixel, its side a share of the longer side; of what lies in the picture."""
+    half = round(share * max(values.shape[-2:])) // 2
+    for dim in (-1, -2):
+        size = values.shape[dim]
+        at = torch.arange(size, device=values.device)
+        count = (at + half + 1).clamp(max=size) - (at - half).clamp(min=0)
+        beyond = (half + 1, half) if dim == -1 else (0, 0, half + 1, half)
+        sums = F.pad(values, beyond).cumsum(dim, dtype=torch.float64)
+        around = sums.narrow(dim, 2 * half + 1, size) - sums.narrow(dim, 0, size)
+        values = (around / count.view(-1, *[1] * (-1 - dim))).to(values)
+    return values

@@ -1,0 +1,220 @@
+// @ts-check
+/**
+ * A texture that flows on and on, as flow_tools/flowing.py has it: copies of the still, each moved about its own moment,
+ * faded into each other.
+ * @import { Field } from "./field.js"
+ */
+import { bilinear, emptyField, middle } from "./field.js";
+import { stepBack, vectorAt } from "./warp.js";
+
+const WINDOWS = [5 / 256, 17 / 256]; // of the longer side
+const MOST_GAIN = 1.6;
+const BORDER = 12 / 256; // of the longer side
+const NOTHING = 1e-4;
+
+/** @typedef {{ width: number, height: number, planes: Float32Array[] }} Planes a picture's channels, -1..1 */
+/** @typedef {{ weight: number, displacement: Field }} Copy */
+
+/**
+ * The copies that each of `frames` frames shows.
+ * @param {number} frames
+ * @param {(t: number) => Field} flow px/frame; its last step leads to frame 0
+ * @param {number} resets
+ * @param {readonly Field[]} offsets of every copy but the first
+ * @returns {Copy[][]}
+ */
+export function copiesOf(frames, flow, resets, offsets) {
+  const half = frames / resets / 2;
+  /** @type {Copy[][]} */
+  const near = Array.from({ length: frames }, () => []);
+  /** @type {Field[]} */
+  const back = [];
+  for (let number = 0; number <= 2 * resets; number++) {
+    for (const [t, displacement] of about(number * half, half, frames, flow, back)) {
+      const weight = Math.cos((Math.PI / 2) * (t / half - number)) ** 2;
+      near[t].push({ weight, displacement: offsets[number - 1] ? plus(displacement, offsets[number - 1]) : displacement });
+    }
+  }
+  return near;
+}
+
+/** @type {(moment: number, reach: number, frames: number, flow: (t: number) => Field, back: Field[]) => [number, Field][]} */
+function about(moment, reach, frames, flow, back) {
+  /** @type {[number, Field][]} */
+  const found = [];
+  const first = Math.ceil(moment);
+  const { width, height, cols, rows } = flow(0);
+  const rest = emptyField(width, height, cols, rows);
+  let total = first > 0 ? stepBack(times(flow(first - 1), first - moment), rest) : rest;
+  for (let t = first; t < Math.min(Math.ceil(moment + reach), frames); t++) {
+    if (t > first) total = further((back[t - 1] ??= stepBack(flow(t - 1), rest)), total);
+    found.push([t, total]);
+  }
+  for (let t = first - 1; t > Math.max(Math.floor(moment - reach), -1); t--) {
+    total = t === first - 1 ? times(flow(t), moment - t) : further(flow(t), total);
+    found.push([t, total]);
+  }
+  return found;
+}
+
+/** @type {(field: Field, by: number) => Field} */
+const times = (field, by) => ({ ...field, x: field.x.map((value) => value * by), y: field.y.map((value) => value * by) });
+
+/** @type {(one: Field, other: Field) => Field} */
+const plus = (one, other) => ({ ...one, x: one.x.map((value, i) => value + other.x[i]), y: one.y.map((value, i) => value + other.y[i]) });
+
+/**
+ * A step, and from where it leads the way that is left.
+ * @type {(step: Field, total: Field) => Field}
+ */
+function further(step, total) {
+  const { width, height, cols, rows } = step;
+  const next = emptyField(width, height, cols, rows);
+  for (let j = 0; j < rows; j++) {
+    for (let i = 0; i < cols; i++) {
+      const at = j * cols + i;
+      const [dx, dy] = vectorAt(total, middle(i, width, cols) + step.x[at], middle(j, height, rows) + step.y[at]);
+      next.x[at] = step.x[at] + dx;
+      next.y[at] = step.y[at] + dy;
+    }
+  }
+  return next;
+}
+
+/**
+ * The region's colours times how much a copy shows of them, and that.
+ * @type {(still: Planes, region: Float32Array) => Planes}
+ */
+export function sourceOf({ width, height, planes }, region) {
+  const edge = BORDER * Math.max(width, height);
+  const shown = region.map((value, at) => {
+    const [x, y] = [(at % width) + 0.5, Math.floor(at / width) + 0.5];
+    return value * Math.min(Math.min(x, width - x, y, height - y) / edge, 1);
+  });
+  return { width, height, planes: [...planes.map((plane) => plane.map((value, at) => value * shown[at])), shown] };
+}
+
+/**
+ * What the copies show together, three planes.
+ * @type {(still: Planes, source: Planes, copies: readonly Copy[]) => Float32Array[]}
+ */
+export function blended(still, source, copies) {
+  const total = new Float32Array(source.planes[0].length).fill(NOTHING);
+  const parts = copies.map(({ weight, displacement }) => {
+    const [red, green, blue, shown] = sampled(source, displacement, 1, false);
+    const share = shown.map((value) => weight * Math.min(Math.max(value, 0), 1) ** 2);
+    share.forEach((value, at) => (total[at] += value));
+    return { planes: [red, green, blue].map((plane) => plane.map((value, at) => value / Math.max(shown[at], NOTHING))), share };
+  });
+  for (const { share } of parts) share.forEach((value, at) => (share[at] = value / total[at]));
+  const mix = still.planes.map((plane, c) =>
+    plane.map((value, at) => parts.reduce((sum, { planes, share }) => sum + share[at] * planes[c][at], (NOTHING / total[at]) * value)),
+  );
+  return contrastKept({ ...still, planes: mix }, parts);
+}
+
+/**
+ * A picture at p + by * displacement(p), bicubic. `held`: beyond the border it goes on as it is there, else it is 0.
+ * @type {(picture: Planes, displacement: Field, by: number, held: boolean) => Float32Array[]}
+ */
+export function sampled({ width, height, planes }, displacement, by, held) {
+  const results = planes.map(() => new Float32Array(width * height));
+  const [scaleX, scaleY] = [(by * width) / displacement.width, (by * height) / displacement.height];
+  const { cols, rows } = displacement;
+  const places = new Int32Array(16);
+  const shares = new Float64Array(16);
+  for (let y = 0; y < height; y++) {
+    const row = ((y + 0.5) * rows) / height - 0.5;
+    for (let x = 0; x < width; x++) {
+      const column = ((x + 0.5) * cols) / width - 0.5;
+      let u = x + scaleX * bilinear(displacement.x, cols, rows, column, row);
+      let v = y + scaleY * bilinear(displacement.y, cols, rows, column, row);
+      const [left, top] = [Math.floor(u), Math.floor(v)];
+      const [across, down] = [cubic(u - left), cubic(v - top)];
+      for (let tap = 0; tap < 16; tap++) {
+        let [i, j] = [left - 1 + (tap & 3), top - 1 + (tap >> 2)];
+        const outside = i < 0 || j < 0 || i >= width || j >= height;
+        [i, j] = [Math.min(Math.max(i, 0), width - 1), Math.min(Math.max(j, 0), height - 1)];
+        places[tap] = j * width + i;
+        shares[tap] = outside && !held ? 0 : across[tap & 3] * down[tap >> 2];
+      }
+      planes.forEach((plane, c) => {
+        let sum = 0;
+        for (let tap = 0; tap < 16; tap++) sum += shares[tap] * plane[places[tap]];
+        results[c][y * width + x] = sum;
+      });
+    }
+  }
+  return results;
+}
+
+/**
+ * The weights of four neighbours, at a fraction from the second to the third.
+ * @type {(t: number) => [number, number, number, number]}
+ */
+function cubic(t) {
+  const a = -0.75; // torch's
+  /** @param {number} x */
+  const far = (x) => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  /** @param {number} x */
+  const near = (x) => ((a + 2) * x - (a + 3)) * x * x + 1;
+  return [far(t + 1), near(t), near(1 - t), far(2 - t)];
+}
+
+/** @type {(mixed: Planes, parts: readonly { planes: Float32Array[], share: Float32Array }[]) => Float32Array[]} */
+function contrastKept(mixed, parts) {
+  const { width, height } = mixed;
+  const own = mixed.planes.map((plane) => bandsOf(plane, width, height));
+  const powers = powersOf(mixed);
+  const wanted = parts.map(({ planes }) => powersOf({ width, height, planes }));
+  const result = mixed.planes.map((plane) => plane.slice());
+  powers.forEach((power, band) => {
+    for (let at = 0; at < power.length; at++) {
+      const aim = parts.reduce((sum, { share }, part) => sum + share[at] * wanted[part][band][at], 0);
+      const gain = Math.min(Math.max(Math.sqrt((aim + NOTHING) / (power[at] + NOTHING)), 1), MOST_GAIN) - 1;
+      result.forEach((plane, c) => (plane[at] += gain * own[c][band][at]));
+    }
+  });
+  return result.map((plane) => plane.map((value) => Math.min(Math.max(value, -1), 1)));
+}
+
+/** @type {(plane: Float32Array, width: number, height: number) => Float32Array[]} */
+function bandsOf(plane, width, height) {
+  const [fine, coarse] = WINDOWS.map((share) => meanAround(plane, width, height, share));
+  return [plane.map((value, at) => value - fine[at]), fine.map((value, at) => value - coarse[at])];
+}
+
+/** @type {(picture: Planes) => Float32Array[]} */
+function powersOf({ width, height, planes: [red, green, blue] }) {
+  const light = red.map((value, at) => (value + green[at] + blue[at]) / 3);
+  return bandsOf(light, width, height).map((band) => meanAround(band.map((value) => value * value), width, height, WINDOWS[1]));
+}
+
+/**
+ * The mean over a square about each pixel, its side a share of the longer side; of what lies in the picture.
+ * @type {(values: Float32Array, width: number, height: number, share: number) => Float32Array}
+ */
+export function meanAround(values, width, height, share) {
+  const half = Math.floor(Math.round(share * Math.max(width, height)) / 2);
+  const across = alongLines(values, width, height, 1, width, half);
+  return alongLines(across, height, width, width, 1, half);
+}
+
+/**
+ * Of `lines` lines of `size` values, `step` apart, each line's first `apart` after the one before.
+ * @type {(values: Float32Array, size: number, lines: number, step: number, apart: number, half: number) => Float32Array}
+ */
+function alongLines(values, size, lines, step, apart, half) {
+  const result = new Float32Array(values.length);
+  for (let line = 0; line < lines; line++) {
+    const start = line * apart;
+    let sum = 0;
+    for (let i = 0; i < Math.min(half, size); i++) sum += values[start + i * step];
+    for (let i = 0; i < size; i++) {
+      if (i + half < size) sum += values[start + (i + half) * step];
+      if (i - half - 1 >= 0) sum -= values[start + (i - half - 1) * step];
+      result[start + i * step] = sum / (Math.min(i + half + 1, size) - Math.max(i - half, 0));
+    }
+  }
+  return result;
+}
