@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .animate import AnimateImage, EncodeMotion
+from .any_model import FollowFlow, JoinSegments, PhasedSharedNoiseSampler, WarpImageAlongFlow
 from .arrows import ArrowsToSparseFlow, ArrowsToTracks, DrawMotionArrows
 from .extend import DecodeAnimation, ExtendAnimation
 from .flow import DensifyFlow, EstimateFlow, MotionStrength, PreviewFlow, RefineFlow
@@ -33,4 +34,8 @@ class DriftfieldExtension(ComfyExtension):
             ExtendAnimationOtherMethods,
             DecodeAnimation,
             SaveAnimation,
+            WarpImageAlongFlow,
+            FollowFlow,
+            PhasedSharedNoiseSampler,
+            JoinSegments,
         ]
