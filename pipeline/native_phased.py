@@ -17,6 +17,7 @@ from ..sampling.trajectory import extension_noise, seed_after
 from .native import is_flow
 
 OWN_LEVELS = ("dpm_fast_function", "dpm_adaptive_function")
+NOT_IN_ONE_STEP = ("sample_unipc", "sample_unipc_bh2")  # they would give back what they begin with
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ class PhasedSharedNoise(Sampler):
             self.gamma_counts,
             flow=is_flow(sampling),
             percent_to_sigma=sampling.percent_to_sigma,
+            least=2 if function_name(self.inner) in NOT_IN_ONE_STEP else 1,
         )
         left, estimates = steps - shared, []
 
@@ -138,5 +140,9 @@ def phased(
 
 def own_levels(sampler: Any) -> str | None:
     """The name of a SAMPLER of ComfyUI's that does not keep to the schedule."""
-    name = getattr(getattr(sampler, "sampler_function", None), "__name__", "")
+    name = function_name(sampler)
     return name.removesuffix("_function") if name in OWN_LEVELS else None
+
+
+def function_name(sampler: Any) -> str:
+    return getattr(getattr(sampler, "sampler_function", None), "__name__", "")

@@ -68,16 +68,24 @@ def phase_ratio(gamma: float) -> float:
 
 
 def shared_steps(
-    sigmas: Tensor, gamma: float, counts: str, *, flow: bool, percent_to_sigma: Callable[[float], float]
+    sigmas: Tensor,
+    gamma: float,
+    counts: str,
+    *,
+    flow: bool,
+    percent_to_sigma: Callable[[float], float],
+    least: int = 1,
 ) -> int:
     """M: how many of the T steps of this run all segments share, eq. 9.
 
     counts: what gamma is a share of. "noise": it means the noise that it leaves on SVD's 25 steps; "schedule": the
-    whole schedule, of which this run may be a part; "steps": the T steps, as in the paper. Below 1 a step is left.
+    whole schedule, of which this run may be a part; "steps": the T steps, as in the paper. Below 1 `least` are left.
     """
     steps = len(sigmas) - 1
     boundary = phase_boundary(steps, gamma)
-    if counts == STEPS or gamma in (0, 1):
+    if gamma in (0, 1):
         return boundary
-    level = sigma_at(phase_ratio(gamma), flow=flow) if counts == NOISE else percent_to_sigma(gamma)
-    return min(steps_above(sigmas, level), steps - 1)
+    if counts != STEPS:
+        level = sigma_at(phase_ratio(gamma), flow=flow) if counts == NOISE else percent_to_sigma(gamma)
+        boundary = steps_above(sigmas, level)
+    return max(min(boundary, steps - least), 0)

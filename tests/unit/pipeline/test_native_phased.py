@@ -175,7 +175,7 @@ def test_noise_that_is_seen_exactly_is_shared_exactly(comfy, native, models, run
 
 
 def test_every_sampler_reports_the_step_or_is_refused_by_name(comfy, native, run):
-    """What is kept at step M is the estimate at its level; one step is left, the least there is."""
+    """With the least steps that can be left, segments are as unlike as Euler's, which takes one."""
     for name in comfy.samplers.SAMPLER_NAMES:
         if name in ("dpm_fast", "dpm_adaptive"):
             with pytest.raises(ValueError, match=f"sampler: got {name}, which chooses noise levels of its own"):
@@ -185,8 +185,8 @@ def test_every_sampler_reports_the_step_or_is_refused_by_name(comfy, native, run
         found, _ = run("wan", name, segments=2, gamma=0.99)
         assert found.shape[0] == 2 and found.isfinite().all(), name
         assert torch.equal(found[:1], plain), name
-        again = (found[1] - found[0]).abs().mean() / found[0].std()
-        assert again < 1.5, (name, float(again))
+        unlike = (found[1] - found[0]).abs().mean() / found[0].std()
+        assert 0.25 < unlike < 0.5, (name, float(unlike))  # what is not denoised is more so
 
 
 def test_batches_come_out_one_video_after_the_other(run, comfy):

@@ -96,8 +96,8 @@ def test_equal_noise_is_this_share_of_a_flow_models_schedule(shift, gamma):
     assert share_of(sigma_at(phase_ratio(0.8), flow=True), shifted(shift)) == pytest.approx(gamma, abs=1e-3)
 
 
-def shared(sigmas, gamma, counts, *, flow=True):
-    return shared_steps(sigmas, gamma, counts, flow=flow, percent_to_sigma=shifted(5))
+def shared(sigmas, gamma, counts, *, flow=True, least=1):
+    return shared_steps(sigmas, gamma, counts, flow=flow, percent_to_sigma=shifted(5), least=least)
 
 
 def test_how_many_steps_are_shared():
@@ -117,6 +117,8 @@ def test_a_step_is_left_below_1_and_none_at_1(counts):
     assert shared(schedule(4), 0.999, counts) == 3
     assert shared(schedule(4), 1.0, counts) == 4
     assert shared(schedule(4), 0.0, counts) == 0
+    assert shared(schedule(4), 0.999, counts, least=2) == 2
+    assert shared(schedule(1), 0.999, counts, least=2) == 0
 
 
 def test_what_is_out_of_range_is_refused():
