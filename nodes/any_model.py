@@ -146,7 +146,7 @@ class FollowFlow(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output("model", display_name="model", tooltip="For KSampler, CFGGuider and others."),
+                io.Model.Output("patched", display_name="model", tooltip="For KSampler, CFGGuider and others."),
                 io.Latent.Output(
                     "latent",
                     display_name="latent",
@@ -232,7 +232,7 @@ class PhasedSharedNoiseSampler(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Sampler.Output("sampler", display_name="sampler", tooltip="For SamplerCustomAdvanced and others.")
+                io.Sampler.Output("phased", display_name="sampler", tooltip="For SamplerCustomAdvanced and others.")
             ],
         )
 
@@ -288,7 +288,7 @@ class JoinSegments(io.ComfyNode):
                     "flow", optional=True, tooltip="The flow that the segments follow, with the things that move."
                 ),
             ],
-            outputs=[io.Image.Output("images", display_name="images", tooltip="The frames of the long video.")],
+            outputs=[io.Image.Output("joined", display_name="images", tooltip="The frames of the long video.")],
         )
 
     @classmethod
