@@ -6,6 +6,7 @@ Import it where ComfyUI's modules can be.
 import importlib.util
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import comfy.nested_tensor
 import comfy.ops
@@ -44,13 +45,29 @@ def here(name: str) -> bool:
 def state_dict(name: str, *, seed: int = 0) -> tuple[dict, dict | None]:
     """(weights, metadata) as a file of that model has them."""
     network, metadata = BUILD[name]()
+    return random_weights(network, seed), metadata
+
+
+def random_weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
+    """For all of its tensors, so that values neither grow nor vanish."""
     generator, weights = torch.Generator().manual_seed(seed), {}
     for key, value in network.state_dict().items():
         fan_in = math.prod(value.shape[1:]) if value.ndim > 1 else 1
         noise = torch.randn(value.shape, generator=generator)
         one = value.ndim == 1 and key.endswith("weight")  # of a norm
         weights[key] = 1 + 0.1 * noise if one else noise / fan_in**0.5 if value.ndim > 1 else 0.1 * noise
-    return weights, metadata
+    return weights
+
+
+def write(models: Path) -> None:
+    """tiny_wan.safetensors where Load Diffusion Model looks for it, and a VAE that fits it."""
+    from comfy.ldm.wan.vae import WanVAE
+    from safetensors.torch import save_file
+
+    vae = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
+    for folder, weights in (("diffusion_models", state_dict("wan")[0]), ("vae", random_weights(vae))):
+        (models / folder).mkdir(parents=True, exist_ok=True)
+        save_file(weights, models / folder / "tiny_wan.safetensors")
 
 
 def load(name: str, *, seed: int = 0):
