@@ -100,6 +100,19 @@ def masks_to_tensors(masks: Tensor, name: str = "masks") -> tuple[Tensor, ...]:
     return tuple(mask_to_tensor(mask, f"{name}, mask {i + 1}") for i, mask in enumerate(masks))
 
 
+def mask_frames(mask: Tensor, name: str = "mask") -> Tensor:
+    """ComfyUI MASK [N, H, W], [N, 1, H, W] or [H, W], one for each frame -> float32 [N, H, W] in main memory.
+
+    ValueError, with the input's name, for other shapes or kinds of numbers, NaN or infinity.
+    """
+    frames = mask[:, 0] if isinstance(mask, Tensor) and mask.ndim == 4 and mask.shape[1] == 1 else mask
+    frames = frames[None] if isinstance(frames, Tensor) and frames.ndim == 2 else frames
+    if not isinstance(frames, Tensor) or frames.ndim != 3 or 0 in frames.shape:
+        got = list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise ValueError(f"{name}: got {got}, allowed masks [N, H, W], one for each frame")
+    return _to_float32(frames, name)
+
+
 def _to_float32(values: Tensor, name: str) -> Tensor:
     if values.dtype == torch.uint8:
         return values.to("cpu", torch.float32) / 255

@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .animate import AnimateImage, EncodeMotion
+from .any_model import FollowFlow, JoinSegments, PhasedSharedNoiseSampler, WarpImageAlongFlow
 from .arrows import ArrowsToSparseFlow, ArrowsToTracks, DrawMotionArrows
 from .enliven import Enliven
 from .extend import DecodeAnimation, ExtendAnimation
@@ -35,4 +36,8 @@ class DriftfieldExtension(ComfyExtension):
             ExtendAnimationOtherMethods,
             DecodeAnimation,
             SaveAnimation,
+            WarpImageAlongFlow,
+            FollowFlow,
+            PhasedSharedNoiseSampler,
+            JoinSegments,
         ]

@@ -8,11 +8,11 @@ import torch
 from comfy.model_sampling import V_PREDICTION, ModelSamplingContinuousEDM
 from torch import Tensor
 
+from ..pipeline.native_phased import own_levels
 from ..sampling.trajectory import euler
 from .types import LARGEST_SEED
 
 POST_CFG = "sampler_post_cfg_function"
-OWN_LEVELS = ("dpm_fast_function", "dpm_adaptive_function")
 
 
 class VideoSampling(ModelSamplingContinuousEDM, V_PREDICTION):
@@ -42,10 +42,9 @@ def wrap_sampler(sampler: Any, *, sigma_min: float, sigma_max: float, seed: int)
     if sampler is None:
         return euler
     function, options = getattr(sampler, "sampler_function", None), getattr(sampler, "extra_options", {})
-    name = getattr(function, "__name__", "")
-    if name in OWN_LEVELS:
-        got = name.removesuffix("_function")
-        raise ValueError(f"sampler: got {got}, which chooses noise levels of its own, allowed: others")
+    name = own_levels(sampler)
+    if name:
+        raise ValueError(f"sampler: got {name}, which chooses noise levels of its own, allowed: others")
     if function is None:
         raise ValueError(f"sampler: got {type(sampler).__name__}, allowed: one from KSamplerSelect")
     schedule = VideoSampling()

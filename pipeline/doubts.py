@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..flow_tools.motion import Motion
 from .motion import EncodedMotion
 
 AREA = 3  # px, a side of the smallest square that counts as one
@@ -13,7 +14,10 @@ def doubts(encoded: EncodedMotion | None, frames: int) -> tuple[str, ...]:
     """Warnings for a segment of `frames` frames; the motion as it came from Encode Motion."""
     if encoded is None:
         return ("no motion is connected, so the model chooses what moves: connect motion from Encode Motion",)
-    motion = encoded.motion
+    return doubts_of_motion(encoded.motion, frames)
+
+
+def doubts_of_motion(motion: Motion, frames: int) -> tuple[str, ...]:
     found = list(motion.notes[:MOST_NOTES])
     if len(motion.notes) > MOST_NOTES:
         found.append(f"and {len(motion.notes) - MOST_NOTES} more notes like these, shown on Draw Motion Arrows")

@@ -67,7 +67,10 @@ class Timeline:
         return len(self.weight)
 
     def blend(self, values: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        """Pictures or latents [L, C, h', w'] of V1's frames -> those of the frames start..stop, see `keep_contrast`."""
+        """Pictures or latents [L, C, h', w'] of V1's frames -> those of the frames start..stop, see `keep_contrast`.
+
+        Or [n L, C, h', w']: each pass has frames of its own, as where it is a segment that was sampled by itself.
+        """
         older, newer, weight = self._passes(values, start, stop)
         mixed = older * (1 - weight) + newer * weight
         fading = weight.flatten() > 0
@@ -90,6 +93,7 @@ class Timeline:
         """The older pass's values, the newer's, and the newer's weight in their shape."""
         found = []
         for frame, number in zip(self.frame[:, start:stop], self.number[:, start:stop], strict=True):
+            frame = frame + number * self.segment if len(values) > self.segment else frame
             if values.ndim == 1:
                 found.append(values[frame])
                 continue
@@ -113,12 +117,19 @@ class Timeline:
 
 
 def plan_joins(
-    joins: str, *, segment: int, total_frames: int, change: Tensor, generator: torch.Generator | None = None
+    joins: str,
+    *,
+    segment: int,
+    total_frames: int,
+    change: Tensor,
+    generator: torch.Generator | None = None,
+    passes: int | None = None,
 ) -> Timeline:
     """The timeline of total_frames; of whole segments where windows have no offset, so of up to L - 1 more.
 
     The first L frames are kept as they are, less the last ones where a crossfade or a turn begins. change [h, w]: how
-    much V1 changes at each pixel, for joins with a time offset, which alone draw from the generator.
+    much V1 changes at each pixel, for joins with a time offset, which alone draw from the generator. passes: how many
+    there are, the last of which runs to its end, and total_frames is at most `longest`; None: as many as it takes.
     """
     if joins not in JOINS:
         raise ValueError(f"joins: got {joins!r}, allowed {', '.join(JOINS)}")
@@ -131,7 +142,7 @@ def plan_joins(
     if not join.window_offset:
         total_frames = -(-total_frames // segment) * segment
     begins = [0]
-    while begins[-1] + segment - overlap < total_frames:
+    while begins[-1] + segment - overlap < total_frames and len(begins) != passes:
         length = segment - max_time_offset if len(begins) > 1 else segment
         begins.append(begins[-1] + length - overlap)
     begins = torch.tensor(begins)
@@ -156,6 +167,13 @@ def plan_joins(
         kept=min(total_frames, segment - overlap if total_frames > segment else segment),
         window_offset=int(join.window_offset * segment),
     )
+
+
+def longest(joins: str, *, segment: int, passes: int) -> int:
+    """How many frames so many passes make, at most; as many as they have where V1 turns, which can go on for ever."""
+    join = JOINS[joins]
+    lost = 0 if join.turns else int(join.overlap * segment) + int(join.max_time_offset * segment)
+    return segment + (passes - 1) * (segment - lost)
 
 
 def there_and_back(segment: int, total_frames: int, change: Tensor) -> Timeline:

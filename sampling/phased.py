@@ -13,12 +13,12 @@ from .windows import DenoiseWindows
 
 
 def share_noise(noise: Tensor, *, copies: int, omega: float, generator: torch.Generator) -> Tensor:
-    """[copies, L, c, h, w]: `noise` [L, c, h, w] with fresh randomness, frames shuffled across segments, eq. 11, 12.
+    """[copies, L, ...]: `noise` [L, ...] with fresh randomness, frames shuffled across segments, eq. 11, 12.
 
     Each segment is divided by its own standard deviation before the shuffle: n is not of unit variance.
     """
     mixed = torch.randn((copies, *noise.shape), generator=generator).mul_(omega).add_(noise)  # eq. 11
-    mixed /= mixed.flatten(1).std(dim=1).view(-1, 1, 1, 1, 1)
+    mixed /= mixed.flatten(1).std(dim=1).view(-1, *[1] * noise.ndim)
     frames = mixed.flatten(0, 1)
     return frames[torch.randperm(len(frames), generator=generator)].view_as(mixed)  # eq. 12
 

@@ -7,6 +7,7 @@ const NODES = [
   "DriftfieldAnimateImage",
   "DriftfieldExtendAnimation",
   "DriftfieldExtendAnimationOtherMethods",
+  "DriftfieldFollowFlow",
   "DriftfieldMotionStrength",
 ];
 const HEIGHT = 70;

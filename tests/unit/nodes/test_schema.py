@@ -26,8 +26,12 @@ IDS = [
     "DriftfieldExtendAnimationOtherMethods",
     "DriftfieldDecodeAnimation",
     "DriftfieldSaveAnimation",
+    "DriftfieldWarpImageAlongFlow",
+    "DriftfieldFollowFlow",
+    "DriftfieldPhasedSharedNoiseSampler",
+    "DriftfieldJoinSegments",
 ]
-CORE = {"IMAGE", "MASK", "LATENT", "STRING", "INT", "FLOAT", "BOOLEAN", "COMBO", "SAMPLER", "SIGMAS", "TRACKS"}
+CORE = {"IMAGE", "MASK", "LATENT", "MODEL", "STRING", "INT", "FLOAT", "BOOLEAN", "COMBO", "SAMPLER", "SIGMAS", "TRACKS"}
 FLOW_MODEL = "OPTICAL_FLOW"  # core's: a network, not a flow
 
 
