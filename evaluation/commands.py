@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..model_loaders import locations
 from .builtin import command as builtin
+from .network import command as network
 from .objects import click
 from .objects import command as objects
 from .output.publish import PROGRAM
@@ -30,6 +31,7 @@ COMMANDS = (
     Command("figure7", "the paper's figure 7: motion over the motion strength", figure7.add_arguments, figure7.run),
     Command("figure8", "the paper's figure 8: quality and time over γ", figure8.add_arguments, figure8.run),
     Command("objects", "things that move as things, on made scenes", objects.add_arguments, objects.run),
+    Command("network", "what the network adds to the still that is merely moved", network.add_arguments, network.run),
     Command("click", "one click on a thing, and corrections, on made scenes", click.add_arguments, click.run),
     Command("speed", "a long video by diffusers, a plain loop and the nodes", ladder.add_arguments, ladder.run),
     Command("cpu", "the built-in networks on a CPU, diffusers' form and ours", cpu.add_arguments, cpu.run),
