@@ -9,7 +9,8 @@ from torch import Tensor
 from ...flow_tools.arrows import MotionArrows
 from ...flow_tools.color import draw_arrows
 from ...flow_tools.motion import Motion
-from ...model_loaders.animator import Animator
+from ...model_loaders import locations
+from ...model_loaders.animator import Animator, load_animator
 from ...pipeline.animate_still import motion_of_arrows
 from ...pipeline.settings import Settings
 from ..inputs.arrow_sets import arrow_sets, region_around
@@ -20,7 +21,7 @@ from ..objects.scenes import KINDS, SIDE, make_scenes
 from ..options import add_clips, add_out, add_sampling, add_work, at_least
 from ..output.contact_sheet import write_sheet, write_strip
 from ..output.results import Results
-from ..shots import load_models, settings_of
+from ..shots import settings_of
 from .figures import of_clip, of_still
 from .made import Made, make
 from .page import FILE, in_words, write
@@ -60,7 +61,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
-    animator = load_models().animator
+    animator = load_animator(locations.BUILTIN, locations.AUTO, "auto")
     settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=arguments.frames)
     results = Results(arguments.work / f"{FILE}.json", settings_of(arguments))
     shots = {**of_areas(arguments, animator), **of_objects(arguments)}

@@ -110,7 +110,7 @@ def test_the_page_and_its_sheet(network, warped, still, data, monkeypatch, capsy
     name = network.command.LIVING[0]
     arrows = MotionArrows((Arrow("a1", ((0.3, 0.5), (0.5, 0.5))),), SIDE, SIDE)
     flows = torch.zeros(FRAMES - 1, 2, SIDE, SIDE)
-    monkeypatch.setattr(network.command, "load_models", lambda: SimpleNamespace(animator=warped))
+    monkeypatch.setattr(network.command, "load_animator", lambda *_: warped)
     monkeypatch.setattr(network.command, "of_areas", lambda *_: {"one": (still, Motion(moving(1.0)), arrows)})
     monkeypatch.setattr(network.command, "of_objects", lambda *_: {})
     monkeypatch.setattr(network.command, "held_out_clips", lambda *_: [(name, still.repeat(FRAMES, 1, 1, 1))])
