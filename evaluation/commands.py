@@ -10,6 +10,7 @@ from ..model_loaders import locations
 from . import border, field
 from .builtin import command as builtin
 from .living import command as living
+from .network import command as network
 from .objects import click
 from .objects import command as objects
 from .output.publish import PROGRAM
@@ -33,6 +34,7 @@ COMMANDS = (
     Command("figure8", "the paper's figure 8: quality and time over γ", figure8.add_arguments, figure8.run),
     Command("objects", "things that move as things, on made scenes", objects.add_arguments, objects.run),
     Command("border", "what comes in over the border", border.add_arguments, border.run),
+    Command("network", "what the network adds to the still that is merely moved", network.add_arguments, network.run),
     Command("click", "one click on a thing, and corrections, on made scenes", click.add_arguments, click.run),
     Command("field", "how far arrows move what is under them, by the field alone", field.add_arguments, field.run),
     Command("living", "water, clouds and grass that live, beside filmed ones", living.add_arguments, living.run),

@@ -1,0 +1,1 @@
+"""What the network adds to the still that is merely moved."""
