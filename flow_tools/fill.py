@@ -1,4 +1,4 @@
-"""What may lie behind a thing that moves away: the hole it leaves, closed by the picture around it."""
+"""What may lie behind a thing that moves away: the hole it leaves, closed by what the picture shows around it."""
 
 import cv2
 import numpy as np
@@ -8,9 +8,19 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import cg, splu
 from torch import Tensor
 
+from .exemplar import sources
+
 GROWN = 3 / 256  # of the longer side: the thing's own colours reach that far beyond its mask
-SOLVED_AT_ONCE = 60_000  # unknown pixels; more begin from the fill of the picture at half its size
-TOLERANCE = 1e-3
+SOLVED_AT_ONCE = (
+    400_000  # unknown pixels; more are approached, from the fill of the picture at half its size or from copies
+)
+TOLERANCE = 1e-4
+SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
+RING_PX = 4  # about a hole: what is looked at to tell how rough the picture is there
+EVEN, ROUGH = 2 / 127.5, 4 / 127.5  # of -1..1: changes from pixel to pixel
+ALL_ROUGH = 0.2  # of a ring
+SPREAD_PX = 2.0  # standard deviation: how far the change is averaged
+TEXTURE = 2.5  # how much it counts beside the colours when patches are compared
 
 
 def grown(mask: Tensor) -> Tensor:
@@ -22,41 +32,83 @@ def grown(mask: Tensor) -> Tensor:
 
 
 def filled(picture: Tensor, hole: Tensor) -> Tensor:
-    """picture [1, 3, H, W] with the hole [1, 1, H, W] filled by Laplace's equation: as even as its border allows.
+    """picture [1, 3, H, W] −1..1 with the hole [1, 1, H, W] bool filled with what the picture shows around it.
 
-    A picture that is all hole stays as it is.
+    Copied pixels (exemplar.py), whose gradients are kept and whose colours are fitted to the hole's border (Pérez,
+    Gangnet & Blake, SIGGRAPH 2003). Where the picture is even about a hole, and where too little of it is known, by
+    Laplace's equation: as even as the border allows. A picture that is all hole stays as it is.
     """
     inside = hole[0, 0].numpy(force=True)
     if not inside.any() or inside.all():
         return picture
     values = picture[0].double().numpy(force=True)
-    return torch.from_numpy(_laplace(values, inside))[None].to(picture)
+    change = _change(values, inside)
+    even = _laplace(np.concatenate([values, change[None]]), inside)
+    rough = _roughness(change, inside)
+    result = even[:3]
+    if rough.any():
+        guess = np.concatenate([(even[:3] + 1) / 2, TEXTURE * even[3:] / 2])
+        found = sources(guess.transpose(1, 2, 0).astype(np.float32), inside)
+        if found is not None:
+            known = values[:, ~inside]
+            textured = _laplace(values, inside, found).clip(known.min(1)[:, None, None], known.max(1)[:, None, None])
+            result = result + rough * (textured - result)
+    return torch.from_numpy(np.where(inside, result, values))[None].to(picture)
 
 
-def _laplace(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """[3, H, W] float64 with the pixels in hole [H, W] the mean of their neighbours in the picture."""
+def _change(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """[H, W]: how much the picture [3, H, W] changes from pixel to pixel, averaged; of known pixels alone."""
+    grey = values.mean(0)
+    change = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    known = 1.0 - cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8))
+    mean, share = (cv2.GaussianBlur(x, (0, 0), SPREAD_PX) for x in (change * known, known))
+    return mean / np.maximum(share, 1e-6)
+
+
+def _roughness(change: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """[H, W] from 0, where the picture is even about a hole, to 1; the same all over each hole."""
+    count, labels = cv2.connectedComponents(hole.astype(np.uint8))
+    near = cv2.dilate(labels.astype(np.float32), np.ones((2 * RING_PX + 1, 2 * RING_PX + 1), np.uint8)).astype(int)
+    ring = near[~hole]
+    rough = ((change[~hole] - EVEN) / (ROUGH - EVEN)).clip(0, 1)
+    share = np.bincount(ring, rough, minlength=count) / np.maximum(np.bincount(ring, minlength=count), 1)
+    return (share / ALL_ROUGH).clip(0, 1)[labels] * hole
+
+
+def _laplace(values: np.ndarray, hole: np.ndarray, found: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """[C, H, W] float64 with the pixels in hole [H, W] the mean of their neighbours in the picture.
+
+    found: sources of the hole's pixels; what each differs from its neighbours by is then as it is there, between two
+    pixels of the hole as at the source of one and of the other on average.
+    """
     height, width = hole.shape
     rows, columns = np.nonzero(hole)
     index = np.full(hole.shape, -1)
     index[rows, columns] = np.arange(len(rows))
-    count, known = np.zeros(len(rows)), np.zeros((3, len(rows)))
+    count, known = np.zeros(len(rows)), np.zeros((len(values), len(rows)))
     links = []
+    copies = None if found is None else values[:, found[0], found[1]]
     for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         y, x = rows + down, columns + right
         there = np.nonzero((y >= 0) & (y < height) & (x >= 0) & (x < width))[0]
         count[there] += 1
         other = index[y[there], x[there]]
         unknown = other >= 0
-        links.append(np.stack([there[unknown], other[unknown]]))
-        border = there[~unknown]
+        inner, border, other = there[unknown], there[~unknown], other[unknown]
+        links.append(np.stack([inner, other]))
         known[:, border] += values[:, y[border], x[border]]
+        if found is not None:
+            own = copies - values[:, found[0] + down, found[1] + right]
+            others = values[:, found[0] - down, found[1] - right] - copies
+            known[:, border] += own[:, border]
+            known[:, inner] += (own[:, inner] + others[:, other]) / 2
     here, other = np.concatenate([*links, np.arange(len(rows))[None].repeat(2, 0)], axis=1)
     weights = np.concatenate([np.full(len(here) - len(rows), -1.0), count])
     matrix = coo_matrix((weights, (here, other))).tocsc()
     if len(rows) <= SOLVED_AT_ONCE:
-        solved = splu(matrix).solve(known.T).T
+        solved = splu(matrix, **SYMMETRIC).solve(known.T).T
     else:
-        begun = _coarser(values, hole)[:, rows, columns]
+        begun = _coarser(values, hole)[:, rows, columns] if found is None else copies
         solved = np.stack([cg(matrix, k, x0=start, rtol=TOLERANCE)[0] for k, start in zip(known, begun, strict=True)])
     result = values.copy()
     result[:, rows, columns] = solved

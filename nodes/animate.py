@@ -226,7 +226,7 @@ class AnimateImage(io.ComfyNode):
                     "clean_plate",
                     optional=True,
                     tooltip="The same image without the things that move, for what they uncover. Exactly one, of the "
-                    "same size. If not connected, it is filled in from around them.",
+                    "same size. If not connected, it is filled with pieces copied from around them.",
                 ),
             ],
             outputs=[

@@ -14,6 +14,7 @@ from ..metrics.drag import drag
 from ..metrics.overlap import iou
 from ..metrics.psnr import psnr_in
 from ..metrics.sightings import sightings, template_of
+from ..metrics.texture_energy import texture_energy
 from ..metrics.thing_shape import reach, shape_of
 from ..metrics.uncovered import uncovered_gain
 from .carried import Carried
@@ -25,6 +26,7 @@ LONG = 125  # frames
 EVERY = 2  # of those are looked at
 CHECKED = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a segment: how the thing may look
 CELL = 8  # px that a latent covers, along a side
+COARSE_PX = 4  # standard deviation: what is left of a picture when its texture is not looked at
 
 Carry = Callable[..., Carried]
 
@@ -45,7 +47,7 @@ def scene_figures(scene: Scene, carried: Carried) -> dict[str, float | None]:
         "drag": drag(carried.field[:1], true_alpha[0], distance_px=BESIDE * SIDE, speed_px=speed),
         "iou": iou(carried.alpha[-1], true_alpha[1]),
         "on it": psnr_in(carried.frames[-1:], true_frames[1:], true_alpha[1] > 0.9),
-        "uncovered": uncovered(scene, carried, still, true_alpha),
+        **uncovered(scene, carried, still, true_alpha),
         "frame 0": float((carried.frames[:1] - still).abs().max()) * 127.5,
     }
 
@@ -56,14 +58,22 @@ def mean_speed(scene: Scene, frames: int) -> float:
     return float(np.hypot(*np.diff(path, axis=0).T).sum()) / (frames - 1)
 
 
-def uncovered(scene: Scene, carried: Carried, still: Tensor, true_alpha: Tensor) -> float | None:
-    """dB over nearest-pixel filling; None where another thing shows, or nothing is uncovered."""
-    if len(scene.movers) > 1:
-        return None
+def uncovered(scene: Scene, carried: Carried, still: Tensor, true_alpha: Tensor) -> dict[str, float | None]:
+    """dB over nearest-pixel filling, the same of coarse pictures, and the texture's energy over the background's.
+
+    None where another thing shows, or nothing is uncovered.
+    """
+    frame, behind = carried.frames[-1:], scene.background
     hole = grown((true_alpha[:1] > SHOWN).float())[0]
     where = (true_alpha[0] > GONE) & (true_alpha[1] < GONE)
-    gain = uncovered_gain(carried.frames[-1:], still, scene.background, hole, where)
-    return None if math.isnan(gain) else gain
+    if len(scene.movers) > 1 or not where.any():
+        return dict.fromkeys(("uncovered", "uncovered, coarse", "texture"))
+    found = {
+        "uncovered": uncovered_gain(frame, still, behind, hole, where),
+        "uncovered, coarse": uncovered_gain(frame, still, behind, hole, where, sigma_px=COARSE_PX),
+        "texture": texture_energy(frame, behind, where),
+    }
+    return {key: None if math.isnan(value) else value for key, value in found.items()}
 
 
 def iou_of_click(scene: Scene, carry: Carry, frames: int) -> float:

@@ -10,6 +10,7 @@ from driftfield.evaluation.metrics.drag import drag
 from driftfield.evaluation.metrics.overlap import iou
 from driftfield.evaluation.metrics.psnr import psnr_in
 from driftfield.evaluation.metrics.sightings import sightings, template_of
+from driftfield.evaluation.metrics.texture_energy import texture_energy
 from driftfield.evaluation.metrics.thing_shape import reach, shape_of
 from driftfield.evaluation.metrics.uncovered import uncovered_gain
 
@@ -62,6 +63,29 @@ def test_uncovered_background_against_nearest_pixels():
     hole[:, 10:30, 10:30] = True
     assert uncovered_gain(background + 0.1, still, background, hole, hole) == pytest.approx(10 * math.log10(4))
     assert uncovered_gain(still, still, background, hole, hole) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_coarse_gain_does_not_see_texture():
+    background = torch.zeros(1, 3, 40, 40)
+    still = background + 0.2
+    hole = torch.zeros(1, 40, 40, dtype=torch.bool)
+    hole[:, 10:30, 10:30] = True
+    checks = 0.4 * (torch.arange(40)[:, None] + torch.arange(40) & 1) - 0.2
+    assert uncovered_gain(background + checks, still, background, hole, hole) == pytest.approx(0, abs=1e-3)
+    assert uncovered_gain(background + checks, still, background, hole, hole, sigma_px=4) > 40
+
+
+def test_the_energy_of_texture():
+    generator = torch.Generator().manual_seed(0)
+    ramp = torch.linspace(-0.5, 0.5, 64).expand(1, 3, 64, 64)
+    noise = 0.1 * torch.randn(1, 3, 64, 64, generator=generator)
+    where = torch.zeros(1, 64, 64, dtype=torch.bool)
+    where[:, 16:48, 16:48] = True
+    assert texture_energy(ramp + noise, ramp + noise, where) == 1
+    assert texture_energy(ramp + noise.flip(-1), ramp + noise, where) == pytest.approx(1, abs=0.1), "another place"
+    assert texture_energy(0.5 * noise, noise, where) == pytest.approx(0.25)
+    assert texture_energy(ramp, ramp + noise, where) < 0.01
+    assert math.isnan(texture_energy(noise, torch.zeros_like(noise), where))
 
 
 def test_psnr_of_a_part():
