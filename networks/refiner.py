@@ -12,7 +12,7 @@ from ..flow_tools.dense import default_sigma_px
 
 HINT_REACHES = (1 / 3, 1 / 12)  # of the default sigma: how far what the network sees of a hint reaches
 FAINT = 0.05  # a Gaussian weight, at which what a hint says has faded to a half
-COLOUR_PX = 5  # the side of what the colour under a hint is the mean of
+COLOUR_PX = 2  # at a side of 256 px: how far the colour under a hint is the mean of
 RESTING = 0.2  # of the fastest hint's speed
 
 
@@ -29,6 +29,7 @@ class RefinerConfig:
     gated: bool = False  # ours: it multiplies the dense field and the hints' features besides adding to them
     relative: bool = False  # ours: the longest vector, of the field and the hints, is what the network sees as 1
     colours: bool = False  # ours: it sees how far each pixel's colour is from the colours under the hints
+    size: int = 0  # ours: px of the longer side at which its convolutions see things, as in training; 0: as they are
 
     @classmethod
     def from_dict(cls, values: dict) -> "RefinerConfig":
@@ -116,7 +117,8 @@ class FlowRefiner(nn.Module):
             features = hint_features(*hints, scale)
             colours = colour_features(image, *hints) if self.config.colours else colours
         x = torch.cat([part for part in (seen, image, features, colours) if part is not None], dim=1)
-        x, padding = pad_to_multiple(x.to(self.outermost.weight.dtype), 2**self.config.levels, mode="reflect")
+        shrunk = resized(x.to(self.outermost.weight.dtype), self.config.size / max(height, width))
+        x, padding = pad_to_multiple(shrunk, 2**self.config.levels, mode="reflect")
         skips = []
         for i, down in enumerate(self.down):
             x = down(x if i == 0 else F.leaky_relu(x, 0.2))
@@ -126,12 +128,24 @@ class FlowRefiner(nn.Module):
             x = self.up[i](F.relu(x))
             if i > 0:
                 x = torch.cat([self.up_norms[i - 1](x), skips.pop()], dim=1)
-        correction, gates = crop_padding(x, padding).to(flow.dtype).split([2, self.config.gates], dim=1)
+        x = crop_padding(x, padding).to(flow.dtype)
+        x = x if x.shape[-2:] == flow.shape[-2:] else F.interpolate(x, size=(height, width), mode="bilinear")
+        correction, gates = x.split([2, self.config.gates], dim=1)
         if self.config.gated:
             given = torch.cat([seen, *features.split([2, 1] * (self.config.gates - 1), dim=1)[::2]], dim=1)
             given = given.unflatten(1, (-1, 2)) * gates.unflatten(1, (-1, 1))
             correction = correction + given.sum(1)
         return flow + scale * correction
+
+
+def resized(maps: Tensor, scale: float) -> Tensor:
+    """[B, C, H, W] with scale times as many pixels along a side, 2 or more; 0 and 1: as they are."""
+    if scale in (0, 1):
+        return maps
+    size = [max(2, round(side * scale)) for side in maps.shape[-2:]]
+    if scale < 1:
+        return F.interpolate(maps, size=size, mode="area")
+    return F.interpolate(maps, size=size, mode="bilinear")
 
 
 def hint_features(sparse: Tensor, hints: Tensor, scale: Tensor | float) -> Tensor:
@@ -160,7 +174,8 @@ def colour_features(image: Tensor, sparse: Tensor, hints: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     hinted, speed = hints > 0, sparse.norm(dim=1, keepdim=True)
     moves = speed > RESTING * speed.where(hinted, 0).amax((2, 3), keepdim=True)
-    around = F.avg_pool2d(image, COLOUR_PX, 1, COLOUR_PX // 2, count_include_pad=False)
+    reach = round(COLOUR_PX * max(height, width) / 256)
+    around = F.avg_pool2d(image, 2 * reach + 1, 1, reach, count_include_pad=False)
     down, across = (gaussian(size, default_sigma_px(height, width), image) for size in (height, width))
     maps = []
     for kind in (hinted & moves, hinted & ~moves):

@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 from noise import randn
 from tiny import seeded
 
+from driftfield.flow_tools.dense import densify
 from driftfield.networks.refiner import (
     FAINT,
     HINT_REACHES,
@@ -104,6 +106,24 @@ def test_colours_under_hints_that_move_and_rest():
     torch.testing.assert_close(two[:1], maps)
     with pytest.raises(ValueError, match="got colours, allowed with hints and image_conditioned"):
         FlowRefiner(dataclasses.replace(SMALL, colours=True))
+
+
+def test_a_larger_picture_is_seen_at_the_size_of_training():
+    config = dataclasses.replace(OURS, colours=True, size=64)
+    ours, free = (seeded(lambda c=c: FlowRefiner(c), 0) for c in (config, dataclasses.replace(config, size=0)))
+    for refiner in (ours, free):
+        refiner.outermost.weight.data *= 100
+    hints, large = hints_at(20, 30), hints_at(82, 122, 256)
+    flow, dense = (densify(*given) for given in (hints, large))
+    image = F.interpolate(randn(1, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(-1, 1)
+    refined = ours(flow, image, hints)
+    assert torch.equal(refined, free(flow, image, hints))
+    fine = F.interpolate(image, size=(256, 256), mode="bicubic").clamp(-1, 1)
+    changes = [F.avg_pool2d(net(dense, fine, large) - dense, 4) - (refined - flow) for net in (ours, free)]
+    own, others = (change.norm(dim=1).mean() / (refined - flow).norm(dim=1).mean() for change in changes)
+    assert own < 0.6 * others
+    for size in ((40, 100), (2, 70), (17, 300)):
+        assert ours(torch.ones(1, 2, *size), torch.zeros(1, 3, *size)).shape == (1, 2, *size)
 
 
 def test_a_relative_one_is_as_strong_as_its_field():

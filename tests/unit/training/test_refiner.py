@@ -30,7 +30,7 @@ def test_end_point_errors_of_a_refiner_that_changes_nothing():
     assert errors["no motion"] == pytest.approx(flow.norm(dim=1).mean().item())
 
 
-TOY = ["base_channels=4", "max_channels=8", "levels=3", "batch=2", "steps=4", "scene_share=0.5"]
+TOY = ["base_channels=4", "max_channels=8", "levels=3", "batch=2", "steps=4", "scene_share=0.5", "size=0"]
 CRITICAL = "adversarial_weight=0.01"
 
 
@@ -60,7 +60,7 @@ def test_annotated_fields_are_the_targets_where_there_are_some(toy_data, tmp_pat
     assert torch.equal(fields.flow.float(), torch.arange(2.0).view(2, 1, 1, 1).expand(2, 2, 64, 64))
     images, flow = fields.draw(20, torch.Generator().manual_seed(0))
     assert images.shape == (20, 3, 64, 64) and set(flow.unique().tolist()) == {0.0, 1.0}
-    run_command(training, folder, tmp_path / "out", "--preset", "svd-xt", "--set", *TOY[:-1], "scene_share=0")
+    run_command(training, folder, tmp_path / "out", "--preset", "svd-xt", "--set", *TOY[:-2], "scene_share=0")
 
 
 def test_a_run_that_breaks_off_leaves_its_last_checkpoint(toy_data, tmp_path, run_command, kill_at):
