@@ -34,7 +34,7 @@ All weights are stored in half precision and run in float32 on a CPU. Licence: G
 
 `python -m driftfield.training.prepare mini`: animated previews and stills of ComfyUI's workflow templates (MIT
 licence), split by clip. Those held out, never trained on, are named in `training/held_out.json`. Synthetic scenes with
-exact flow come from `training/data/scenes.py`.
+exact flow come from `training/data/scenes.py`, those of things for the refiner from `training/data/things.py`.
 {data}
 ## Training
 

@@ -26,7 +26,7 @@ from .loop.precision import MasterWeights, channels_last, halve
 from .loop.processes import average_over_processes, make_accelerator
 from .loop.reports import write_report
 from .loop.run import Run
-from .models.samples import grid
+from .models.grid import grid
 
 
 class GroupSampler:

@@ -234,8 +234,20 @@ def prepare_mini(packages: Path, target: Target, processes: int) -> dict:
         else:
             jobs.append((picture, target))
     records = run(pack_picture, jobs, processes)
-    assign_splits(records, {"clip": set(lists["clips"]), "still": set(lists["stills"])})
-    return write_index(records + skipped, target.out)
+    kinds = {"clip": "clips", "still": "stills"}
+    listed = {kind: {*lists[kinds[kind]], *lists["train"][kinds[kind]]} for kind in kinds}
+    for record in records:
+        if "dropped" not in record and record["name"] not in listed[record["kind"]]:
+            record["dropped"] = "not in the list"
+    assign_splits(records, {kind: set(lists[kinds[kind]]) for kind in kinds})
+    summary = write_index(records + skipped, target.out)
+    missing = {(kind, name) for kind in kinds for name in listed[kind]}
+    missing -= {(record["kind"], record["name"]) for record in records if "split" in record}
+    if missing:
+        raise ValueError(
+            f"{target.out}: lacks {len(missing)} of the set in {LISTS.name}, {' '.join(min(missing))} first"
+        )
+    return summary
 
 
 def prepare_videos(folder: Path, target: Target, processes: int) -> dict:

@@ -1,7 +1,8 @@
 """Train the flow refiner T (pix2pix, paper 3.2): `python -m driftfield.training.refiner --data DIR --out DIR`.
 
-On a set of `prepare holynski` the targets are its annotated fields; on others the mean of the estimated flow over a few
-frames, and synthetic scenes. Each step draws its own views, colours, directions and hints on the training's device.
+On a set of `prepare holynski` the targets are its annotated fields; on others what moves by itself in the clips (the
+mean of the estimated flow over a few frames, the camera's motion taken out) and in scenes made of the stills. Each step
+draws its own views, colours, directions and hints on the training's device.
 `--start DIR` starts from an earlier run's refiner (with a new discriminator), `--resume DIR` goes on with that run
 itself.
 """
@@ -35,26 +36,28 @@ from .loop.processes import average_over_processes, make_accelerator
 from .loop.randomness import uniform
 from .loop.reports import write_report
 from .loop.run import Run
-from .models.samples import grid
+from .models.grid import grid
 
-REACHES = {"default": 1.0, "narrow": 0.2}  # sigma, times the default
+REACHES = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # sigma, times the default, of the Gaussians that it is compared with
+SLOW_PX = 0.5  # px/frame at a side of 256 px: errors count as shares of a field's largest speed, or of this if larger
 HINTLESS = 0.2  # fraction of the samples whose hints a refiner that sees hints is not shown
 
 
 @torch.no_grad()
 def endpoint_errors(refiner: FlowRefiner, fields: Fields, device: torch.device) -> dict[str, float]:
-    """Mean end-point error, px/frame, of the dense field and of the refined one against the true flow, by sigma."""
+    """Mean end-point error, px/frame, against the true flow: of no motion, of Gaussians by their reach, refined."""
     generator = torch.Generator().manual_seed(0)
     errors = defaultdict(list)
     for image, true in zip(fields.images.split(32), fields.flow.split(32), strict=True):
         true, image = true.to(device).float(), to_unit(image.to(device))
         pixel, present = draw_pixels(true, generator)
-        for reach, factor in REACHES.items():
-            sigma = true.new_full((len(true),), factor * default_sigma_px(*true.shape[-2:]))
-            dense = gaussian_fields(true, pixel, present, sigma)
-            refined = refined_field(refiner, dense, image, hint_maps(true, pixel, present))
-            for what, field in (("dense", dense), ("refined", refined)):
-                errors[f"{what} {reach}"].append((field - true).norm(dim=1).flatten())
+        made = {"no motion": torch.zeros_like(true)}
+        for reach in REACHES:
+            sigma = true.new_full((len(true),), reach * default_sigma_px(*true.shape[-2:]))
+            made[f"Gaussian {reach:g}"] = gaussian_fields(true, pixel, present, sigma)
+        made["refined"] = refined_field(refiner, made["Gaussian 1"], image, hint_maps(true, pixel, present))
+        for what, field in made.items():
+            errors[what].append((field - true).norm(dim=1).flatten())
     return {name: torch.cat(values).mean().item() for name, values in errors.items()}
 
 
@@ -95,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     accelerator, device = make_accelerator(options)
     refiner = build_refiner(options).to(device)
     config = refiner.config
-    critic = PatchDiscriminator(config).to(device)
+    critic = PatchDiscriminator(config).to(device) if options.adversarial_weight else None
     clock = Clock(options.steps, options.minutes, device)
     raft = load_raft(options.raft, device) if options.raft else None
     clips = load_pairs(options.data, "train", raft, stride=WINDOW // 2).to(device)
@@ -110,9 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
     average = ExponentialMovingAverage(refiner)
     rates = {"kind": options.optimizer, "learning_rate": options.learning_rate}
     optimizers = Optimizers(list(refiner.parameters()), **rates, weight_decay=options.weight_decay)
-    critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.critic_learning_rate, betas=(0.5, 0.999))
     parts = {"refiner": refiner, "average": average, "optimizers": optimizers}
-    parts |= {"critic": critic, "critic_optimizer": critic_optimizer}
+    if critic is not None:
+        critic_optimizer = torch.optim.AdamW(critic.parameters(), lr=options.critic_learning_rate, betas=(0.5, 0.999))
+        parts |= {"critic": critic, "critic_optimizer": critic_optimizer}
 
     def save_weights(folder: Path) -> None:
         with average.applied():
@@ -129,40 +133,44 @@ def main(arguments: list[str] | None = None) -> None:
 
     run = Run(options, accelerator, clock, parts=parts, save=save_weights, sheet=draw_sheet)
     generator = run.generator(device, process=process)
-    unit = config.flow_scale_px * max(height, width) / REFERENCE_SIZE
+    unit, slow = config.flow_scale_px * max(height, width) / REFERENCE_SIZE, SLOW_PX * max(height, width) / 256
     for progress in run.steps():
         factor = learning_rate_factor(run.step, progress, floor=options.learning_rate_floor)
-        for group in critic_optimizer.param_groups:
-            group["lr"] = options.critic_learning_rate * factor
         image, true = clips.draw(options.batch - scene_count, generator)
         if scene_count:
             image, true = (torch.cat(pair) for pair in zip((image, true), scenes.of(run.step), strict=True))
         image, true = augment(image, true, generator)
-        hints = draw_pixels(true, generator)
-        dense = gaussian_fields(true, *hints, draw_sigma(len(true), height, width, generator, device))
-        condition = torch.cat([dense / unit, image], dim=1) if config.image_conditioned else dense / unit
+        hints, sigma = draw_pixels(true, generator), draw_sigma(len(true), height, width, generator, device)
+        exact = uniform(len(true), generator=generator, device=device) < 0.5
+        dense = gaussian_fields(true, *hints, sigma, exact)
         shown = uniform(len(true), 1, 1, 1, generator=generator, device=device) >= HINTLESS
         refined = refined_field(refiner, dense, image, tuple(m * shown for m in hint_maps(true, *hints)))
+        error = (refined - true).norm(dim=1).mean((1, 2)) / true.norm(dim=1).amax((1, 2)).clamp_min(slow)
+        loss, recorded = error.mean(), {"error": error.mean()}
 
-        both = torch.cat([true, refined.detach()]) / unit
-        real, fake = critic(torch.cat([condition, condition]), both).chunk(2)
-        critic_loss = 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
-        critic_optimizer.zero_grad(set_to_none=True)
-        critic_loss.backward()
-        average_over_processes([value.grad for value in critic.parameters()], accelerator)
-        critic_optimizer.step()
+        if critic is not None:
+            for group in critic_optimizer.param_groups:
+                group["lr"] = options.critic_learning_rate * factor
+            condition = torch.cat([dense / unit, image], dim=1) if config.image_conditioned else dense / unit
+            both = torch.cat([true, refined.detach()]) / unit
+            real, fake = critic(torch.cat([condition, condition]), both).chunk(2)
+            critic_loss = 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+            critic_optimizer.zero_grad(set_to_none=True)
+            critic_loss.backward()
+            average_over_processes([value.grad for value in critic.parameters()], accelerator)
+            critic_optimizer.step()
+            critic.requires_grad_(False)
+            loss = loss + options.adversarial_weight * F.softplus(-critic(condition, refined / unit)).mean()
+            critic.requires_grad_(True)
+            recorded["critic"] = critic_loss
 
-        error = (refined - true).norm(dim=1).mean() / unit
-        critic.requires_grad_(False)
-        loss = F.softplus(-critic(condition, refined / unit)).mean() + options.error_weight * error
-        critic.requires_grad_(True)
         refiner.zero_grad(set_to_none=True)
         loss.backward()
         average_over_processes([value.grad for value in refiner.parameters()], accelerator)
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 10.0)
         optimizers.step(factor)
         average.update()
-        run.record(error=error, critic=critic_loss)
+        run.record(**recorded)
 
     if not accelerator.is_main_process:
         return

@@ -42,8 +42,13 @@ def draw_hints(flow: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
     return hint_maps(flow[None], *draw_pixels(flow[None], generator))
 
 
-def gaussian_fields(flow: Tensor, pixel: Tensor, present: Tensor, sigma_px: Tensor) -> Tensor:
-    """`densify` (faded) of hints on each flow [B, 2, H, W], with its own sigma_px [B], on the flow's device."""
+def gaussian_fields(
+    flow: Tensor, pixel: Tensor, present: Tensor, sigma_px: Tensor, exact: Tensor | None = None
+) -> Tensor:
+    """`densify` (faded) of hints on each flow [B, 2, H, W], with its own sigma_px [B], on the flow's device.
+
+    exact [B]: whether the hints' weights in the mean are divided by 1 + D², so that each has its own way at its place.
+    """
     height, width = flow.shape[-2:]
     axes = zip((height, width), (pixel // width, pixel % width), strict=True)
     down, across = (
@@ -53,8 +58,12 @@ def gaussian_fields(flow: Tensor, pixel: Tensor, present: Tensor, sigma_px: Tens
     down = down * present[..., None]
     velocity = flow.flatten(2).gather(2, pixel[:, None].expand(-1, 2, -1))
     values = torch.cat([velocity, torch.ones_like(velocity[:, :1])], dim=1)
-    total = torch.einsum("bckh,bkw->bchw", values[..., None] * down[:, None], across)
-    largest = (down[..., None] * across[:, :, None]).amax(1, keepdim=True)
+    weight = down[..., None] * across[:, :, None]
+    largest = weight.amax(1, keepdim=True)
+    if exact is not None:
+        squares = -(weight.clamp_min(1e-30).log()) * sigma_px.square()[:, None, None, None]
+        weight = torch.where(exact[:, None, None, None], weight / (1 + squares), weight)
+    total = torch.einsum("bck,bkhw->bchw", values, weight)
     return torch.where(largest > THRESHOLD, total[:, :2] / total[:, 2:].clamp_min(1e-12) * largest, 0)
 
 

@@ -93,7 +93,7 @@ def _render(kind: str, view: View, neighbours: View, frames: int, size: int, dra
         return _cutouts(view, neighbours, frames, size, draw)
     if kind == "camera":
         return _camera(view, frames, size, draw, pan_px=2.5, zoom_rate=0.006, turn_rate=0.004)
-    here = _pixels(size, view.zoom.device)
+    here = pixels(size, view.zoom.device)
     if kind == "still":
         picture = view.sample(here.expand(count, -1, -1, -1))
         return picture[:, None].expand(-1, frames, -1, -1, -1), picture.new_zeros(count, frames - 1, 2, size, size)
@@ -113,7 +113,7 @@ def _render(kind: str, view: View, neighbours: View, frames: int, size: int, dra
 def eulerian_field(view: View, size: int, draw: Draw) -> Tensor:
     """A soft region of the picture moving in one of four ways: [B, 2, size, size] px/frame."""
     count, small, device = len(view.zoom), size // COARSE, view.zoom.device
-    at = (_pixels(small, device) + 0.5) / small - 0.5  # -0.5..0.5
+    at = (pixels(small, device) + 0.5) / small - 0.5  # -0.5..0.5
     angle = draw(count, 1, 1, 1, high=2 * math.pi)
     direction = torch.cat([angle.cos(), angle.sin()], 1)
     uniform = direction.expand(-1, -1, small, small)
@@ -131,7 +131,7 @@ def eulerian_field(view: View, size: int, draw: Draw) -> Tensor:
     field = torch.where(which < 0.6, uniform, torch.where(which < 0.8, swirl, rotation))
     field = torch.where(which > 0.95, opening, field)
     field = field + _smooth_noise(count, 2, small, draw) * draw(count, 1, 1, 1, high=0.25)
-    field = field * _soft_region(view, size, draw) * _speed(draw(count, 1, 1, 1))
+    field = field * _soft_region(view, size, draw) * speeds(draw(count, 1, 1, 1))
     return _enlarge(field, size)
 
 
@@ -142,11 +142,11 @@ def arrow_field(count: int, size: int, draw: Draw) -> Tensor:
     the arrows are pins.
     """
     small = size // COARSE
-    here = _pixels(small, draw(1).device)[:, None] * COARSE + (COARSE - 1) / 2
+    here = pixels(small, draw(1).device)[:, None] * COARSE + (COARSE - 1) / 2
     tail = draw(count, MAX_ARROWS, 2, 1, 1, low=0.05, high=0.95) * size
     angle = draw(count, MAX_ARROWS, 1, 1, 1, high=2 * math.pi)
     pin = draw(count, MAX_ARROWS, 1, 1, 1) < 1 / 6
-    velocity = torch.cat([angle.cos(), angle.sin()], 2) * _speed(draw(count, MAX_ARROWS, 1, 1, 1))
+    velocity = torch.cat([angle.cos(), angle.sin()], 2) * speeds(draw(count, MAX_ARROWS, 1, 1, 1))
     velocity = velocity.masked_fill(pin, 0)
     present = torch.arange(MAX_ARROWS, device=tail.device) < 1 + (draw(count, 1) * MAX_ARROWS).floor()
     sigma = draw(count, 1, 1, 1, 1, low=20, high=90) * size / 256
@@ -168,7 +168,7 @@ def _camera(
     count = len(view.zoom)
     pan = draw(count, 2, 1, 1, low=-1, high=1) * pan_px * size / 256
     zoom, turn = draw(count, low=-zoom_rate, high=zoom_rate), draw(count, low=-turn_rate, high=turn_rate)
-    here = _pixels(size, pan.device).expand(count, -1, -1, -1)
+    here = pixels(size, pan.device).expand(count, -1, -1, -1)
     centre = (size - 1) / 2
     flow = _turned(here - centre, zoom, turn) + centre + pan - here
     source, pictures = here, []
@@ -188,13 +188,13 @@ def _cutouts(view: View, neighbours: View, frames: int, size: int, draw: Draw) -
     background, drift = _camera(view, frames, size, draw, pan_px=0.6, zoom_rate=0.002, turn_rate=0.001)
     video = torch.where(moving > 0, background, background[:, :1])
     flow = drift * moving
-    here = _pixels(size, flow.device)
+    here = pixels(size, flow.device)
     unit = size / 256
     for number in range(MAX_CUTOUTS):
         present = (draw(count, 1, 1, 1) < (1, 0.5, 0.25)[number]).float()
         centre = draw(count, 2, 1, 1, low=0.15, high=0.85) * size
         angle = draw(count, 1, 1, 1, high=2 * math.pi)
-        velocity = torch.cat([angle.cos(), angle.sin()], 1) * _speed(draw(count, 1, 1, 1)) * unit
+        velocity = torch.cat([angle.cos(), angle.sin()], 1) * speeds(draw(count, 1, 1, 1)) * unit
         zoom, turn = draw(count, low=-0.006, high=0.006), draw(count, low=-0.03, high=0.03)
         radius = draw(count, 1, 1, 1, low=24, high=80) * unit
         squash = draw(count, 2, 1, 1, low=0.6, high=1.0)
@@ -231,7 +231,7 @@ def _random_view(stills: Tensor, size: int, draw: Draw) -> View:
 def _soft_region(view: View, size: int, draw: Draw) -> Tensor:
     """What moves, 0..1 [B, 1, size/4, size/4]: pixels of like colour, or a blob of smooth noise, or everything."""
     count, small = len(view.zoom), size // COARSE
-    picture = view.sample(_pixels(small, view.zoom.device) * COARSE + (COARSE - 1) / 2)
+    picture = view.sample(pixels(small, view.zoom.device) * COARSE + (COARSE - 1) / 2)
     picture = F.avg_pool2d(picture, 5, 1, 2, count_include_pad=False)
     seed = (draw(count) * small * small).long().clamp(max=small * small - 1)
     colour = picture.flatten(2).gather(2, seed[:, None, None].expand(-1, 3, 1))[..., None]
@@ -265,7 +265,7 @@ def _enlarge(field: Tensor, size: int) -> Tensor:
     return F.interpolate(field, size=(size, size), mode="bicubic", align_corners=False)
 
 
-def _speed(uniform: Tensor) -> Tensor:
+def speeds(uniform: Tensor) -> Tensor:
     """0.3 to 4 px/frame from 0..1, nearly even on a log scale, median 1.4."""
     return 0.3 * (4 / 0.3) ** uniform**0.75
 
@@ -286,7 +286,7 @@ def _turned(vectors: Tensor, zoom: Tensor, turn: Tensor) -> Tensor:
     return torch.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
 
 
-def _pixels(size: int, device: torch.device) -> Tensor:
+def pixels(size: int, device: torch.device) -> Tensor:
     """Pixel coordinates [1, 2, size, size], x then y."""
     line = torch.arange(size, device=device, dtype=torch.float32)
     return torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]

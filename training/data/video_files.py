@@ -35,8 +35,11 @@ def read_animation(picture) -> tuple[list[np.ndarray], float]:
 
 
 def thinning(fps: float, most: float = MAX_FPS) -> int:
-    """Of how many frames one is taken, for a film to have at most so many a second; 30.003 are 30."""
-    return max(1, math.ceil(fps / most - 0.01))
+    """Of how many frames one is taken, for a film to have at most so many a second.
+
+    30.003 are 30, and so are the 30.3 of an animation, whose frames last whole milliseconds.
+    """
+    return max(1, math.ceil(fps / most - 0.1))
 
 
 def read_video(path: Path, least: int, *, max_fps: float = MAX_FPS) -> Iterator[tuple[list[np.ndarray], float]]:

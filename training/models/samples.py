@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import torch
 from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import CLIPImageProcessor
 
 from ...networks.motion_unet import MotionUNet
@@ -16,10 +15,10 @@ from ...sampling.trajectory import euler
 from ..data.batches import inputs
 from ..data.latents import LatentClips
 from .denoising import STILL_BUCKET
+from .grid import grid
 
 STEPS = 12  # of Euler's method
 COLUMNS = 6  # frames shown of a clip
-CELL = 128  # px
 SHEET_CLIPS = 4  # shown of a set
 
 
@@ -61,14 +60,6 @@ def decode(vae: AutoencoderKLTemporalDecoder, latents: Tensor) -> Tensor:
     chosen = torch.linspace(0, latents.shape[1] - 1, COLUMNS).round().long()
     clips = [vae.decode(clip.to(vae.device, vae.dtype), num_frames=len(clip)).sample[chosen] for clip in latents]
     return ((torch.stack(clips).float() + 1) / 2).clamp(0, 1)
-
-
-def grid(rows: Tensor) -> Tensor:
-    """[R, C, 3, H, W] → one picture [3, R·cell, C·cell], cells CELL px wide at most."""
-    scale = min(1.0, CELL / rows.shape[-1])
-    cells = F.interpolate(rows.flatten(0, 1), scale_factor=scale, mode="area") if scale < 1 else rows.flatten(0, 1)
-    cells = cells.unflatten(0, rows.shape[:2])
-    return cells.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2).cpu()
 
 
 def sheet(

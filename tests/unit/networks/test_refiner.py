@@ -4,15 +4,18 @@ import dataclasses
 
 import pytest
 import torch
+import torch.nn.functional as F
 from noise import randn
 from tiny import seeded
 
+from driftfield.flow_tools.dense import densify
 from driftfield.networks.refiner import (
     FAINT,
     HINT_REACHES,
     FlowRefiner,
     PatchDiscriminator,
     RefinerConfig,
+    colour_features,
     hint_features,
 )
 
@@ -85,6 +88,44 @@ def test_hints_fade_with_their_distance():
     torch.testing.assert_close(hint_features(hints_at(20, 30)[0], several, 4.0), maps)
 
 
+def test_colours_under_hints_that_move_and_rest():
+    """What is coloured as the thing is near 0 in the first map, and far in the second."""
+    image = torch.full((1, 3, 64, 64), -0.5)
+    image[:, :, 10:30, 10:30] = torch.tensor([0.8, 0.1, -0.9]).view(3, 1, 1)
+    sparse, mask = hints_at(20, 20)
+    mask[0, 0, 50, 50] = 1  # a pin
+    maps = colour_features(image, sparse, mask)
+    assert maps.shape == (1, RefinerConfig(hints=True, colours=True).colour_channels, 64, 64)
+    moving, near_moving, resting, near_resting = maps[0].split([3, 1, 3, 1])
+    assert moving[:, 15, 25].abs().max() < 1e-5 < 0.3 < moving[:, 15, 35].norm()
+    assert resting[:, 45, 50].abs().max() < 1e-5 < 0.3 < resting[:, 25, 25].norm()
+    assert near_moving.argmax() == 20 * 64 + 20 and near_resting.argmax() == 50 * 64 + 50
+    none = colour_features(image, sparse * 0, mask * 0)
+    assert not none.any()
+    two = colour_features(torch.cat([image, -image]), *(part.expand(2, -1, -1, -1) for part in (sparse, mask)))
+    torch.testing.assert_close(two[:1], maps)
+    with pytest.raises(ValueError, match="got colours, allowed with hints and image_conditioned"):
+        FlowRefiner(dataclasses.replace(SMALL, colours=True))
+
+
+def test_a_larger_picture_is_seen_at_the_size_of_training():
+    config = dataclasses.replace(OURS, colours=True, size=64)
+    ours, free = (seeded(lambda c=c: FlowRefiner(c), 0) for c in (config, dataclasses.replace(config, size=0)))
+    for refiner in (ours, free):
+        refiner.outermost.weight.data *= 100
+    hints, large = hints_at(20, 30), hints_at(82, 122, 256)
+    flow, dense = (densify(*given) for given in (hints, large))
+    image = F.interpolate(randn(1, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(-1, 1)
+    refined = ours(flow, image, hints)
+    assert torch.equal(refined, free(flow, image, hints))
+    fine = F.interpolate(image, size=(256, 256), mode="bicubic").clamp(-1, 1)
+    changes = [F.avg_pool2d(net(dense, fine, large) - dense, 4) - (refined - flow) for net in (ours, free)]
+    own, others = (change.norm(dim=1).mean() / (refined - flow).norm(dim=1).mean() for change in changes)
+    assert own < 0.6 * others
+    for size in ((40, 100), (2, 70), (17, 300)):
+        assert ours(torch.ones(1, 2, *size), torch.zeros(1, 3, *size)).shape == (1, 2, *size)
+
+
 def test_a_relative_one_is_as_strong_as_its_field():
     ours = seeded(lambda: FlowRefiner(OURS), 0)
     flow, image, (sparse, mask) = randn(2, 2, 64, 64), randn(2, 3, 64, 64, seed=1), hints_at(20, 30)
@@ -117,7 +158,7 @@ def test_the_papers_size():
 
 @pytest.mark.parametrize("hinted", [False, True])
 def test_all_parameters_learn(hinted):
-    refiner = FlowRefiner(OURS if hinted else SMALL).requires_grad_(True)
+    refiner = FlowRefiner(dataclasses.replace(OURS, colours=True) if hinted else SMALL).requires_grad_(True)
     hints = (randn(2, 2, 64, 64, seed=2), torch.ones(2, 1, 64, 64)) if hinted else None
     refiner(randn(2, 2, 64, 64), randn(2, 3, 64, 64, seed=1), hints).square().mean().backward()
     assert [name for name, p in refiner.named_parameters() if p.grad is None or not p.grad.any()] == []

@@ -40,6 +40,10 @@ def test_committed_lists_are_disjoint_and_complete():
     assert len(set(lists["clips"])) == 30 and len(set(lists["stills"])) == 60
     assert not set(lists["excluded"]) & set(lists["clips"] + lists["stills"])
     assert lists["demo"] in lists["stills"]
+    train = {kind: set(names) for kind, names in lists["train"].items()}
+    assert {kind: len(names) for kind, names in train.items()} == {"clips": 182, "stills": 200}
+    for kind, names in train.items():
+        assert not names & {*lists[kind], *lists["excluded"]}
 
 
 def test_videos_command_cuts_a_folder_into_clips(texture, tmp_path, moving):
@@ -108,7 +112,19 @@ def test_a_file_without_a_video_and_frames_of_changing_size(texture, tmp_path, m
     assert len(blocks) == 2 and [block[0].shape for block in blocks] == [(256, 256, 3), (192, 192, 3)]
 
 
-@pytest.mark.parametrize(("fps", "kept"), [(24, 24), (30.003, 30.003), (36, 18), (44, 22), (60, 30), (72, 24)])
+@pytest.mark.parametrize(
+    ("fps", "kept"),
+    [
+        (24, 24),
+        (30.003, 30.003),
+        (1000 / 33, 1000 / 33),
+        (36, 18),
+        (44, 22),
+        (60, 30),
+        (1000 / 16, 1000 / 32),
+        (72, 24),
+    ],
+)
 def test_a_faster_film_gives_at_most_30_frames_a_second(texture, tmp_path, monkeypatch, fps, kept, moving):
     rates = []
     monkeypatch.setattr(prepare, "write_clip", lambda path, frames, fps, crf: rates.append(fps))
@@ -127,13 +143,21 @@ def test_an_empty_folder_is_named(tmp_path):
         prepare.main(["videos", str(tmp_path), "--out", str(tmp_path / "out")])
 
 
-def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path, moving):
-    """What is held out by name is held out, what is excluded is left out, the rest is trained on."""
+def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path, monkeypatch, moving):
+    """What is held out by name is held out, what is listed is trained on, the rest is left out, none is missing."""
     lists = json.loads(prepare.LISTS.read_text(encoding="utf-8"))
+    lists = {kind: lists[kind][:1] for kind in ("clips", "stills", "excluded")}
+    monkeypatch.setattr(prepare, "LISTS", tmp_path / "lists.json")
+    train = {"clips": ["new-1"], "stills": ["new-2"]}
+    prepare.LISTS.write_text(json.dumps(lists | {"train": train}), encoding="utf-8")
     turned = cv2.rotate(texture, cv2.ROTATE_180)
     mirrored = texture[:, ::-1]
     animations = {lists["clips"][0]: texture, lists["excluded"][0]: mirrored, "new-1": turned}
-    stills = {lists["stills"][0]: mirrored[:320, :320], "new-2": turned[60:380, 300:620]}
+    stills = {
+        lists["stills"][0]: mirrored[:320, :320],
+        "new-2": turned[60:380, 300:620],
+        "unknown": texture[:320, 300:620],
+    }
     (tmp_path / "wheels").mkdir()
     for number, (package, version) in enumerate(prepare.PACKAGES.items()):
         wheel = tmp_path / "wheels" / f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
@@ -153,8 +177,14 @@ def test_mini_command_on_wheels_of_the_right_names(texture, tmp_path, moving):
     found = {entry["name"]: entry["split"] for kind in ("clips", "stills") for entry in index[kind]}
     held_out = {lists["clips"][0]: "held_out", lists["stills"][0]: "held_out"}
     assert found == held_out | {"new-1": "train", "new-2": "train"}
-    assert [(entry["name"], entry["dropped"]) for entry in index["dropped"]] == [
-        (lists["excluded"][0], "excluded by eye")
-    ]
+    assert {entry["name"]: entry["dropped"] for entry in index["dropped"]} == {
+        "unknown": "not in the list",
+        lists["excluded"][0]: "excluded by eye",
+    }
     written = {path.stem for part in ("clips", "stills") for path in (out / part).iterdir()}
     assert written == set(found)
+
+    train["clips"].append("lost")
+    prepare.LISTS.write_text(json.dumps(lists | {"train": train}), encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks 1 of the set in lists.json, clip lost first"):
+        prepare.main(["mini", "--packages", str(tmp_path / "wheels"), "--out", str(out), "--processes", "1"])

@@ -19,7 +19,15 @@ from driftfield.training import animator, autoencoder, camera_lora, refiner
 VAE = ["block_out_channels=[32,32,32,32]", "latent_channels=4", "pictures=4", "frames=[1,2]", "crop=32"]
 UNET = ["block_out_channels=[32,64]", "cross_attention_dim=16", "frames=5", "batch=1", "motion_channels=8", "size=64",
         "scenes_per_still=1"]  # fmt: skip
-REFINER = ["base_channels=4", "max_channels=8", "levels=3", "batch=2", "scene_share=0.5"]
+REFINER = [
+    "base_channels=4",
+    "max_channels=8",
+    "levels=3",
+    "batch=2",
+    "scene_share=0.5",
+    "size=0",
+    "adversarial_weight=0.01",
+]
 LORA = ["rank=2", "frames=5", "batch=1", "size=64", "scenes_per_still=2"]
 COMMANDS = {
     "autoencoder": (autoencoder, [], VAE),

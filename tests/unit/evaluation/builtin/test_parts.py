@@ -5,11 +5,16 @@ from argparse import Namespace
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
+from driftfield.evaluation.objects.scenes import SIDE, STRAIGHT, Mover, Scene
+from driftfield.evaluation.objects.things import Cutout
 from driftfield.flow_tools.estimate import estimate_flow
 from driftfield.flow_tools.warp import backward_warp
+from driftfield.training.data.refiner_fields import static_field
 
 SIZE, FRAMES = 64, 9
 
@@ -145,20 +150,45 @@ def test_ablations_are_held_in_the_papers_order(parts):
     assert full.percent is None and full.strength_conditioned and not without_strength.strength_conditioned
 
 
-def test_refiner_is_held_against_its_input(parts):
+@pytest.fixture
+def scene():
+    """A disc of 40 px that goes 60 px to the right over grey."""
+    pixels = np.zeros((80, 80, 4), np.float32)
+    cv2.circle(pixels, (40, 40), 40, (0.9, 0.2, 0.1, 1), -1)
+    path = np.array([[100.0, 120.0], [160.0, 120.0]])
+    return Scene("disc", STRAIGHT, torch.zeros(1, 3, SIDE, SIDE), (Mover("disc", Cutout(pixels), path[0], path),))
+
+
+def test_refiner_is_held_against_the_best_gaussian(parts, scene):
     module = parts.modules["refiner"]
+    parts.monkeypatch.setattr(module, "made_scenes", lambda arguments: [scene])
     parts.monkeypatch.setattr(module, "refine", lambda refiner, dense, image, hints: dense)
-    assert all(bar.value == 1 and not bar.met for bar in parts.run("refiner").values())
+    error, overlap = parts.run("refiner").values()
+    assert error.value >= 1 >= overlap.value and not error.met and not overlap.met
+    summary = json.loads((parts.out / "refiner.json").read_text(encoding="utf-8"))["summary"]
+    assert summary["end-point error"]["refined"] == summary["end-point error"]["faded 1"]
+    best = max(value for name, value in summary["overlap"].items() if name.startswith("faded"))
+    assert overlap.value == summary["overlap"]["refined"] / best and 0.3 < best < 1
+
     parts.out = parts.out / "exact"
-    flows = {name: estimate_flow(clip) for name, clip in clips()}
-    starts = {name: clip[:1] for name, clip in clips()}
+    fields = {clip[:1]: static_field(estimate_flow(clip), 0)[None] for _, clip in clips()}
+    fields[scene.still()] = module.true_field(scene)
 
     def exact(refiner, dense, image, hints):
-        name = next(name for name, start in starts.items() if torch.equal(start, image))
-        return flows[name][:8].mean(dim=0, keepdim=True)
+        return next(field for picture, field in fields.items() if torch.equal(picture, image))
 
     parts.monkeypatch.setattr(module, "refine", exact)
-    assert all(bar.value < 0.05 and bar.met for bar in parts.run("refiner").values())
+    error, overlap = parts.run("refiner").values()
+    assert error.value < 0.2 and overlap.value > 1 and error.met and overlap.met
+    summary = json.loads((parts.out / "refiner.json").read_text(encoding="utf-8"))["summary"]
+    assert summary["overlap"]["refined"] == 1 and summary["overlap"]["no motion"] == 0
+
+
+def test_the_true_field_of_a_scene_is_the_way_of_its_thing(parts, scene):
+    true = parts.modules["refiner"].true_field(scene)
+    inside = scene.masks()[0] > 0.5
+    torch.testing.assert_close(true[:, :1][inside], torch.full((int(inside.sum()),), 60.0), atol=0.01, rtol=0)
+    assert not true.norm(dim=1, keepdim=True)[~inside].any()
 
 
 def test_camera_lora_is_held_against_none(parts):

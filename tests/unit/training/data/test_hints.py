@@ -41,6 +41,18 @@ def test_gaussian_fields_are_the_nodes_own_densifying():
     assert (fields[0] == 0).any() and len({count.item() for count in present.sum(1)}) > 3
 
 
+def test_exact_fields_have_the_hints_at_their_places():
+    flow = torch.randn(4, 2, 24, 40, generator=torch.Generator().manual_seed(1))
+    pixel, present = draw_pixels(flow, torch.Generator().manual_seed(2))
+    exact = torch.tensor([True, True, False, False])
+    sigma = torch.full((4,), 8.0)
+    fields, plain = gaussian_fields(flow, pixel, present, sigma, exact), gaussian_fields(flow, pixel, present, sigma)
+    assert torch.equal(fields[2:], plain[2:])
+    at = pixel[:, None].expand(-1, 2, -1)
+    errors = [(f.flatten(2).gather(2, at) - flow.flatten(2).gather(2, at)).norm(dim=1) for f in (fields, plain)]
+    assert errors[0][:2][present[:2]].mean() < 0.3 * errors[1][:2][present[:2]].mean()
+
+
 def test_no_pixel_has_two_hints():
     pixel, present = draw_pixels(torch.ones(200, 2, 3, 3), torch.Generator().manual_seed(0))
     for pixels, there in zip(pixel, present, strict=True):

@@ -10,10 +10,15 @@ from driftfield.training.data import refiner_fields
 def test_fields_of_clips_are_means_over_a_window():
     base = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
     picture = torch.nn.functional.interpolate(base[None], size=64, mode="bicubic").clamp(0, 1)[0].mul(255).byte()
-    clip = torch.stack([picture.roll(k, dims=-1) for k in range(2 * refiner_fields.WINDOW + 2)])
+    frames = [picture.clone() for _ in range(2 * refiner_fields.WINDOW + 2)]
+    for k, frame in enumerate(frames):  # a quarter of it moves, and a camera pans over all
+        frame[:, 16:48, 16:48] = picture.roll(2 * k, dims=-1)[:, 16:48, 16:48]
+    clip = torch.stack([frame.roll(k, dims=-2) for k, frame in enumerate(frames)])
     fields = refiner_fields.clip_fields([clip[:5], clip, clip[:10]])
     assert torch.equal(fields.images, clip[[0, refiner_fields.WINDOW, 0]])
-    assert fields.flow.shape == (3, 2, 64, 64) and fields.flow[:, 0].float().median() == pytest.approx(1, abs=0.2)
+    assert fields.flow.shape == (3, 2, 64, 64) and fields.flow[0, 1].float().median() == pytest.approx(0, abs=0.2)
+    moving = fields.flow[0, :, 22:44, 22:44].float().flatten(1).median(dim=1).values
+    assert moving.tolist() == pytest.approx([2, 0], abs=0.4)
     assert fields.first.tolist() == [0, 2] and fields.count.tolist() == [2, 1]
     assert len(refiner_fields.clip_fields([clip], stride=refiner_fields.WINDOW // 2).images) == 3
 
