@@ -243,6 +243,35 @@ def test_the_template_runs_with_tiny_files_of_the_names_that_it_asks_for(client,
     assert video.stat().st_size > 500
 
 
+def test_vace_takes_the_video_and_the_masks(client, still):
+    prompt = graph(still, sampler="KSampler")
+    more = {
+        "kept": (
+            "MaskComposite",
+            {"destination": ["warp", 1], "source": ["warp", 2], "x": 0, "y": 0, "operation": "add"},
+        ),
+        "painted": ("InvertMask", {"mask": ["kept", 0]}),
+        "vace": (
+            "WanVaceToVideo",
+            {
+                "positive": ["positive", 0],
+                "negative": ["negative", 0],
+                "vae": ["vae", 0],
+                "width": 64,
+                "height": 64,
+                "length": FRAMES,
+                "batch_size": 1,
+                "strength": 1.0,
+                "control_video": ["warp", 0],
+                "control_masks": ["painted", 0],
+            },
+        ),
+        "decode": ("VAEDecode", {"samples": ["vace", 2], "vae": ["vae", 0]}),
+    }
+    prompt |= {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in more.items()}
+    assert len(pictures(client.run(prompt))) == FRAMES
+
+
 def test_free_releases_all_of_it(client, still):
     client.run(graph(still, sampler="advanced", noise__noise_seed=16))
     assert "WAN21" in client.request("/driftfield_probe")["loaded"]
