@@ -62,11 +62,12 @@ def join_segments(
         passes=segments,
     )
     joined = torch.cat([crop_padding(part, padding) for part in played(pictures, timeline)])[: total_frames or most]
-    if motion is None or image is None or not motion.objects:
+    if motion is None or image is None:
         return joined
     view = framed(image, motion, frames=count, width=width, height=height)
     composition = view.taken_apart(count)
-    assert composition is not None
+    if composition is None:
+        return joined
     first = 0
     for put, weight in things_on_top(composition, timeline):
         some = joined[first : first + len(put)]

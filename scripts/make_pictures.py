@@ -75,17 +75,28 @@ def read_video(path: Path) -> list[Image.Image]:
 
 
 def results(client: ComfyClient, server: ComfyServer) -> None:
-    """Each workflow's picture: its inputs, above and beside frames of what it made; the long video as WebP."""
+    """Each workflow's picture: its inputs, above and beside frames of what it made; the long video as WebP.
+
+    Of a workflow that needs files of others: frames of the moved image, which its model begins from.
+    """
     object_info = client.object_info()
     for file in sorted(WORKFLOWS.glob("*.json")):
         workflow = json.loads(file.read_text(encoding="utf-8"))
         print(f"running {file.name}", file=sys.stderr)
         client.free()  # and the cache: nodes that another workflow has run show nothing again
-        result = client.run(to_api_form(workflow, object_info), workflow=workflow)
+        prompt = to_api_form(workflow, object_info)
+        needs_files = any("Loader" in node["class_type"] for node in prompt.values())
+        if needs_files:
+            (preview,) = [key for key, node in prompt.items() if node["class_type"] == "DriftfieldPreviewFlow"]
+            prompt = needed_for(preview, prompt)
+        result = client.run(prompt, workflow=workflow)
         saved = {node: [server.file(entry) for entry in result.files(node)] for node in result.outputs}
         of_type = {node["type"]: saved.get(str(node["id"])) for node in reversed(workflow["nodes"])}
-        frames = read_video(of_type["SaveVideo"][0])
-        segment = frames[:25]
+        if needs_files:
+            frames = [Image.open(picture) for picture in of_type["DriftfieldPreviewFlow"]]
+        else:
+            frames = read_video(of_type["SaveVideo"][0])
+        segment = frames if needs_files else frames[:25]
         if "DriftfieldDrawMotionArrows" in of_type:
             cells = [Image.open(of_type["DriftfieldDrawMotionArrows"][0]), segment[0], segment[len(segment) // 2]]
         else:
@@ -94,6 +105,15 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
         save_jpeg(grid([*cells, segment[-1]], columns=2), file.with_suffix(".jpg"), most_kb=80)
         if file.stem == LONG:
             save_webp(frames, DOCS / "result.webp", most_kb=1500)
+
+
+def needed_for(node: str, prompt: dict) -> dict:
+    """The part of a prompt that a node runs on, with itself."""
+    sources = [value[0] for value in prompt[node]["inputs"].values() if isinstance(value, list)]
+    found = {node: prompt[node]}
+    for source in sources:
+        found |= needed_for(source, prompt)
+    return found
 
 
 def graph(client: ComfyClient, server: ComfyServer) -> None:

@@ -1,12 +1,15 @@
 """Arrows and long videos on ComfyUI's own nodes, with a tiny Wan that Load Diffusion Model reads from a file."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from api_form import set_widget, to_api_form
 from comfy_client import ComfyError
 from prompts import TWO_ARROWS, changed
 
@@ -204,6 +207,69 @@ def test_what_does_not_fit_is_said_before_sampling(client, still):
         client.run(changed(prompt, follow__moving=["shorter", 1]))
     with pytest.raises(ComfyError, match="dpm_fast"):
         client.run(graph(still, sampler="advanced", euler__sampler_name="dpm_fast"))
+
+
+SMALL = {
+    "any_model_arrows": {("KSamplerAdvanced", "steps"): 4},
+    "any_model_long": {("BasicScheduler", "steps"): 4, ("SplitSigmas", "step"): 2},
+}
+SIZES = {("ImageScale", "width"): 64, ("ImageScale", "height"): 64, ("WanImageToVideo", "width"): 64}
+SIZES |= {("WanImageToVideo", "height"): 64, ("WanImageToVideo", "length"): FRAMES}
+SIZES |= {("DriftfieldArrowsToSparseFlow", "frames"): FRAMES, ("DriftfieldWarpImageAlongFlow", "frames"): FRAMES}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_template_runs_with_tiny_files_of_the_names_that_it_asks_for(client, server, object_info, name):
+    """But for the text encoder's."""
+    workflow = json.loads((TESTS.parent / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+    for (kind, widget), value in (SIZES | SMALL[name]).items():
+        set_widget(workflow, object_info, kind, widget, value)
+    prompt = to_api_form(workflow, object_info)
+    for folder, kind, widget in (("diffusion_models", "UNETLoader", "unet_name"), ("vae", "VAELoader", "vae_name")):
+        models = server.base / "models" / folder
+        for node in prompt.values():
+            if node["class_type"] == kind and not (models / node["inputs"][widget]).exists():
+                shutil.copy(models / "tiny_wan.safetensors", models / node["inputs"][widget])
+    experts = [node["inputs"] for node in prompt.values() if node["class_type"] == "KSamplerAdvanced"]
+    for inputs in experts:
+        key = "end_at_step" if inputs["start_at_step"] == 0 else "start_at_step"
+        inputs[key] = 2
+    for i, node in enumerate(prompt.values()):
+        if node["class_type"] == "CLIPTextEncode":
+            node |= {"class_type": "ProbeConditioning", "inputs": {"numbers": 4096, "seed": i}}
+    prompt = {key: node for key, node in prompt.items() if node["class_type"] != "CLIPLoader"}
+    result = client.run(prompt, workflow=workflow)
+    (video,) = [server.file(entry) for entry in result.files() if entry["filename"].endswith(".mp4")]
+    assert video.stat().st_size > 500
+
+
+def test_vace_takes_the_video_and_the_masks(client, still):
+    prompt = graph(still, sampler="KSampler")
+    more = {
+        "kept": (
+            "MaskComposite",
+            {"destination": ["warp", 1], "source": ["warp", 2], "x": 0, "y": 0, "operation": "add"},
+        ),
+        "painted": ("InvertMask", {"mask": ["kept", 0]}),
+        "vace": (
+            "WanVaceToVideo",
+            {
+                "positive": ["positive", 0],
+                "negative": ["negative", 0],
+                "vae": ["vae", 0],
+                "width": 64,
+                "height": 64,
+                "length": FRAMES,
+                "batch_size": 1,
+                "strength": 1.0,
+                "control_video": ["warp", 0],
+                "control_masks": ["painted", 0],
+            },
+        ),
+        "decode": ("VAEDecode", {"samples": ["vace", 2], "vae": ["vae", 0]}),
+    }
+    prompt |= {name: {"class_type": kind, "inputs": inputs} for name, (kind, inputs) in more.items()}
+    assert len(pictures(client.run(prompt))) == FRAMES
 
 
 def test_free_releases_all_of_it(client, still):

@@ -59,7 +59,7 @@ def value_faults(value, declaration: list, prompt: dict, object_info: dict) -> l
         given = source["output"][value[1]]
         fit = "*" in (given, kind) or set(str(given).split(",")) & set(str(kind).split(","))
         return [] if fit else [f"takes {kind}, is given {given}"]
-    if any(key.endswith("_upload") for key in options):
+    if any(key.endswith("_upload") for key in options) or str(value).endswith(".safetensors"):
         return []  # the files of a folder that is not here
     choices = kind if isinstance(kind, list) else options.get("options") if kind in ("COMBO", DYNAMIC_COMBO) else None
     if kind == DYNAMIC_COMBO:

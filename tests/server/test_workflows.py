@@ -8,6 +8,7 @@ from api_form import set_widget, to_api_form
 
 ROOT = Path(__file__).absolute().parents[2]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+NEED_FILES = ("any_model_arrows", "any_model_long", "svd_native")  # test_any_model.py runs them as far as they go
 
 
 def test_each_has_a_picture():
@@ -15,7 +16,9 @@ def test_each_has_a_picture():
     assert [file.stem for file in WORKFLOWS if not file.with_suffix(".jpg").is_file()] == []
 
 
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", [file for file in WORKFLOWS if file.stem not in NEED_FILES], ids=lambda file: file.stem
+)
 def test_it_runs_to_a_video(client, server, object_info, file):
     workflow = json.loads(file.read_text(encoding="utf-8"))
     smaller = {

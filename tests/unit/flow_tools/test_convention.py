@@ -11,6 +11,7 @@ from driftfield.flow_tools.convention import (
     crop_padding,
     flip_flow,
     image_to_tensor,
+    mask_frames,
     mask_to_tensor,
     pad_to_multiple,
     resize_flow,
@@ -182,3 +183,17 @@ def test_nothing_moves_more_than_the_diagonal():
         check_motion(flow * 1.02)
     with pytest.raises(ValueError, match="NaN"):
         check_motion(flow * torch.nan)
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 6), (5, 1, 4, 6), (4, 6)])
+def test_masks_of_frames_come_in_any_form(shape):
+    found = mask_frames(torch.ones(shape, dtype=torch.uint8) * 255)
+    assert found.shape == (5 if len(shape) > 2 else 1, 4, 6) and found.dtype == torch.float32 and (found == 1).all()
+
+
+@pytest.mark.parametrize("mask", [torch.ones(5, 2, 4, 6), torch.ones(0, 4, 6), torch.ones(6), None])
+def test_masks_of_frames_that_are_none_are_refused(mask):
+    with pytest.raises(ValueError, match="resting: got .*allowed masks"):
+        mask_frames(mask, "resting")
+    with pytest.raises(ValueError, match="resting: got 24 NaN"):
+        mask_frames(torch.full((4, 6), float("nan")), "resting")

@@ -77,7 +77,17 @@ def test_no_help_page_without_its_node():
 
 
 @pytest.mark.parametrize(
-    "name", ["arrows_to_long_animation", "short_animation", "things_that_turn", "living_water", "motion_from_video"]
+    "name",
+    [
+        "arrows_to_long_animation",
+        "short_animation",
+        "things_that_turn",
+        "living_water",
+        "motion_from_video",
+        "any_model_arrows",
+        "any_model_long",
+        "svd_native",
+    ],
 )
 def test_workflows_are_tidy_and_know_only_our_nodes_and_core_s(name):
     workflow = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))

@@ -350,6 +350,14 @@ def test_easycache_may_stand_on_either_side(followed, sample, load, before):
     assert (found - target)[..., :2].abs().max() < 1e-5
 
 
+def test_lazycache_after_it_is_fine(followed, sample):
+    from comfy_extras.nodes_easycache import LazyCacheNode
+
+    patched, target = followed("wan", weak=0.2, strong=1.0)
+    found = sample(LazyCacheNode.execute(patched, 0.5, 0.15, 0.95, False).result[0], "wan")
+    assert (found - target)[..., :2].abs().max() < 1e-5
+
+
 def test_the_model_that_was_given_stays_as_it_was(followed, sample, load, native):
     model = load("wan")
     before = sample(model, "wan")
