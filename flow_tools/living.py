@@ -56,12 +56,12 @@ class Living:
 class Life:
     """What a region does in a segment of L frames, of H × W px."""
 
+    region: Tensor  # [1, 1, H, W] 0..1
     weight: Tensor  # [1, 1, H, W] 0..1: how much of what is seen there lives
     flow: Tensor  # [L, 2, H, W] px/frame inside; the last step leads to frame 0
-    resets: int
-    offsets: Tensor  # [2 · resets − 1, 2, H, W] px, see `flowing`
-    region: Tensor  # [1, 1, H, W] 0..1
     swayed: Tensor | None = None  # [L, 2, H, W] px by which what is at p has been moved; None: it flows
+    resets: int = 1
+    offsets: Tensor | None = None  # [2 · resets − 1, 2, H, W] px, see `flowing`
     goes_on: Tensor | float = 0.0  # 0..1: how much of the flow goes on outside of the region
 
 
@@ -76,7 +76,7 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     amplitude = living.of_kind("amplitude") * scale
     if living.kind == LEAVES:
         moved = sway(height, width, frames, amplitude=amplitude, **own).to(background) * weight * above_root(weight)
-        return Life(weight, torch.roll(moved, -1, 0) - moved, 1, moved[:1], region, swayed=moved)
+        return Life(region, weight, torch.roll(moved, -1, 0) - moved, moved)
     squeeze = KINDS[living.kind].squeeze
     noise = curl_noise(height, width, frames, amplitude=amplitude, squeeze=squeeze, **own)
     speed = background.norm(dim=1, keepdim=True).mean(0, keepdim=True)
@@ -90,7 +90,8 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     resets = _whole(frames, reset)
     other = {"amplitude": OFFSET * scale, "size": OFFSET_SIZE, "squeeze": squeeze, "seed": living.seed + 1}
     offsets = curl_noise(height, width, 2 * resets - 1, cycles=1, **other)
-    return Life(weight, flow, resets, offsets.to(background) * weight, region, goes_on=goes_on)
+    offsets = offsets.to(background) * weight
+    return Life(region, weight, flow, resets=resets, offsets=offsets, goes_on=goes_on)
 
 
 def _whole(frames: int, length: float) -> int:

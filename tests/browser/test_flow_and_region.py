@@ -122,6 +122,29 @@ def test_the_picture_moves_along_the_arrow(page, hand):
     hand.wait_for_pixel(1, 0, 30, position=(0.6, 0.5))
 
 
+def test_what_lives_moves_by_itself(page, hand):
+    halves = np.zeros((SIZE, SIZE, 3), np.uint8)
+    halves[:, : SIZE // 2] = (250, 250, 250)
+    Image.fromarray(halves).save(page.server.base / "input" / "halves.png")
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'halves.png'")
+    hand.press("playing")
+    hand.wait_for_pixel(0, 0, 30, position=(0.53, 0.5))
+    page.evaluate(
+        """(() => {
+            const enliven = LiteGraph.createNode("DriftfieldEnliven");
+            app.graph.add(enliven);
+            enliven.pos = [1400, 100];
+            const set = (name, value) => (enliven.widgets.find((widget) => widget.name === name).value = value);
+            set("kind", "leaves or grass");
+            set("amplitude", 16);
+            window.driftfield_node.connect(3, enliven, 0);
+        })()"""
+    )
+    hand.wait_for_pixel(0, 120, position=(0.53, 0.5))  # the white half has swayed there
+    hand.press("playing")
+    hand.wait_for_pixel(0, 0, 30, position=(0.53, 0.5))
+
+
 def test_after_a_run_without_a_source_the_still_is_shown_without_its_arrows(page, hand):
     head = random.uniform(0.7, 0.9)  # another one each time: what ComfyUI has cached it does not show again
     hand.drag((0.2, 0.5), (0.4, 0.5), (head, 0.5))

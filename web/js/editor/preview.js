@@ -74,9 +74,12 @@ export class FlowPreview {
   paint(context, scene) {
     const { flow, playing, box } = scene;
     if (flow === "off" && !playing) return;
-    const { motion, objects, living } = this.#current(scene);
+    const made = this.#current(scene);
+    const { motion, objects, living } = made;
     if (playing) {
+      const start = performance.now();
       this.#film.paint(context, scene, motion, objects, living);
+      if (living.length) made.cost = Math.max(made.cost, performance.now() - start);
       this.moves ||= this.#film.waits;
     }
     const field = flow === "off" ? null : motion.exact(motion.varies ? scene.frame : 0);

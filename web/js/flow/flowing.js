@@ -121,44 +121,46 @@ export function sampled({ width, height, planes }, displacement, by, held) {
   const results = planes.map(() => new Float32Array(width * height));
   const [scaleX, scaleY] = [(by * width) / displacement.width, (by * height) / displacement.height];
   const { cols, rows } = displacement;
-  const places = new Int32Array(16);
-  const shares = new Float64Array(16);
+  const [across, down] = [new Float64Array(4), new Float64Array(4)];
+  const [columns, lines] = [new Int32Array(4), new Int32Array(4)];
   for (let y = 0; y < height; y++) {
     const row = ((y + 0.5) * rows) / height - 0.5;
     for (let x = 0; x < width; x++) {
       const column = ((x + 0.5) * cols) / width - 0.5;
-      let u = x + scaleX * bilinear(displacement.x, cols, rows, column, row);
-      let v = y + scaleY * bilinear(displacement.y, cols, rows, column, row);
-      const [left, top] = [Math.floor(u), Math.floor(v)];
-      const [across, down] = [cubic(u - left), cubic(v - top)];
-      for (let tap = 0; tap < 16; tap++) {
-        let [i, j] = [left - 1 + (tap & 3), top - 1 + (tap >> 2)];
-        const outside = i < 0 || j < 0 || i >= width || j >= height;
-        [i, j] = [Math.min(Math.max(i, 0), width - 1), Math.min(Math.max(j, 0), height - 1)];
-        places[tap] = j * width + i;
-        shares[tap] = outside && !held ? 0 : across[tap & 3] * down[tap >> 2];
-      }
-      planes.forEach((plane, c) => {
+      taps(x + scaleX * bilinear(displacement.x, cols, rows, column, row), width, held, across, columns);
+      taps(y + scaleY * bilinear(displacement.y, cols, rows, column, row), height, held, down, lines);
+      for (let c = 0; c < planes.length; c++) {
+        const plane = planes[c];
         let sum = 0;
-        for (let tap = 0; tap < 16; tap++) sum += shares[tap] * plane[places[tap]];
+        for (let j = 0; j < 4; j++) {
+          const at = lines[j] * width;
+          const line = across[0] * plane[at + columns[0]] + across[1] * plane[at + columns[1]] + across[2] * plane[at + columns[2]] + across[3] * plane[at + columns[3]];
+          sum += down[j] * line;
+        }
         results[c][y * width + x] = sum;
-      });
+      }
     }
   }
   return results;
 }
 
 /**
- * The weights of four neighbours, at a fraction from the second to the third.
- * @type {(t: number) => [number, number, number, number]}
+ * The four pixels about a place between them, and their weights.
+ * @type {(place: number, size: number, held: boolean, weights: Float64Array, pixels: Int32Array) => void}
  */
-function cubic(t) {
+function taps(place, size, held, weights, pixels) {
   const a = -0.75; // torch's
-  /** @param {number} x */
-  const far = (x) => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-  /** @param {number} x */
-  const near = (x) => ((a + 2) * x - (a + 3)) * x * x + 1;
-  return [far(t + 1), near(t), near(1 - t), far(2 - t)];
+  const first = Math.floor(place) - 1;
+  const t = place - first - 1;
+  weights[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
+  weights[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
+  weights[2] = ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1;
+  weights[3] = ((a * (2 - t) - 5 * a) * (2 - t) + 8 * a) * (2 - t) - 4 * a;
+  for (let i = 0; i < 4; i++) {
+    const at = first + i;
+    pixels[i] = at < 0 ? 0 : at < size ? at : size - 1;
+    if (!held && pixels[i] !== at) weights[i] = 0;
+  }
 }
 
 /** @type {(mixed: Planes, parts: readonly { planes: Float32Array[], share: Float32Array }[]) => Float32Array[]} */
