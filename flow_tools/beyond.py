@@ -17,7 +17,7 @@ from .convention import crop_padding
 
 Margin = tuple[int, int, int, int]  # px: top, bottom, left, right
 
-MOST = 1.0  # of a side: so far a picture is continued, at most
+STEPS = 8  # of a side: a margin is a whole number of them, so that little changes of the motion leave it as it is
 STEADY = 1e-3  # px; what comes in by less comes in by rounding alone
 WORK = 256  # px of the longer side at which sources are looked for; the lengths below are px there
 FINE = 6.0  # detail is finer than this
@@ -37,11 +37,12 @@ FORBIDDEN = 1e3
 
 
 def margin_of(displacement: Tensor) -> Margin:
-    """How far beyond the picture p + displacement(p) [T, 2, H, W] px lies, at most MOST."""
+    """How far beyond the picture p + displacement(p) [T, 2, H, W] px lies, in STEPS of a side, at most a whole one."""
     margins = []
     for at, size in _positions(displacement):
         for out in (-float(at.min()), float(at.max()) - (size - 1)):
-            margins.append(min(math.ceil(out - STEADY), round(MOST * size)) if out > STEADY else 0)
+            steps = min(math.ceil(max(out - STEADY, 0) * STEPS / size), STEPS)
+            margins.append(math.ceil(steps * size / STEPS))
     return tuple(margins)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..flow_tools.arrow_text import are_whole, number, short
 from ..flow_tools.arrows import MAX_ARROWS, Point
+from ..flow_tools.beyond import continued
 from ..flow_tools.grabcut import object_at
 from ..flow_tools.layers import split
 from ..flow_tools.region import objects_of, painted
@@ -52,19 +53,25 @@ def object_under(asked: dict) -> dict:
 
 
 def layers_of(asked: dict) -> dict:
-    """{"plate", "objects"}: data URLs of PNGs of asked["size"]; the objects' colours are not multiplied by alpha."""
+    """{"plate", "objects"}: data URLs of PNGs of asked["size"]; the objects' colours are not multiplied by alpha.
+
+    The plate is continued by asked["margin"] px at its top, bottom, left and right.
+    """
     size = asked.get("size")
     if not (are_whole(size) and len(size) == 2 and all(1 <= side <= LAYERS_SIDE for side in size)):
         raise ValueError(f"size: got {short(size)}, allowed [width, height], each 1..{LAYERS_SIDE}")
-    masks = objects_of(asked)
-    if not masks:
-        raise ValueError("objects: got none, allowed one or more")
     width, height = map(int, size)
+    margin = asked.get("margin", [0] * 4)
+    if not (are_whole(margin) and len(margin) == 4 and max(margin[:2]) <= height and max(margin[2:]) <= width):
+        raise ValueError(f"margin: got {short(margin)}, allowed [top, bottom, left, right], each at most the side")
+    top, bottom, left, right = map(int, margin)
+    masks = objects_of(asked)
     layers = split(_tensor(_still(asked), (width, height)), masks)
+    plate = continued(layers.plate, (top, bottom, left, right), layers.hole)
     alphas = [cutout[:, 3:] for cutout in layers.cutouts]
     colours = [cutout[:, :3] / alpha.clamp(min=1e-6) for cutout, alpha in zip(layers.cutouts, alphas, strict=True)]
     straight = [torch.cat([colour, 2 * alpha - 1], 1) for colour, alpha in zip(colours, alphas, strict=True)]
-    return {"plate": _data_url(layers.plate), "objects": [_data_url(each) for each in straight]}
+    return {"plate": _data_url(plate), "objects": [_data_url(each) for each in straight]}
 
 
 def _answer(work: Callable[[dict], dict]) -> Callable[[web.Request], Awaitable[web.Response]]:

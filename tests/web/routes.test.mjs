@@ -33,12 +33,12 @@ test("the routes are asked as the server has them, about the picture that is sho
   const { asked, objectAt } = page(Response.json(mask));
   assert.deepEqual(await objectAt([0.1, 0.2], [[0.5, 0.5]], signal), mask);
   const made = page(Response.json({ plate: "data:,", objects: [] }), { url: SHOWN.url });
-  await made.layers([40, 30], [mask], signal);
+  await made.layers([40, 30], [mask], [0, 4, 0, 10], signal);
   assert.deepEqual(
     [...asked, ...made.asked],
     [
       { path: "/driftfield/object", picture: FILE, aspect: 1.5, point: [0.1, 0.2], pins: [[0.5, 0.5]], aborted: false },
-      { path: "/driftfield/layers", picture: FILE, size: [40, 30], objects: [mask], aborted: false },
+      { path: "/driftfield/layers", picture: FILE, size: [40, 30], objects: [mask], margin: [0, 4, 0, 10], aborted: false },
     ],
   );
 });
@@ -47,6 +47,7 @@ test("what goes wrong is said", async () => {
   const refused = page(Response.json({ error: "too much: paint it" }, { status: 400 }));
   await assert.rejects(refused.objectAt([0, 0], [], signal), /^Error: too much: paint it$/);
   const broken = page(new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
-  await assert.rejects(broken.layers([1, 1], [], signal), /driftfield\/layers: 502 Bad Gateway/);
-  await assert.rejects(page(null, { url: "blob:x" }).objectAt([0, 0], [], signal), /no file of ComfyUI's/);
+  await assert.rejects(broken.layers([1, 1], [], [0, 0, 0, 1], signal), /driftfield\/layers: 502 Bad Gateway/);
+  await assert.rejects(page(null, { url: "blob:x" }).objectAt([0, 0], [], signal), /no file of ComfyUI's yet: run once, or paint/);
+  await assert.rejects(page(null, { url: "blob:x" }).layers([1, 1], [], [0, 0, 0, 1], signal), /no file of ComfyUI's yet: after a run/);
 });

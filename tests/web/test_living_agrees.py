@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from driftfield.flow_tools.arrows import parse_arrows
-from driftfield.flow_tools.dense import densify
+from driftfield.flow_tools.beyond import continued, margin_of
 from driftfield.flow_tools.flowing import mean_around
 from driftfield.flow_tools.living import CALM_WATER, CLOUDS, KINDS, LEAVES, RUNNING_WATER, Living, plates
-from driftfield.flow_tools.motion import sparse_motion
-from driftfield.flow_tools.warp import accumulate_backward, backward_warp
+from driftfield.flow_tools.motion import dense_motion, sparse_motion
+from driftfield.flow_tools.warp import accumulate_backward, reference_video
 
 HERE = Path(__file__).absolute().parent
 WIDTH, HEIGHT, FRAMES, SIGMA = 96, 61, 14, 20
@@ -25,6 +25,7 @@ LOWER[25:] = 1
 BLOB = (torch.hypot(torch.arange(WIDTH) - 50.0, torch.arange(HEIGHT)[:, None] - 22.0) < 18).float()
 WATER = [{"points": [[0.2, 0.8], [0.4, 0.75]], "strength": 1.0}]
 FAST = [{"points": [[0.2, 0.6], [0.9, 0.65]], "strength": 1.0}]
+INWARD = [{"points": [[0.03, 0.7], [0.3, 0.7]], "strength": 1.0}]
 SWAYING = [{**WATER[0], "timing": "sway"}]
 CASES = {  # arrows, region of the flow, what lives
     **{kind: ([], None, [Living(LOWER[None, None], kind, 3)]) for kind in KINDS},
@@ -32,6 +33,8 @@ CASES = {  # arrows, region of the flow, what lives
     "an arrow that goes on outside": (WATER, None, [Living(BLOB[None, None], CLOUDS, 8)]),
     "fast": (FAST, LOWER, [Living(LOWER[None, None], RUNNING_WATER, 1)]),
     "an arrow that sways": (SWAYING, LOWER, [Living(LOWER[None, None], RUNNING_WATER, 4)]),
+    "in over the border": (INWARD, LOWER, [Living(BLOB[None, None], RUNNING_WATER, 9)]),
+    "in over the border, living there": (INWARD, LOWER, [Living(LOWER[None, None], LEAVES, 9)]),
     "set by hand": ([], None, [Living(LOWER[None, None], CALM_WATER, 3, 0.7, 0.2, 7.0, 5.0)]),
     "several": (WATER, LOWER, [Living(LOWER[None, None], RUNNING_WATER, 2), Living(BLOB[None, None], LEAVES, 6)]),
     "a coarse mask": ([], None, [Living(torch.eye(4)[None, None], CLOUDS, 6)]),
@@ -45,15 +48,19 @@ def picture() -> torch.Tensor:
     return ((texture.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
-def in_python(arrows: list[dict], allowed: torch.Tensor | None, living: list[Living]) -> torch.Tensor:
-    """[L, 3, H, W] -1..1."""
+def field_of(arrows: list[dict], allowed: torch.Tensor | None) -> torch.Tensor:
     text = json.dumps({"version": 2, "arrows": arrows})
     motion, hints = sparse_motion(
         parse_arrows(text, width=WIDTH, height=HEIGHT), height=HEIGHT, width=WIDTH, frames=FRAMES
     )
     region = None if allowed is None else allowed[None, None]
-    field = densify(motion.field, hints, sigma_px=SIGMA, region=region)
-    behind = backward_warp(picture(), accumulate_backward(field, FRAMES))
+    return dense_motion(motion, hints, sigma_px=SIGMA, region=region).field
+
+
+def in_python(arrows: list[dict], allowed: torch.Tensor | None, living: list[Living]) -> torch.Tensor:
+    """[L, 3, H, W] -1..1."""
+    field = field_of(arrows, allowed)
+    behind = reference_video(picture(), field, FRAMES)
     colours, share = plates(picture(), living, field, FRAMES)
     return behind * (1 - share) + colours
 
@@ -63,7 +70,8 @@ def mask(values: torch.Tensor) -> dict:
 
 
 def given(arrows: list[dict], allowed: torch.Tensor | None, living: list[Living], t: int) -> dict:
-    rgba = torch.cat([(picture() + 1) * 127.5, torch.full((1, 1, HEIGHT, WIDTH), 255.0)], 1)[0].permute(1, 2, 0)
+    plate = continued(picture(), margin_of(accumulate_backward(field_of(arrows, allowed), FRAMES)))
+    rgba = torch.cat([(plate + 1) * 127.5, torch.full_like(plate[:, :1], 255)], 1)[0].permute(1, 2, 0)
     alive = [
         {
             "region": mask(each.region[0, 0]),
@@ -74,12 +82,13 @@ def given(arrows: list[dict], allowed: torch.Tensor | None, living: list[Living]
         }
         for each in living
     ]
-    grid = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sigma": SIGMA, "threshold": 0.05, "mode": "faded"}
+    grid = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sigma": SIGMA, "threshold": 0.05, "mode": "followed"}
     region = None if allowed is None else mask(allowed)
     return {
         "arrows": arrows,
+        "masks": [],
         "living": alive,
-        "picture": rgba.round().int().flatten().tolist(),
+        "layers": {"plate": rgba.round().int().flatten().tolist(), "objects": []},
         "t": t,
         "region": region,
         **grid,
@@ -92,7 +101,7 @@ def test_the_picture_of_a_frame_is_pythons(t):
     if node is None:
         pytest.skip("no node on this machine")
     cases = json.dumps([given(*case, t) for case in CASES.values()]).encode()
-    ran = subprocess.run([node, HERE / "living_values.mjs"], input=cases, capture_output=True)
+    ran = subprocess.run([node, HERE / "motion_values.mjs"], input=cases, capture_output=True)
     assert ran.returncode == 0, ran.stderr.decode()
     found = np.frombuffer(ran.stdout, np.float32).reshape(len(CASES), HEIGHT, WIDTH, 4)[..., :3]
     still = (picture()[0].permute(1, 2, 0).numpy() + 1) * 127.5

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from driftfield.flow_tools.arrows import parse_arrows
+from driftfield.flow_tools.beyond import continued, margin_of
 from driftfield.flow_tools.layers import compose, split
 from driftfield.flow_tools.motion import dense_motion, sparse_motion
-from driftfield.flow_tools.warp import accumulate_backward, backward_warp
+from driftfield.flow_tools.warp import accumulate_backward, reference_video
 
 HERE = Path(__file__).absolute().parent
 WIDTH, HEIGHT, FRAMES, SIGMA = 96, 61, 14, 12
@@ -36,6 +37,7 @@ WATER = [arrow([0.2, 0.9], [0.5, 0.85]), arrow([0.9, 0.1])]
 ALONG = [arrow([0.3, 0.3], [0.6, 0.25], [0.5, 0.7], object=1, strength=1.3)]
 TURN = [arrow([0.7, 0.5], [0.8, 0.7], [0.6, 0.9], object=3, timing="ease"), arrow([0.73, 0.66], object=3)]
 TWO = [arrow([0.35, 0.45], [0.6, 0.3], object=2), arrow([0.4, 0.55], [0.5, 0.8], object=2, strength=0.7)]
+INWARD = [arrow([0.03, 0.5], [0.35, 0.45]), arrow([0.6, 0.98], [0.65, 0.8])]
 PINNED = [arrow([0.7, 0.5], [0.8, 0.5], object=3), arrow([0.65, 0.7], object=3), arrow([0.8, 0.75], object=3)]
 CASES = {
     "along a curve": WATER + ALONG,
@@ -56,6 +58,10 @@ CASES = {
         arrow([0.6, 0.2], [0.7, 0.3], timing="ease"),
     ],
     "all at once": WATER + ALONG + TWO + TURN,
+    "in over the border": INWARD,
+    "in over the border, with an object": INWARD + ALONG,
+    "in over the border at their own pace": [{**entry, "timing": "sway"} for entry in INWARD],
+    "in over two borders by half the picture": [arrow([0.9, 0.05], [0.5, 0.6], strength=1.5)],
 }
 
 
@@ -122,15 +128,15 @@ def test_the_picture_of_a_frame_is_pythons(t, mode):
     for name, arrows in CASES.items():
         motion = motion_of(arrows, mode)
         masks = [torch.from_numpy(MASKS[number - 1])[None, None].float() for number in used_in(arrows)]
-        layers = split(picture, masks) if masks else None
-        plate = picture if layers is None else layers.plate
-        plates = backward_warp(plate, accumulate_backward(motion.field, FRAMES)[t : t + 1])
-        if layers is not None:
-            placed = motion.poses(np.array([t]), width=WIDTH, height=HEIGHT)
-            plates = compose(layers, plates, placed)[0]
-        frames.append((name, plates[0].permute(1, 2, 0).numpy()))
-        objects = [straight(cutout) for cutout in layers.cutouts] if layers is not None else []
-        cases.append({**given(arrows, t, mode), "layers": {"plate": as_bytes(plate), "objects": objects}})
+        layers = split(picture, masks)
+        plates = reference_video(layers.plate, motion.field, FRAMES, hole=layers.hole)[t : t + 1]
+        placed = motion.poses(np.array([t]), width=WIDTH, height=HEIGHT)
+        frames.append((name, compose(layers, plates, placed)[0][0].permute(1, 2, 0).numpy()))
+        margin = margin_of(accumulate_backward(motion.field, FRAMES))
+        assert any(margin) or not name.startswith("in over"), name
+        plate = as_bytes(continued(layers.plate, margin, layers.hole))
+        objects = [straight(cutout) for cutout in layers.cutouts]
+        cases.append({**given(arrows, t, mode), "layers": {"plate": plate, "objects": objects}})
     worst = 0
     for (name, expected), found in zip(frames, in_the_browser(cases, 4 * WIDTH * HEIGHT), strict=True):
         off = np.abs(found.reshape(HEIGHT, WIDTH, 4)[..., :3] - (expected + 1) * 127.5)

@@ -3,7 +3,7 @@
  * What the pack's routes know of the picture under an editor: nodes/routes.py. No side effects.
  * @import { Found } from "./background.js"
  * @import { Finder } from "./editor/session.js"
- * @import { Say } from "./editor/texts.js"
+ * @import { Say, TextName } from "./editor/texts.js"
  */
 
 /**
@@ -12,11 +12,11 @@
  * @returns {Required<Finder>}
  */
 export function finder({ api, t, picture }) {
-  /** @type {(path: string, question: object, signal: AbortSignal) => Promise<any>} */
-  async function ask(path, question, signal) {
+  /** @type {(path: string, question: object, signal: AbortSignal, without?: TextName) => Promise<any>} */
+  async function ask(path, question, signal, without = "noFile") {
     const found = picture();
     const file = found && fileOf(found.url);
-    if (!file) throw new Error(t("noFile"));
+    if (!file) throw new Error(t(without));
     const body = JSON.stringify({ picture: file, aspect: found.aspect, ...question });
     const headers = { "Content-Type": "application/json" };
     const response = await api.fetchApi(path, { method: "POST", body, headers, signal });
@@ -26,7 +26,7 @@ export function finder({ api, t, picture }) {
   }
   return {
     objectAt: (point, pins, signal) => ask("/driftfield/object", { point, pins }, signal),
-    layers: (size, objects, signal) => ask("/driftfield/layers", { size, objects }, signal),
+    layers: (size, objects, margin, signal) => ask("/driftfield/layers", { size, objects, margin }, signal, "rough"),
   };
 }
 

@@ -100,13 +100,13 @@ def test_nothing_is_random_and_nothing_is_changed():
     assert torch.equal(picture, before) and torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_margin_is_as_wide_as_the_displacement_looks_out():
-    displacement = torch.zeros(3, 2, 20, 30)
+def test_the_margin_is_as_many_steps_as_the_displacement_looks_out():
+    displacement = torch.zeros(3, 2, 20, 30)  # steps of 2.5 and 3.75 px
     assert margin_of(displacement) == (0, 0, 0, 0)
     displacement[1, 0, 4, 0] = -2.3
     displacement[2, 0, 4, 25] = 9
     displacement[2, 1, 19, 3] = 0.5
-    assert margin_of(displacement) == (0, 1, 3, 5)
+    assert margin_of(displacement) == (0, 3, 4, 8)
     displacement[2, 1, 0] = -1e-4  # less than rounding brings about
-    assert margin_of(displacement) == (0, 1, 3, 5)
+    assert margin_of(displacement) == (0, 3, 4, 8)
     assert margin_of(torch.full((1, 2, 20, 30), -1e4)) == (20, 0, 30, 0)

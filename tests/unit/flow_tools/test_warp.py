@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftfield.flow_tools.beyond import continued
+from driftfield.flow_tools.beyond import continued, margin_of
 from driftfield.flow_tools.convention import flip_flow
 from driftfield.flow_tools.warp import (
     accumulate_backward,
@@ -225,9 +225,11 @@ def test_what_comes_in_over_the_border_is_the_continued_image(size):
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
     video = reference_video(image, uniform(2, -1, height=size[0], width=size[1]), 5)
     assert torch.equal(video[:1], image)
-    wide = continued(image, (0, 4, 8, 0))
+    margin = margin_of(uniform(8, -4, height=size[0], width=size[1]).neg())
+    left = margin[2]
+    wide = continued(image, margin)
     for t in range(1, 5):
-        seen = wide[0, :, t : t + size[0], 8 - 2 * t : 8 - 2 * t + size[1]]
+        seen = wide[0, :, t : t + size[0], left - 2 * t : left - 2 * t + size[1]]
         torch.testing.assert_close(video[t], seen, atol=2e-5, rtol=0)
         torch.testing.assert_close(video[t, :, :-t, 2 * t :], image[0, :, t:, : -2 * t], atol=2e-5, rtol=0)
 
@@ -268,7 +270,7 @@ def test_a_loop_blends_the_two_directions(count):
     image = picture()
     video = reference_video(image, uniform(2, 0, count), 4, loop=True)
     assert torch.equal(video[:1], image)
-    margin = (0, 0, 6, 8)
+    margin = (0, 0, 8, 8)
     wide = continued(image, margin)
     for t in range(1, 4):
         forward, backward = uniform(-2 * t, 0), uniform(2 * (4 - t), 0)

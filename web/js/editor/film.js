@@ -1,14 +1,17 @@
 // @ts-check
 /**
  * The moving picture: its layers, and their composition at a frame.
- * @import { Layers, Raster } from "../flow/layers.js"
+ * @import { Margin } from "../flow/beyond.js"
+ * @import { Layers } from "../flow/layers.js"
  * @import { Living } from "../flow/living.js"
  * @import { Motion } from "../flow/motion.js"
  * @import { Context } from "./draw.js"
+ * @import { Point } from "./geometry.js"
  * @import { Region } from "./region.js"
  * @import { Finder, Picture, Scene } from "./session.js"
  */
-import { compose, cutOut, plainLayers } from "../flow/layers.js";
+import { NO_MARGIN, inPx, stepsOut, wider } from "../flow/beyond.js";
+import { compose, cutOut, plainLayers, withoutMargin } from "../flow/layers.js";
 import { Alive } from "../flow/living.js";
 import { stretched } from "../flow/poses.js";
 import { context2d } from "./dom.js";
@@ -16,9 +19,10 @@ import { centerCut } from "./geometry.js";
 
 export const FPS = 12;
 const MOST_PIXELS = 400; // on the longer side
-const SETTLED_MS = 300; // masks have stayed for so long
+const SETTLED_MS = 300; // the motion has stayed for so long
 
-/** @typedef {{ picture: Picture, masks: readonly Region[], layers: Layers, since: number, asked: boolean }} Cut `since` in ms */
+/** @typedef {{ picture: Picture, masks: readonly Region[], layers: Layers, asked: string }} Cut `asked`: with which margin, "" for none */
+/** @typedef {{ motion: Motion, since: number, frames: number, out: Margin }} Outlook what the first frames show from beyond the picture, in steps; `since` in ms */
 /** @typedef {{ picture: Picture, canvas: HTMLCanvasElement, source: ImageData, target: ImageData }} Rasters */
 
 export class Film {
@@ -28,11 +32,13 @@ export class Film {
   #rasters = null;
   /** @type {Cut | null} */
   #cut = null;
+  /** @type {Outlook | null} */
+  #outlook = null;
   /** @type {AbortController | null} */
   #asking = null;
   /** @type {unknown[]} */
   #shown = [];
-  /** @type {{ plate: Raster, motion: Motion, living: readonly Living[], alive: Alive } | null} */
+  /** @type {{ layers: Layers, motion: Motion, living: readonly Living[], alive: Alive } | null} */
   #alive = null;
 
   /** Whether the page is still to be asked for better layers. */
@@ -40,7 +46,7 @@ export class Film {
 
   /**
    * @param {Finder["layers"]} layersOf
-   * @param {(news: "cutting" | Error | null) => void} say how asking for layers goes
+   * @param {(news: "cutting" | "continuing" | Error | null) => void} say how asking for layers goes
    */
   constructor(layersOf, say) {
     this.#layersOf = layersOf;
@@ -64,7 +70,7 @@ export class Film {
       this.#shown = shown;
       const { width, height } = motion.area(0);
       const poses = motion.posesAt(frame).map((pose) => stretched(pose, source.width / width, source.height / height));
-      const alive = frame && living.length ? this.#living(layers.plate, motion, living) : null;
+      const alive = frame && living.length ? this.#living(layers, motion, living) : null;
       if (frame) compose(layers, motion.back(frame), poses, target, alive ? (over) => alive.paint(frame, over) : undefined);
       context2d(canvas).putImageData(frame ? target : source, 0, 0);
     }
@@ -72,52 +78,72 @@ export class Film {
     context.drawImage(canvas, box.left, box.top, box.width, box.height);
   }
 
-  /** @type {(plate: Raster, motion: Motion, living: readonly Living[]) => Alive} */
-  #living(plate, motion, living) {
+  /** @type {(layers: Layers, motion: Motion, living: readonly Living[]) => Alive} */
+  #living(layers, motion, living) {
     const made = this.#alive;
-    if (made?.plate === plate && made.motion === motion && made.living === living) return made.alive;
-    this.#alive = { plate, motion, living, alive: new Alive(plate, living, motion) };
+    if (made?.layers === layers && made.motion === motion && made.living === living) return made.alive;
+    this.#alive = { layers, motion, living, alive: new Alive(withoutMargin(layers), living, motion) };
     return this.#alive.alive;
   }
 
   /**
-   * By the masks alone until the page has sent better ones.
+   * By the masks alone, and ending at the border, until the page has sent better ones.
    * @param {Picture} picture
    * @param {readonly Region[]} masks
    * @param {Motion} motion
    * @param {ImageData} source
    */
   #layers(picture, masks, motion, source) {
-    const now = performance.now();
-    const cut = this.#cut;
+    let cut = this.#cut;
     if (!cut || cut.picture !== picture || cut.masks.length !== masks.length || cut.masks.some((mask, i) => mask !== masks[i])) {
       this.#asking?.abort();
-      this.#asking = null;
-      const layers = masks.length ? plainLayers(source, motion.masks) : { plate: source, objects: [] };
-      this.#cut = { picture, masks, layers, since: now, asked: !masks.length || !this.#layersOf };
-      this.#say(this.#cut.asked ? null : "cutting");
-    } else if (!cut.asked && now - cut.since > SETTLED_MS) {
-      cut.asked = true;
-      this.#ask(cut, source);
+      const layers = masks.length ? plainLayers(source, motion.masks) : { plate: source, margin: NO_MARGIN, objects: [] };
+      cut = this.#cut = { picture, masks, layers, asked: "" };
+      this.#outlook = null;
+      this.#say(masks.length && this.#layersOf ? "cutting" : null);
     }
-    this.waits = !this.#cut?.asked;
-    return /** @type {Cut} */ (this.#cut).layers;
+    this.waits = Boolean(this.#layersOf) && !this.#looked(motion, cut, source);
+    return cut.layers;
   }
 
   /**
-   * @param {Cut} cut
-   * @param {Raster} source
+   * Looks at one frame more of a motion that has settled, and at the last asks for the layers that all of them show.
+   * @type {(motion: Motion, cut: Cut, source: ImageData) => boolean} whether it was the last
    */
-  async #ask(cut, { width, height }) {
-    const asking = (this.#asking = new AbortController());
+  #looked(motion, cut, { width, height }) {
+    const now = performance.now();
+    if (this.#outlook?.motion !== motion) this.#outlook = { motion, since: now, frames: 0, out: NO_MARGIN };
+    const outlook = this.#outlook;
+    if (outlook.frames === motion.frames) return true;
+    if (now - outlook.since <= SETTLED_MS) return false;
+    outlook.out = wider(outlook.out, stepsOut(motion.back(outlook.frames++)));
+    if (outlook.frames < motion.frames) return false;
+    const margin = inPx(outlook.out, width, height);
+    if (!cut.masks.length && !margin.some(Boolean)) this.#say(null);
+    else if (cut.asked !== String(margin)) this.#ask(cut, [width, height], margin);
+    return true;
+  }
+
+  /** @type {(cut: Cut, size: Point, margin: Margin) => Promise<void>} */
+  async #ask(cut, [width, height], margin) {
+    this.#asking?.abort();
+    const { signal } = (this.#asking = new AbortController());
+    cut.asked = String(margin);
+    this.#say(cut.masks.length ? "cutting" : "continuing");
     try {
-      const { plate, objects } = await /** @type {NonNullable<Finder["layers"]>} */ (this.#layersOf)([width, height], cut.masks, asking.signal);
-      const [behind, ...things] = await Promise.all([plate, ...objects].map((url) => loaded(url, width, height)));
-      if (asking.signal.aborted) return;
-      cut.layers = { plate: behind, objects: things.map(cutOut) };
+      const { plate, objects } = await /** @type {NonNullable<Finder["layers"]>} */ (this.#layersOf)([width, height], cut.masks, margin, signal);
+      const [above, below, before, after] = margin;
+      const [behind, ...things] = await Promise.all([
+        loaded(plate, before + width + after, above + height + below),
+        ...objects.map((url) => loaded(url, width, height)),
+      ]);
+      if (signal.aborted) return;
+      cut.layers = { plate: behind, margin, objects: things.map(cutOut) };
       this.#say(null);
     } catch (error) {
-      if (!asking.signal.aborted) this.#say(/** @type {Error} */ (error));
+      if (signal.aborted) return;
+      cut.asked = "";
+      this.#say(/** @type {Error} */ (error));
     }
   }
 }

@@ -2,6 +2,7 @@
 /**
  * One editor at work: its document, its view, and what takes both. Pointer, keyboard and toolbar all act here; it knows
  * nothing of the page.
+ * @import { Margin } from "../flow/beyond.js"
  * @import { FlowSettings } from "../flow/field.js"
  * @import { Box, Point } from "./geometry.js"
  * @import { Region } from "./region.js"
@@ -35,8 +36,9 @@ import { initial, selectedOf, withoutGone } from "./view.js";
  * @typedef {object} Finder
  * @property {(point: Point, pins: readonly Point[], signal: AbortSignal) => Promise<Region>} [objectAt] the mask of the
  *   thing at a point; what is at the pins does not belong to it; all points 0..1
- * @property {(size: Point, masks: readonly Region[], signal: AbortSignal) => Promise<{ plate: string, objects: string[] }>} [layers]
- *   addresses of pictures of that size: what is behind the objects of those masks, and each of them, cut out
+ * @property {(size: Point, masks: readonly Region[], margin: Margin, signal: AbortSignal) => Promise<{ plate: string, objects: string[] }>} [layers]
+ *   addresses of pictures of that size: what is behind the objects of those masks, with a margin of so many px round it, and
+ *   each of them, cut out
  */
 
 /** @type {Point} */

@@ -91,6 +91,8 @@ export const ENGLISH = {
   frameTip: "Drag to a frame",
   frameOf: "frame {number} of {count}",
   cutting: "The objects are being cut out …",
+  continuing: "What comes in over the border is being made …",
+  rough: "The image is no file of ComfyUI's yet: after a run the preview is better",
   finding: "Looking for the thing there …",
   noFinder: "Things cannot be found on this page: paint the object (Shift+O)",
   noFile: "The image is no file of ComfyUI's yet: run once, or paint (Shift+O)",

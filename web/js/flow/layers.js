@@ -2,9 +2,11 @@
 /**
  * A picture as layers, the plate behind and an object's cut-out each, and their composition at a frame, as
  * flow_tools/layers.py has it.
+ * @import { Margin } from "./beyond.js"
  * @import { Field, Mask } from "./field.js"
  * @import { Pose } from "./poses.js"
  */
+import { NO_MARGIN } from "./beyond.js";
 import { resized } from "./field.js";
 import { inverse, moved } from "./poses.js";
 import { warp } from "./warp.js";
@@ -16,7 +18,7 @@ import { warp } from "./warp.js";
  * An object, cut out: premultiplied RGBA of its bounds alone.
  * @typedef {{ bounds: Bounds, data: Float32Array }} CutOut
  */
-/** @typedef {{ plate: Raster, objects: readonly CutOut[] }} Layers all of one size */
+/** @typedef {{ plate: Raster, margin: Margin, objects: readonly CutOut[] }} Layers the plate with a margin, px, round the size of all */
 
 const INSIDE = 0.5; // a mask's value
 const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
@@ -56,10 +58,25 @@ export function cutOut({ width, height, data }) {
  * @param {Raster} target
  * @param {(target: Raster) => void} [enliven]
  */
-export function compose({ plate, objects }, back, poses, target, enliven) {
-  warp(plate, back, target);
+export function compose({ plate, margin, objects }, back, poses, target, enliven) {
+  warp(plate, back, target, margin);
   enliven?.(target);
   objects.forEach((object, i) => place(object, poses[i], target));
+}
+
+/**
+ * The plate without its margin.
+ * @param {Pick<Layers, "plate" | "margin">} layers
+ * @returns {Raster}
+ */
+export function withoutMargin({ plate, margin: [above, below, before, after] }) {
+  const [width, height] = [plate.width - before - after, plate.height - above - below];
+  const data = new Uint8ClampedArray(4 * width * height);
+  for (let y = 0; y < height; y++) {
+    const from = 4 * ((y + above) * plate.width + before);
+    data.set(plate.data.subarray(from, from + 4 * width), 4 * y * width);
+  }
+  return { width, height, data };
 }
 
 /** @type {(object: CutOut, pose: Pose, target: Raster) => void} */
@@ -122,6 +139,7 @@ export function plainLayers(picture, masks) {
   }
   return {
     plate: { width, height, data: filled(picture, hole) },
+    margin: NO_MARGIN,
     objects: alphas.reverse().map((alpha) => {
       const data = picture.data.slice();
       for (let i = 0; i < alpha.length; i++) data[4 * i + 3] = 255 * alpha[i];

@@ -1,9 +1,11 @@
 // @ts-check
 /**
  * Moving a picture along a field, as flow_tools/warp.py does it: backward, traced from each pixel to where it came from.
+ * @import { Margin } from "./beyond.js"
  * @import { Field, Point } from "./field.js"
  * @import { Raster } from "./layers.js"
  */
+import { NO_MARGIN } from "./beyond.js";
 import { bilinear, emptyField, middle } from "./field.js";
 
 const HALVES = 0x800080; // so that bytes are rounded, not cut
@@ -61,14 +63,15 @@ export function stepFurtherBack(field, back) {
 }
 
 /**
- * Fills `target` with `source` (both of one size) sampled at p + back(p), the field stretched over it.
- * @type {(source: Raster, back: Field, target: Raster) => void}
+ * Fills `target` with `source`, which has so many px more about it, sampled at p + back(p), the field stretched over it.
+ * @type {(source: Raster, back: Field, target: Raster, margin?: Margin) => void}
  */
-export function warp(source, back, target) {
-  const { width, height } = source;
+export function warp(source, back, target, [above, , before] = NO_MARGIN) {
+  const { width, height } = target;
+  const columns = source.width;
   const from = new Uint32Array(source.data.buffer);
   const to = new Uint32Array(target.data.buffer);
-  const [right, bottom] = [width - 1, height - 1];
+  const [right, bottom] = [columns - 1, source.height - 1];
   const [scaleX, scaleY] = [width / back.width, height / back.height];
   for (let y = 0; y < height; y++) {
     const row = ((y + 0.5) * back.rows) / height - 0.5;
@@ -78,14 +81,14 @@ export function warp(source, back, target) {
       const dy = bilinear(back.y, back.cols, back.rows, column, row) * scaleY;
       const at = y * width + x;
       if (dx === 0 && dy === 0) {
-        to[at] = from[at];
+        to[at] = from[(y + above) * columns + x + before];
         continue;
       }
-      const sourceX = Math.min(Math.max(x + dx, 0), right);
-      const sourceY = Math.min(Math.max(y + dy, 0), bottom);
+      const sourceX = Math.min(Math.max(x + before + dx, 0), right);
+      const sourceY = Math.min(Math.max(y + above + dy, 0), bottom);
       const [left, top] = [Math.floor(sourceX), Math.floor(sourceY)];
       const [across, down] = [sourceX - left, sourceY - top];
-      const [a, b] = [top * width + left, Math.min(top + 1, bottom) * width + left];
+      const [a, b] = [top * columns + left, Math.min(top + 1, bottom) * columns + left];
       const step = left < right ? 1 : 0;
       to[at] = blend(blend(from[a], from[a + step], across), blend(from[b], from[b + step], across), down);
     }
