@@ -31,7 +31,7 @@ from ..output.console import table
 from ..output.results import Bar, Results
 from ..shots import load_models, settings_of
 
-MODES = ("faded",)  # of the Gaussians
+MODES = ("faded",)  # of the Gaussians; the first is what is refined
 REACHES = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # of them, times the default sigma
 NOTHING, REFINED = "no motion", "refined"
 SHORT = 1 / 3  # of the scenes' arrows: a tenth of the picture
@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
     def fields(hints: tuple[Tensor, Tensor], image: Tensor) -> dict[str, Tensor]:
         made = {NOTHING: torch.zeros_like(hints[0])} | gaussians(*hints)
-        return made | {REFINED: refine(models.refiner, densify(*hints), image, hints=hints)}
+        return made | {REFINED: refine(models.refiner, densify(*hints, mode=MODES[0]), image, hints=hints)}
 
     def of_clip(name: str) -> dict[str, float]:
         generator, errors = torch.Generator().manual_seed(zlib.crc32(name.encode())), []
@@ -70,7 +70,7 @@ def run(arguments: Namespace) -> list[Bar]:
     def of_way(key: str) -> dict[str, float]:
         scene = scenes[key.removesuffix(CARRIED)]
         hints = sparse_flow(MotionArrows(tuple(arrows(scene)), SIDE, SIDE), height=SIDE, width=SIDE, frames=2)
-        dense = densify(*hints)
+        dense = densify(*hints, mode=MODES[0])
         made = {"unrefined": dense, REFINED: refine(models.refiner, dense, scene.still(), hints=hints)}
         return {what: share_reached(scene, field, arguments.frames) for what, field in made.items()}
 
