@@ -212,7 +212,7 @@ def test_the_report_says_what_is_held(load, native, tiny):
 
 
 def test_it_costs_less_than_a_twentieth_of_a_tiny_models_step(followed, sample, load):
-    """The least processor time of runs that take turns; the network is asked as often, for the mask holds half of it."""
+    """The least processor time of runs that take turns; the network is asked as often, for half is held."""
     both = {"with": followed("wan", weak=0.0, strong=1.0)[0], "without": load("wan")}
     times = {name: [] for name in both}
     for _ in range(20):
