@@ -211,14 +211,13 @@ def test_the_report_says_what_is_held(load, native, tiny):
     assert "0% of the latents move" in report and "for 10%, what moves for 20%" in report and "Warning" in report
 
 
-def test_it_costs_little_beside_a_tiny_models_step(followed, sample, load):
-    """Medians of runs that take turns; the network is asked as often, for masks hold half of it."""
+def test_it_costs_less_than_a_twentieth_of_a_tiny_models_step(followed, sample, load):
+    """The least processor time of runs that take turns; the network is asked as often, for half is held."""
     both = {"with": followed("wan", weak=0.0, strong=1.0)[0], "without": load("wan")}
     times = {name: [] for name in both}
-    for _ in range(15):
+    for _ in range(20):
         for name, model in both.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             sample(model, "wan")
-            times[name].append(time.perf_counter() - begun)
-    ratio = min(times["with"]) / min(times["without"])
-    assert ratio < 1.15, ratio  # 1.03 on a machine with nothing else to do
+            times[name].append(time.process_time() - begun)
+    assert min(times["with"]) < 1.05 * min(times["without"])
