@@ -83,7 +83,7 @@ def _wider(pixels: np.ndarray, empty: np.ndarray, left: int, right: int, side: i
         return pixels, empty
     coarse = _blurred(pixels, FINE * side / WORK)
     fine = np.where(empty[..., None], 0, pixels - coarse)
-    before = _beyond(*(x[:, ::-1] for x in (pixels, coarse, fine, empty)), left, side)[:, ::-1]
+    before = _beyond(pixels[:, ::-1], coarse[:, ::-1], fine[:, ::-1], empty[:, ::-1], left, side)[:, ::-1]
     after = _beyond(pixels, coarse, fine, empty, right, side)
     return np.concatenate([before, pixels, after], 1), np.pad(empty, ((0, 0), (left, right)))
 
@@ -102,7 +102,8 @@ def _evening(edge: np.ndarray, count: int, speed: float) -> np.ndarray:
     """[h, count, C]: Laplace's equation beyond the border's values [h, C], which are at rest at both its ends."""
     waves = math.pi * speed * np.arange(len(edge), dtype=np.float32)[:, None] / len(edge)
     fading = np.exp(-waves * np.arange(1, count + 1, dtype=np.float32))
-    return idct(fading[..., None] * dct(edge, axis=0, norm="ortho")[:, None], axis=0, norm="ortho")
+    spectrum = np.asarray(dct(edge, axis=0, norm="ortho"))
+    return np.asarray(idct(fading[..., None] * spectrum[:, None], axis=0, norm="ortho"))
 
 
 def _detail(coarse: np.ndarray, fine: np.ndarray, empty: np.ndarray, count: int, side: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy import fft
+from scipy.fftpack import next_fast_len
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
@@ -128,14 +128,14 @@ def _followed(sparse: Tensor, hints: Tensor, ways: Sequence[Way], sigma_px: floa
     flow, along = values * at_hints, np.zeros_like(values)
     for way in ways:
         np.add.at(line.reshape(-1), way.pixels, way.weights)
-        np.add.at(along.reshape(*values.shape[:2], -1), (slice(None), slice(None), way.pixels), way.flow * way.weights)
+        np.add.at(along.reshape(*values.shape[:2], -1), np.s_[:, :, way.pixels], way.flow * way.weights)
     for way in ways:
         weights.flat[way.pixels[0]] = TAIL if len(way.pixels) > 1 else 1
         flow.reshape(*values.shape[:2], -1)[..., way.pixels[0]] = way.flow[..., 0]
     at_hints = weights > 0
 
     reach = sigma_px * math.sqrt(-math.log(threshold)) if threshold else math.inf
-    size = [fft.next_fast_len(n + int(min(n - 1, reach)), real=True) for n in (height, width)]
+    size = [next_fast_len(n + int(min(n - 1, reach))) for n in (height, width)]
     lags = [np.minimum(np.arange(n), n - np.arange(n)).astype(np.float64) ** 2 for n in size]
     squared = lags[0][:, None] + lags[1]
     share = _share(squared, sigma_px, threshold)
@@ -147,12 +147,12 @@ def _followed(sparse: Tensor, hints: Tensor, ways: Sequence[Way], sigma_px: floa
         kernels.append(share / (squared + max(core, SMALLEST_CORE_PX) ** 2))
 
     def summed(parts: Sequence[np.ndarray], spectra: Sequence[np.ndarray]) -> np.ndarray:
-        spectrum = sum(fft.rfft2(part, size) * one for part, one in zip(parts, spectra, strict=False))
-        return fft.irfft2(spectrum, size)[:height, :width]
+        each = [np.fft.rfft2(part, size) * one for part, one in zip(parts, spectra, strict=False)]
+        return np.fft.irfft2(np.sum(each, axis=0), size)[:height, :width]
 
-    total = summed((weights, line), [fft.rfft2(kernel) for kernel in kernels])
-    spectra = [fft.rfft2(kernel * share) for kernel in kernels]
-    nearest = distance_transform_edt(~(at_hints | (line > 0)))
+    total = summed((weights, line), [np.fft.rfft2(kernel) for kernel in kernels])
+    spectra = [np.fft.rfft2(kernel * share) for kernel in kernels]
+    nearest = np.asarray(distance_transform_edt(~(at_hints | (line > 0))))
     keep = (_share(nearest**2, sigma_px, threshold) > NO_SHARE) & (total > 0)
     dense = np.empty_like(values)
     for i in np.ndindex(values.shape[:2]):

@@ -92,9 +92,9 @@ def _pyramid(values: np.ndarray, hole: np.ndarray) -> list[_Level]:
         values = np.pad(values, (*odd, (0, 0)), mode="edge")
         hole, known = np.pad(hole, odd), np.pad(known, odd)
         four = [np.s_[down::2, right::2] for down in (0, 1) for right in (0, 1)]
-        count = sum(known[at].astype(np.float32) for at in four)[..., None]
-        seen = sum(values[at] * known[at][..., None] for at in four) / np.maximum(count, 1)
-        values = np.where(count > 0, seen, sum(values[at] for at in four) / 4)
+        count = np.sum([known[at].astype(np.float32) for at in four], axis=0)[..., None]
+        seen = np.sum([values[at] * known[at][..., None] for at in four], axis=0) / np.maximum(count, 1)
+        values = np.where(count > 0, seen, np.sum([values[at] for at in four], axis=0) / 4)
         hole = np.any([hole[at] for at in four], axis=0)
         known = count[..., 0] == 4
 

@@ -72,7 +72,7 @@ def _roughness(change: np.ndarray, hole: np.ndarray) -> np.ndarray:
     ring = near[~hole]
     rough = ((change[~hole] - EVEN) / (ROUGH - EVEN)).clip(0, 1)
     share = np.bincount(ring, rough, minlength=count) / np.maximum(np.bincount(ring, minlength=count), 1)
-    return (share / ALL_ROUGH).clip(0, 1)[labels] * hole
+    return (share / ALL_ROUGH).clip(0, 1)[labels.astype(int)] * hole
 
 
 def _laplace(values: np.ndarray, hole: np.ndarray, found: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
@@ -97,7 +97,7 @@ def _laplace(values: np.ndarray, hole: np.ndarray, found: tuple[np.ndarray, np.n
         inner, border, other = there[unknown], there[~unknown], other[unknown]
         links.append(np.stack([inner, other]))
         known[:, border] += values[:, y[border], x[border]]
-        if found is not None:
+        if found is not None and copies is not None:
             own = copies - values[:, found[0] + down, found[1] + right]
             others = values[:, found[0] - down, found[1] - right] - copies
             known[:, border] += own[:, border]
@@ -108,7 +108,7 @@ def _laplace(values: np.ndarray, hole: np.ndarray, found: tuple[np.ndarray, np.n
     if len(rows) <= SOLVED_AT_ONCE:
         solved = splu(matrix, **SYMMETRIC).solve(known.T).T
     else:
-        begun = _coarser(values, hole)[:, rows, columns] if found is None else copies
+        begun = _coarser(values, hole)[:, rows, columns] if copies is None else copies
         solved = np.stack([cg(matrix, k, x0=start, rtol=TOLERANCE)[0] for k, start in zip(known, begun, strict=True)])
     result = values.copy()
     result[:, rows, columns] = solved

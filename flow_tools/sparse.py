@@ -72,7 +72,7 @@ def ways_of(arrows: MotionArrows, *, height: int, width: int, frames: int) -> tu
             parts.append(length + np.linspace(0, beyond, int(beyond / SAMPLE_SPACING_PX) + 2)[1:])
         distances = np.concatenate(parts)
         positions, tangents = along_path(path, distances)
-        inside = ((positions >= 0) & (positions <= (width, height))).all(axis=1)
+        inside = np.atleast_1d(((positions >= 0) & (positions <= (width, height))).all(axis=1))
         inside[0] = True
         flow = np.stack([along_path(path, distances + step)[0] - positions for step in pace])
         flow[:, 0] = pace[:, None] * tangents[0]  # eq. 5

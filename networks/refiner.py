@@ -115,7 +115,8 @@ class FlowRefiner(nn.Module):
         colours = flow.new_zeros(len(flow), self.config.colour_channels, height, width)
         if hints is not None:
             features = hint_features(*hints, scale)
-            colours = colour_features(image, *hints) if self.config.colours else colours
+            if self.config.colours and image is not None:
+                colours = colour_features(image, *hints)
         x = torch.cat([part for part in (seen, image, features, colours) if part is not None], dim=1)
         shrunk = resized(x.to(self.outermost.weight.dtype), self.config.size / max(height, width))
         x, padding = pad_to_multiple(shrunk, 2**self.config.levels, mode="reflect")

@@ -116,7 +116,7 @@ class FollowFlow(io.ComfyNode):
                     min=AUTOMATIC,
                     max=1.0,
                     step=0.01,
-                    tooltip="For which share of the steps the whole video is kept to the target, so that it begins "
+                    tooltip="For which share of the sampling the whole video is kept to the target, so that it begins "
                     "with the right picture. 0: not at all, 1: to the end. -1: automatic.",
                 ),
                 io.Float.Input(
@@ -125,9 +125,9 @@ class FollowFlow(io.ComfyNode):
                     min=AUTOMATIC,
                     max=1.0,
                     step=0.01,
-                    tooltip="For which share of the steps what moves is kept to the target. Higher: follows the arrows "
-                    "better, looks more like a cut-out. At least weak. -1: automatic, with few steps at least one "
-                    "step more than weak.",
+                    tooltip="For which share of the sampling what moves is kept to the target. Higher: follows the "
+                    "arrows better, looks more like a cut-out. At least weak. -1: automatic, with few steps at least "
+                    "one step more than weak.",
                 ),
                 io.Float.Input(
                     "still",
@@ -135,8 +135,8 @@ class FollowFlow(io.ComfyNode):
                     min=AUTOMATIC,
                     max=1.0,
                     step=0.01,
-                    tooltip="For which share of the steps what rests is kept to the target. Needs the mask resting. 0: "
-                    "not longer than weak. -1: automatic, to the end.",
+                    tooltip="For which share of the sampling what rests is kept to the target. Needs the mask resting. "
+                    "0: not longer than weak. -1: automatic, to the end.",
                 ),
                 io.Mask.Input(
                     "resting",

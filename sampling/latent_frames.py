@@ -32,7 +32,7 @@ def at_latents(mask: Tensor, shape: Sequence[int], name: str) -> Tensor:
     """
     video = len(shape) == 5
     count = shape[2] if video else shape[0]
-    small = F.adaptive_avg_pool2d((mask > 0.5).float()[:, None], tuple(shape[-2:]))  # [N, 1, h, w]
+    small = F.adaptive_avg_pool2d((mask > 0.5).float()[:, None], (shape[-2], shape[-1]))  # [N, 1, h, w]
     if len(mask) == 1:
         small = small.expand(count, -1, -1, -1)
     elif len(mask) != count:

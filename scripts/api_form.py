@@ -41,7 +41,7 @@ def to_api_form(workflow: dict, object_info: dict) -> dict:
         prompt[str(node["id"])] = {
             "class_type": node["type"],
             "inputs": inputs,
-            "_meta": {"title": node.get("title") or info["display_name"]},
+            "_meta": {"title": node.get("title") or info["display_name"] or node["type"]},
         }
     return prompt
 

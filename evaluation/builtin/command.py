@@ -23,7 +23,7 @@ PARTS = {
     "without_adapter": Part("the same arrows with the adapter taken off: the dual clock alone", without_adapter.run),
     "reconstruction": Part("clips from frame 0 and their own flow, against frame 0 copied, warped", reconstruction.run),
     "ablations": Part("clips from a few arrows: without refiner, motion fields, motion strength", ablations.run),
-    "refiner": Part("end-point error of the refined flow against the dense one's", refiner.run),
+    "refiner": Part("the refined flow against the best Gaussian: error on clips, overlap with things", refiner.run),
     "strength_response": Part("stills without arrows at motion strength 100, 200 and 400 %", strength_response.run),
     "camera": Part("moving-camera clips' first frames with the static-camera LoRA and without", camera.run),
 }

@@ -16,22 +16,26 @@ from torch import Tensor
 from ...flow_tools.arrows import MotionArrows
 from ...flow_tools.dense import default_sigma_px, densify
 from ...flow_tools.sparse import sparse_flow
+from ...flow_tools.warp import reference_video
 from ...pipeline.refine import refine
 from ...training.data.hints import draw_hints
 from ...training.data.refiner_fields import WINDOW, static_field
 from ..inputs.held_out import flows_of, held_out_clips
 from ..metrics.end_point_error import end_point_error
 from ..metrics.overlap import iou
+from ..metrics.thing_shape import reach, shape_of
 from ..objects.carried import arrows
 from ..objects.command import pictures
-from ..objects.scenes import CURVED, SIDE, Scene, make_scenes
+from ..objects.scenes import CURVED, SIDE, SMALL, STRAIGHT, Scene, alpha_at, make_scenes
 from ..output.console import table
 from ..output.results import Bar, Results
 from ..shots import load_models, settings_of
 
-MODES = ("faded",)  # of the Gaussians
+MODES = ("followed", "faded")  # of the Gaussians; the first is what is refined
 REACHES = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # of them, times the default sigma
 NOTHING, REFINED = "no motion", "refined"
+SHORT = 1 / 3  # of the scenes' arrows: a tenth of the picture
+CARRIED = ", carried"
 STEP = 0.01  # of a thing's way, over which its velocity is taken
 
 
@@ -45,7 +49,7 @@ def run(arguments: Namespace) -> list[Bar]:
 
     def fields(hints: tuple[Tensor, Tensor], image: Tensor) -> dict[str, Tensor]:
         made = {NOTHING: torch.zeros_like(hints[0])} | gaussians(*hints)
-        return made | {REFINED: refine(models.refiner, densify(*hints), image, hints=hints)}
+        return made | {REFINED: refine(models.refiner, densify(*hints, mode=MODES[0]), image, hints=hints)}
 
     def of_clip(name: str) -> dict[str, float]:
         generator, errors = torch.Generator().manual_seed(zlib.crc32(name.encode())), []
@@ -63,9 +67,19 @@ def run(arguments: Namespace) -> list[Bar]:
         made = fields(hints, scene.still())
         return {what: iou(field.norm(dim=1) / fastest, true) for what, field in made.items()}
 
+    def of_way(key: str) -> dict[str, float]:
+        scene = scenes[key.removesuffix(CARRIED)]
+        hints = sparse_flow(MotionArrows(tuple(arrows(scene)), SIDE, SIDE), height=SIDE, width=SIDE, frames=2)
+        dense = densify(*hints, mode=MODES[0])
+        made = {"unrefined": dense, REFINED: refine(models.refiner, dense, scene.still(), hints=hints)}
+        return {what: share_reached(scene, field, arguments.frames) for what, field in made.items()}
+
+    travelling = [f"{name}{CARRIED}" for name, scene in scenes.items() if scene.kind in (STRAIGHT, SMALL)]
     errors = means(results.fill(list(clips), lambda names: map(of_clip, names), in_words).values())
     overlaps = means(results.fill(list(scenes), lambda names: map(of_scene, names), in_words).values())
+    ways = means(results.fill(travelling, lambda keys: map(of_way, keys), in_words).values())
     print(table(("mean", *errors), [("end-point error", *errors.values()), ("overlap", *overlaps.values())]))
+    print(table(("share of an arrow that a thing goes", *ways), [("mean", *ways.values())]))
     best = min(value for what, value in errors.items() if what not in (NOTHING, REFINED))
     most = max(value for what, value in overlaps.items() if what not in (NOTHING, REFINED))
     bars = [
@@ -74,7 +88,7 @@ def run(arguments: Namespace) -> list[Bar]:
         ),
         Bar("refiner: overlap with things over the best Gaussian's", overlaps[REFINED] / most, 1, strict=True),
     ]
-    results.finish({"end-point error": errors, "overlap": overlaps}, bars)
+    results.finish({"end-point error": errors, "overlap": overlaps, "way": ways}, bars)
     return bars
 
 
@@ -104,6 +118,14 @@ def true_field(scene: Scene) -> Tensor:
         own = torch.from_numpy(way / STEP).float().view(1, 2, SIDE, SIDE)
         field = torch.where(mask > 0.5, own, field)
     return field
+
+
+def share_reached(scene: Scene, field: Tensor, frames: int) -> float:
+    """How far a thing gets where field [1, 2, H, W] px over the whole way carries it for SHORT of the way."""
+    start = alpha_at(scene.mover, 0.0)[None]
+    end = reference_video(start, field * SHORT / (frames - 1), frames)[-1]
+    vector = (scene.mover.path[-1] - scene.mover.path[0]) * SHORT
+    return reach(shape_of(start[0]), shape_of(end), vector)
 
 
 def means(rows) -> dict[str, float]:

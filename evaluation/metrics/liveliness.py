@@ -15,7 +15,7 @@ LOST = 0.5  # of a correlation: how far apart motion is no more the same
 
 @dataclass(frozen=True)
 class Liveliness:
-    fluctuation: float  # px/frame at SIDE, root mean square: what moves other than on average over time
+    fluctuation: float  # px/frame at SIDE, root mean square: what moves other than on average over time and region
     length: float  # px at SIDE: how far apart that is still alike
     memory: float  # frames: how long it stays alike
     unexplained: float  # share of the change from frame to frame that the flow does not explain
@@ -27,8 +27,8 @@ def liveliness(frames: Tensor, region: Tensor) -> Liveliness:
     flow = estimate_flow(frames)
     scale = max(frames.shape[-2:]) / SIDE
     own = (flow - flow.mean(0, keepdim=True)) * region
-    inside = region.expand_as(own)
-    power = own.square().sum() / inside.sum() * 2
+    own = (own - own.sum((2, 3), keepdim=True) / region.sum()) * region  # a camera that is moved
+    power = own.square().sum() / region.sum() / len(own)
     moved = backward_warp(frames[1:], flow)
     change = frames.diff(dim=0) * region
     rest = (moved - frames[:-1]) * region

@@ -126,6 +126,6 @@ def notes(scenes: int) -> list[str]:
         "Shown twice: every second frame of a long video as pictures, without the network, with the default join; the "
         "small things alone, matched with what five frames of the segment show, correlation 0.6 and more.",
         "Arrows move areas: `--as-areas`, which measures versions without objects, too, with evaluation/ and what it "
-        "needs of flow_tools (fill.py, grabcut.py) laid over them; 345518f is the last one.",
+        "needs of flow_tools (fill.py, exemplar.py, grabcut.py) laid over them; 345518f is the last one.",
         "On it: PSNR where the thing, moved as a whole, has an alpha over 0.9; of photographs all frames but frame 0.",
     ]

@@ -50,4 +50,5 @@ def test_the_workflows_are_offered_as_templates(client):
         "motion_from_video",
         "things_that_turn",
         "living_water",
+        "boats_on_water",
     } <= set(client.request("/workflow_templates")["driftfield"])

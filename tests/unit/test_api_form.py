@@ -60,6 +60,12 @@ def test_values_links_and_titles():
     }
 
 
+def test_a_node_without_a_name_is_called_by_its_type():
+    info = copy.deepcopy(OBJECT_INFO)
+    info["Load"]["display_name"] = None
+    assert to_api_form(WORKFLOW, info)["1"]["_meta"] == {"title": "Load"}
+
+
 def test_set_widget_counts_the_control_after_the_seed():
     workflow = copy.deepcopy(WORKFLOW)
     set_widget(workflow, OBJECT_INFO, "Sample", "steps", 9)

@@ -51,9 +51,8 @@ def shipped() -> list[dict]:
     """The arrows of the workflows on their picture, with the numbers of the nodes behind them."""
     cases = []
     for file in sorted(WORKFLOWS.glob("*.json")):
-        values = {
-            node["type"]: node.get("widgets_values") for node in json.loads(file.read_text(encoding="utf-8"))["nodes"]
-        }
+        nodes = json.loads(file.read_text(encoding="utf-8"))["nodes"]
+        values = {node["type"]: node.get("widgets_values") for node in reversed(nodes)}  # the first of each type
         if "DriftfieldDrawMotionArrows" not in values:
             continue
         width, height = Image.open(WORKFLOWS / "example_input.jpg").size

@@ -83,6 +83,7 @@ def test_no_help_page_without_its_node():
         "short_animation",
         "things_that_turn",
         "living_water",
+        "boats_on_water",
         "motion_from_video",
         "any_model_arrows",
         "any_model_long",

@@ -4,111 +4,7 @@ import time
 
 import pytest
 import torch
-
-FRAMES = {"svd": 3}  # of the pictures; 13 for 4 latent frames of the others
-STEPS = 20
-FEWER = {"svd": 8}  # its UNet has many layers
-
-
-@pytest.fixture(scope="module")
-def comfy(comfy_base):
-    """comfy, with what is tried here imported."""
-    import comfy.context_windows
-    import comfy.sample
-    import comfy.samplers
-    import comfy.utils
-
-    return comfy
-
-
-@pytest.fixture(scope="module")
-def tiny(comfy):
-    import tiny_native
-
-    torch.set_num_threads(1)
-    return tiny_native
-
-
-@pytest.fixture(scope="module")
-def native(comfy):
-    import driftfield.pipeline.native
-
-    return driftfield.pipeline.native
-
-
-@pytest.fixture(scope="module")
-def load(tiny):
-    """A model of that name, made once."""
-    made = {}
-
-    def run(name):
-        if not tiny.here(name):
-            pytest.skip(f"this ComfyUI has no {name}")
-        if name not in made:
-            made[name] = tiny.load(name)
-        return made[name].clone()
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def sample(comfy, tiny):
-    """Samples as KSampler does, with random noise and conditioning; also gives how often the network was asked."""
-
-    @torch.inference_mode()
-    def run(model, name, *, sampler="euler", steps=None, cfg=2.0, latent=None, calls=None, sigmas=None, **more):
-        steps = steps or FEWER.get(name, STEPS)
-        latent = tiny.latents(name) if latent is None else latent
-        noise = more.pop("noise", None)
-        noise = comfy.sample.prepare_noise(latent, 3) if noise is None else noise
-        if calls is not None:
-            model = model.clone()
-            model.set_model_unet_function_wrapper(counting(calls))
-        both = [tiny.conditioning(name, seed=seed) for seed in (0, 1)]
-        more = {"disable_pbar": True, "seed": 3} | more
-        if sigmas is None:
-            return comfy.sample.sample(model, noise, steps, cfg, sampler, "simple", *both, latent, **more)
-        sampler = comfy.samplers.sampler_object(sampler) if isinstance(sampler, str) else sampler
-        return comfy.sample.sample_custom(model, noise, cfg, sampler, sigmas, *both, latent, **more)
-
-    return run
-
-
-def counting(calls):
-    def run(apply, given):
-        calls.append(float(given["timestep"][0]))
-        return apply(given["input"], given["timestep"], **given["c"])
-
-    return run
-
-
-def masks(name, *, moving=0.5, resting=0.0):
-    """The left share moves, the right share rests."""
-    column = torch.arange(32).expand(FRAMES.get(name, 13), 32, 32)
-    return (column < 32 * moving).float(), (column >= 32 * (1 - resting)).float()
-
-
-def target_of(tiny, name):
-    return torch.randn(tiny.KINDS[name].latent, generator=torch.Generator().manual_seed(7))
-
-
-@pytest.fixture(scope="module")
-def followed(load, native, tiny):
-    def run(name, *, moving=0.5, resting=None, model=None, **levels):
-        target = target_of(tiny, name)
-        both = masks(name, moving=moving, resting=resting or 0)
-        model = load(name) if model is None else model
-        patched, _ = native.follow_flow(
-            model, {"samples": target}, both[0], None if resting is None else both[1], **levels
-        )
-        return patched, target
-
-    return run
-
-
-def video(latents):
-    return latents.unbind()[0] if latents.is_nested else latents
-
+from following import FEWER, STEPS, masks, target_of, video
 
 NAMES = ["wan", "wan 5B", "svd", "cogvideox", "ltx-2"]
 
@@ -253,111 +149,6 @@ def test_two_experts_are_one_wherever_they_part(followed, sample, tiny, comfy, s
     assert (both - whole).abs().max() < 1e-5 * whole.std()
 
 
-@pytest.fixture(scope="module")
-def sampler_names(comfy):
-    return comfy.samplers.SAMPLER_NAMES
-
-
-def test_every_sampler_holds_exactly_and_then_lets_go(followed, sample, comfy, sampler_names):
-    """Held: the estimate that the sampler reports is the target."""
-    for name in sampler_names:
-        patched, target = followed("wan", weak=0.0, strong=0.5)
-        scaled, seen = patched.model.process_latent_in(target), []
-
-        def watch(i, x0, x, total, seen=seen, scaled=scaled):
-            seen.append(float((x0 - scaled)[..., :2].abs().max()))
-
-        found = sample(patched, "wan", sampler=name, steps=8, callback=watch)
-        assert found.isfinite().all(), name
-        if name in ("dpm_fast", "dpm_adaptive"):  # they are at levels of their own, and report fewer estimates
-            assert seen[0] < 1e-6 and seen[-1] > 1e-3, (name, seen)
-        else:
-            assert max(seen[:3]) < 1e-6 and seen[-1] > 1e-3, (name, seen)
-        assert (found - target)[..., :2].abs().max() > 1e-3, name
-
-
-@pytest.mark.parametrize("name", ["wan", "svd"])
-def test_cfgpp_samplers_are_held_to_the_end_as_well(followed, sample, sampler_names, name):
-    patched, target = followed(name, weak=0.0, strong=1.0)
-    half = target.shape[-1] // 2
-    for sampler in [sampler for sampler in sampler_names if "cfg_pp" in sampler][: None if name == "wan" else 1]:
-        found = sample(patched, name, sampler=sampler, latent=target)
-        assert (found - target)[..., :half].abs().max() < 1e-4, sampler
-
-
-def test_cfgpp_asks_the_network_in_every_step(followed, sample):
-    patched, _ = followed("wan", weak=0.5, strong=0.5)
-    asked = []
-    sample(patched, "wan", sampler="euler_cfg_pp", calls=asked)
-    assert len(set(asked)) == STEPS
-
-
-def test_batches_are_held_alike(followed, sample):
-    patched, target = followed("wan", weak=0.0, strong=1.0)
-    found = sample(patched, "wan", latent=torch.zeros(3, *target.shape[1:]))
-    assert (found - target)[..., :2].abs().max() < 1e-5
-    assert (found[0] - found[1])[..., 2:].abs().max() > 1e-3
-
-
-def test_the_users_own_noise_mask_wins(followed, sample, tiny):
-    patched, target = followed("wan", weak=1.0, strong=1.0)
-    start = torch.randn(target.shape, generator=torch.Generator().manual_seed(9))
-    mask = torch.ones(1, 1, 4, 4, 4)
-    mask[:, :, :1] = 0
-    found = sample(patched, "wan", latent=start, noise_mask=mask)
-    assert (found - start)[:, :, :1].abs().max() < 1e-5
-    assert (found - target)[:, :, 1:].abs().max() < 1e-5
-
-
-def test_what_rests_is_held_to_the_end(followed, sample):
-    patched, target = followed("wan", resting=0.25)
-    found = sample(patched, "wan")
-    assert (found - target)[..., 3:].abs().max() < 1e-5
-    assert (found - target)[..., 2:3].abs().max() > 1e-3
-    free = sample(followed("wan", resting=0.25, still=0.0)[0], "wan")
-    assert (free - target)[..., 3:].abs().max() > 1e-3
-
-
-def test_context_windows_see_all_of_it(followed, sample, comfy):
-    windows = comfy.context_windows
-    patched, target = followed("wan 5B", weak=0.0, strong=1.0)
-    patched.model_options["context_handler"] = windows.IndexListContextHandler(
-        windows.get_matching_context_schedule("standard_static"),
-        windows.get_matching_fuse_method("pyramid"),
-        context_length=3,
-        context_overlap=1,
-        dim=2,
-    )
-    found = sample(patched, "wan 5B")
-    assert (found - target)[..., :2].abs().max() < 1e-5
-
-
-def easy_cache(model):
-    from comfy_extras.nodes_easycache import EasyCacheNode
-
-    return EasyCacheNode.execute(model, 0.5, 0.15, 0.95, False).result[0]
-
-
-@pytest.mark.parametrize("before", [True, False])
-def test_easycache_may_stand_on_either_side(followed, sample, load, before):
-    if before:
-        patched, target = followed("wan", model=easy_cache(load("wan")), weak=0.2, strong=1.0)
-    else:
-        patched, target = followed("wan", weak=0.2, strong=1.0)
-        patched = easy_cache(patched)
-    found = sample(patched, "wan")
-    assert found.isfinite().all()
-    assert (found - target)[..., :2].abs().max() < 1e-5
-
-
-def test_lazycache_after_it_is_fine(followed, sample):
-    from comfy_extras.nodes_easycache import LazyCacheNode
-
-    patched, target = followed("wan", weak=0.2, strong=1.0)
-    found = sample(LazyCacheNode.execute(patched, 0.5, 0.15, 0.95, False).result[0], "wan")
-    assert (found - target)[..., :2].abs().max() < 1e-5
-
-
 def test_the_model_that_was_given_stays_as_it_was(followed, sample, load, native):
     model = load("wan")
     before = sample(model, "wan")
@@ -420,14 +211,13 @@ def test_the_report_says_what_is_held(load, native, tiny):
     assert "0% of the latents move" in report and "for 10%, what moves for 20%" in report and "Warning" in report
 
 
-def test_it_costs_little_beside_a_tiny_models_step(followed, sample, load):
-    """Medians of runs that take turns; the network is asked as often, for masks hold half of it."""
+def test_it_costs_less_than_a_twentieth_of_a_tiny_models_step(followed, sample, load):
+    """The least processor time of runs that take turns; the network is asked as often, for half is held."""
     both = {"with": followed("wan", weak=0.0, strong=1.0)[0], "without": load("wan")}
     times = {name: [] for name in both}
-    for _ in range(15):
+    for _ in range(20):
         for name, model in both.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             sample(model, "wan")
-            times[name].append(time.perf_counter() - begun)
-    ratio = min(times["with"]) / min(times["without"])
-    assert ratio < 1.15, ratio  # 1.03 on a machine with nothing else to do
+            times[name].append(time.process_time() - begun)
+    assert min(times["with"]) < 1.05 * min(times["without"])

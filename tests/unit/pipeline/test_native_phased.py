@@ -7,23 +7,6 @@ STEPS, SEGMENTS = 6, 3
 
 
 @pytest.fixture(scope="module")
-def comfy(comfy_base):
-    import comfy.sample
-    import comfy.samplers
-    import comfy.utils
-
-    return comfy
-
-
-@pytest.fixture(scope="module")
-def tiny(comfy):
-    import tiny_native
-
-    torch.set_num_threads(1)
-    return tiny_native
-
-
-@pytest.fixture(scope="module")
 def native(comfy):
     import driftfield.pipeline.native_phased
 
