@@ -122,6 +122,31 @@ def test_the_picture_moves_along_the_arrow(page, hand):
     hand.wait_for_pixel(1, 0, 30, position=(0.6, 0.5))
 
 
+def test_what_comes_in_over_the_border_is_the_videos(page, hand):
+    band = np.zeros((256, 256, 3), np.uint8)
+    band[108:148, :128] = 255
+    Image.fromarray(band).save(page.server.base / "input" / "band.png")
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'band.png'")
+    hand.wait_for_pixel(0, 220, position=(0.3, 0.5))
+    page.evaluate("performance.clearResourceTimings()")
+    asked = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('driftfield/layers')).length"
+    hand.drag((0.2, 0.5), (0.1, 0.5), (0.05, 0.5))
+    hand.key("h")
+    hand.press("playing")
+    time.sleep(1.5)
+    assert page.evaluate(asked) == 0  # nothing comes in
+    hand.key("z", CTRL)
+    hand.drag((0.05, 0.5), (0.2, 0.5), (0.4, 0.5))
+    hand.key("k")
+    scrub(page, 24)
+    hand.wait_for_pixel(0, 80, 180, position=(0.08, 0.5))  # white where the border is repeated
+    assert page.evaluate(asked) == 1
+    hand.key("ArrowRight")
+    time.sleep(1.5)
+    assert page.evaluate(asked) == 1 and 80 < hand.pixel(0.08, 0.5)[0] < 180
+    hand.press("playing")
+
+
 def test_what_lives_moves_by_itself(page, hand):
     halves = np.zeros((SIZE, SIZE, 3), np.uint8)
     halves[:, : SIZE // 2] = (250, 250, 250)

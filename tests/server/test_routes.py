@@ -11,8 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw, ImageFilter
 
+from driftfield.flow_tools.beyond import continued
+from driftfield.flow_tools.layers import split
 from driftfield.flow_tools.region import mask_of
 
 WIDTH, HEIGHT = 120, 80
@@ -108,15 +111,35 @@ def test_a_photograph_that_lies_on_its_side_is_turned_as_load_image_turns_it(pos
     assert overlap(mask_in(answer), ball()) > 0.9
 
 
+def opened(url):
+    return Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,"))))
+
+
+def unit(picture):
+    """[1, 3, H, W] -1..1."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_the_plate_is_continued_as_the_video_continues_it(post, folder, objects):
+    margin = (0, 10, 15, 30)
+    masks = [post("object", of("ball.png"))[1]] if objects else []
+    asked = {"picture": of("ball.png")["picture"], "size": [WIDTH, HEIGHT], "objects": masks}
+    status, answer = post("layers", asked | {"margin": margin})
+    assert status == 200 and len(answer["objects"]) == len(masks)
+    layers = split(unit(Image.open(folder / "ball.png")), [mask_of(mask, "mask") for mask in masks])
+    expected = (continued(layers.plate, margin, layers.hole)[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    plate = np.asarray(opened(answer["plate"]))
+    assert plate.shape == (HEIGHT + 10, WIDTH + 45, 3) and np.abs(plate - expected).max() <= 1
+    assert np.array_equal(np.asarray(opened(post("layers", asked)[1]["plate"])), plate[:HEIGHT, 15 : 15 + WIDTH])
+
+
 def test_the_picture_is_taken_apart(post, folder):
     _, mask = post("object", of("ball.png"))
     asked = {"picture": of("ball.png")["picture"], "size": [WIDTH, HEIGHT], "objects": [mask]}
     status, answer = post("layers", asked)
     assert status == 200 and len(answer["objects"]) == 1
-    plate, thing = (
-        Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,"))))
-        for url in (answer["plate"], *answer["objects"])
-    )
+    plate, thing = map(opened, (answer["plate"], *answer["objects"]))
     assert (plate.mode, plate.size, thing.mode, thing.size) == ("RGB", (WIDTH, HEIGHT), "RGBA", (WIDTH, HEIGHT))
     assert np.asarray(plate)[35, 55].tolist() == pytest.approx([105] * 3, abs=20)  # the ball is gone
     pixels = np.asarray(thing)
@@ -220,7 +243,11 @@ def test_a_wrong_request_is_told_what_is_wrong(post, body, said):
     [
         ({"size": [1, 5000]}, "size: got [1, 5000], allowed [width, height], each 1..1024"),
         ({"size": "64"}, "size: got '64'"),
-        ({"objects": []}, "objects: got none, allowed one or more"),
+        ({"margin": [0, 0, 0, 9]}, "margin: got [0, 0, 0, 9], allowed [top, bottom, left, right], each at most the side"),
+        ({"margin": [0, 9, 0, 0]}, "margin: got [0, 9, 0, 0]"),
+        ({"margin": [0, 0, -1, 0]}, "margin: got [0, 0, -1, 0]"),
+        ({"margin": [0, 0]}, "margin: got [0, 0]"),
+        ({"margin": 3}, "margin: got 3"),
         ({"objects": 3}, "objects: got 3, allowed a list"),
         ({"objects": [{"size": [2, 2], "runs": [3]}]}, "object 1: runs make 3 pixels"),
         ({"objects": [{"size": [1, 1], "runs": [1]}] * 65}, "objects: got 65, allowed at most 64"),
