@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy import fft
 from scipy.fftpack import next_fast_len
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
@@ -128,7 +129,8 @@ def _followed(sparse: Tensor, hints: Tensor, ways: Sequence[Way], sigma_px: floa
     flow, along = values * at_hints, np.zeros_like(values)
     for way in ways:
         np.add.at(line.reshape(-1), way.pixels, way.weights)
-        np.add.at(along.reshape(*values.shape[:2], -1), np.s_[:, :, way.pixels], way.flow * way.weights)
+        for i in np.ndindex(values.shape[:2]):
+            np.add.at(along[i].reshape(-1), way.pixels, way.flow[i] * way.weights)
     for way in ways:
         weights.flat[way.pixels[0]] = TAIL if len(way.pixels) > 1 else 1
         flow.reshape(*values.shape[:2], -1)[..., way.pixels[0]] = way.flow[..., 0]
@@ -147,11 +149,13 @@ def _followed(sparse: Tensor, hints: Tensor, ways: Sequence[Way], sigma_px: floa
         kernels.append(share / (squared + max(core, SMALLEST_CORE_PX) ** 2))
 
     def summed(parts: Sequence[np.ndarray], spectra: Sequence[np.ndarray]) -> np.ndarray:
-        each = [np.fft.rfft2(part, size) * one for part, one in zip(parts, spectra, strict=False)]
-        return np.fft.irfft2(np.sum(each, axis=0), size)[:height, :width]
+        spectrum = _spectrum(parts[0], size) * spectra[0]
+        for part, one in zip(parts[1:], spectra[1:], strict=False):
+            spectrum += _spectrum(part, size) * one
+        return np.asarray(fft.irfft2(spectrum, size))[:height, :width]
 
-    total = summed((weights, line), [np.fft.rfft2(kernel) for kernel in kernels])
-    spectra = [np.fft.rfft2(kernel * share) for kernel in kernels]
+    total = summed((weights, line), [_spectrum(kernel, size) for kernel in kernels])
+    spectra = [_spectrum(kernel * share, size) for kernel in kernels]
     nearest = np.asarray(distance_transform_edt(~(at_hints | (line > 0))))
     keep = (_share(nearest**2, sigma_px, threshold) > NO_SHARE) & (total > 0)
     dense = np.empty_like(values)
@@ -159,6 +163,10 @@ def _followed(sparse: Tensor, hints: Tensor, ways: Sequence[Way], sigma_px: floa
         mean = np.divide(summed((flow[i] * weights, along[i]), spectra), total, out=np.zeros_like(total), where=keep)
         dense[i] = np.where(at_hints, flow[i], mean)
     return torch.from_numpy(dense).to(sparse)
+
+
+def _spectrum(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    return np.asarray(fft.rfft2(values, size))
 
 
 def _share(squared: np.ndarray, sigma_px: float, threshold: float) -> np.ndarray:
