@@ -48,8 +48,8 @@ class EncodeMotion(io.ComfyNode):
                 ),
                 OpticalFlowSocket.Input(
                     "flow",
-                    tooltip="Optical flow in pixels per frame: one for all frames, or one for each pair of "
-                    "neighbouring frames.",
+                    tooltip="From Densify Flow, or the last Enliven behind it. In pixels per frame: one flow for all "
+                    "frames, or one for each pair of neighbouring frames.",
                 ),
                 io.Float.Input(
                     "guidance_strength",

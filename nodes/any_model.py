@@ -32,7 +32,7 @@ class WarpImageAlongFlow(io.ComfyNode):
             "rests. For Follow Flow (Any Model), and for other nodes that take a rough video.",
             inputs=[
                 io.Image.Input("image", tooltip="The image to move. Exactly one: the start image of the video."),
-                OpticalFlowSocket.Input("flow", tooltip="From Densify Flow or Estimate Flow."),
+                OpticalFlowSocket.Input("flow", tooltip="From Densify Flow, Enliven or Estimate Flow from Video."),
                 io.Int.Input(
                     "frames",
                     default=81,

@@ -71,7 +71,7 @@ class DrawMotionArrows(io.ComfyNode):
                     "region",
                     display_name="region",
                     tooltip="The painted region: white may move, black stays. All white if nothing is painted. For "
-                    "Densify Flow and Refine Flow.",
+                    "Densify Flow, Refine Flow and Enliven.",
                 ),
                 io.String.Output(
                     "tails",

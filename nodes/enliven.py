@@ -30,7 +30,7 @@ class Enliven(io.ComfyNode):
                 io.Mask.Input(
                     "region",
                     tooltip="What lives: white in this mask, or painted in Draw Motion Arrows. Leave out posts, the "
-                    "shore and whatever stands still.",
+                    "shore and whatever stands still; objects lie above. If nothing is painted, everything lives.",
                 ),
                 io.Combo.Input(
                     "kind",

@@ -313,7 +313,7 @@ class PreviewFlow(io.ComfyNode):
                     "image",
                     optional=True,
                     tooltip="Mode arrows: the image under the arrows, exactly one. Grey if not connected. Mode moving "
-                    "image: the image to move.",
+                    "image: the image to move, has to be connected.",
                 ),
             ],
             outputs=[

@@ -20,3 +20,18 @@ def test_every_template_is_named_and_described_under_the_keys_that_the_front_end
 @pytest.mark.parametrize("name", NAMES)
 def test_every_template_has_its_picture(name):
     assert (ROOT / "workflows" / f"{name}.jpg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arrows_of_every_template_reach_equally_far_at_any_size(name):
+    nodes = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))["nodes"]
+    for sigma, _, mode in [node["widgets_values"] for node in nodes if node["type"] == "DriftfieldDensifyFlow"]:
+        assert (sigma < 1, mode) == (True, "followed")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_node_that_scales_the_image_says_to_what_size(name):
+    nodes = json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))["nodes"]
+    for node in [node for node in nodes if node["type"] == "ImageScale"]:
+        _, width, height, _ = node["widgets_values"]
+        assert node["title"] == f"Size: {width} × {height}"

@@ -204,6 +204,20 @@ test("an object whose every pixel is erased stays, empty", () => {
   assert.match(helpLine(session), /Object 1 is empty/);
 });
 
+test("painting is said to do nothing only where neither Densify Flow nor Enliven takes the region", () => {
+  const { session, key } = editor();
+  key("b");
+  const said = (region, living) => {
+    session.flowSettings = { region, living };
+    return helpLine(session);
+  };
+  const lake = { kind: "calm water", seed: 0, region: "painted" };
+  assert.equal(said(null, []), ENGLISH.helpUnconnected);
+  assert.equal(said(null, [{ ...lake, region: null }]), ENGLISH.helpUnconnected);
+  assert.equal(said(null, [lake]), ENGLISH.helpPaint);
+  assert.equal(said("painted", []), ENGLISH.helpPaint);
+});
+
 test("the timing goes round", () => {
   const { session, pointer, key, drawn } = editor();
   pointer([[0.3, 0.6], [0.7, 0.6]]);

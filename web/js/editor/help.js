@@ -43,7 +43,8 @@ export function helpLine({ t, view, document, flowSettings, target }) {
   if (document.problem) return t("helpProblem");
   if (view.asked) return t("finding");
   if (view.note) return view.note;
-  if (paints(tool) && target === null && flowSettings.region === null) return t("helpUnconnected");
+  const lives = flowSettings.living?.some(({ region }) => region === "painted");
+  if (paints(tool) && target === null && flowSettings.region === null && !lives) return t("helpUnconnected");
   if (view.playing && view.cutting) return view.cutting;
   if ((view.flow !== "off" || view.playing) && flowSettings.note) return flowSettings.note;
   const painted = target !== null;
