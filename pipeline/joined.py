@@ -36,6 +36,9 @@ def join_segments(
     """
     if joins not in PICTURE_JOINS:
         raise ValueError(f"joins: got {joins!r}, allowed {', '.join(PICTURE_JOINS)}")
+    for name, number, least in (("segments", segments, 1), ("total_frames", total_frames, 0)):
+        if number < least:
+            raise ValueError(f"{name}: got {number}, allowed {least} or more")
     count, left = divmod(len(pictures), segments)
     if left or count < 2:
         raise ValueError(
