@@ -82,3 +82,21 @@ def test_segments_are_joined_as_images(nodes, flow, image):
 def test_counts_below_the_least_are_refused(nodes, segments, total, message):
     with pytest.raises(ValueError, match=message):
         nodes["JoinSegments"].execute(torch.rand(12, 8, 8, 3), segments, total, "crossfade")
+
+
+@pytest.mark.parametrize("with_life", [False, True])
+def test_cancel_stops_between_frames_put_together(nodes, image, flow, with_life):
+    from comfy import model_management
+
+    from driftfield.flow_tools.living import CALM_WATER
+
+    model_management.interrupt_current_processing()
+    try:
+        with pytest.raises(model_management.InterruptProcessingException):
+            if with_life:
+                alive = nodes["Enliven"].execute(torch.ones(1, 64, 64), CALM_WATER, -1.0, 0).result[0]
+                nodes["WarpImageAlongFlow"].execute(image, alive, 5, 0, 0, False)
+            else:
+                nodes["JoinSegments"].execute(torch.rand(12, 8, 8, 3), 2, 0, "crossfade")
+    finally:
+        model_management.interrupt_current_processing(False)
