@@ -24,7 +24,12 @@ NO_SHARE = 1e-6  # of an arrow's speed: less counts as zero, and would be the Fo
 
 
 def sigma_in_px(sigma: float, height: int, width: int) -> float:
-    """What *Densify Flow* is given: below 1 a share of the longer side, from 1 on px; 0 is the paper's."""
+    """What *Densify Flow* is given: below 1 a share of the longer side, from 1 on px; 0 is the paper's.
+
+    ValueError for less than 0, NaN or infinity.
+    """
+    if not 0 <= sigma < math.inf:
+        raise ValueError(f"sigma: got {sigma}, allowed 0 (automatic) or more")
     if sigma == 0:
         return default_sigma_px(height, width)
     return sigma * max(height, width) if sigma < 1 else sigma

@@ -14,7 +14,7 @@ SAMPLE_SPACING_PX = 0.5  # along a curved arrow; at most one pixel is skipped at
 AS_A_PIN = 0.03  # of the longer side: so much of a way weighs as one pin does
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Way:
     """Where one arrow leads on an H x W grid, its tail first; of a pin the tail alone."""
 

@@ -6,13 +6,14 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..flow_tools.convention import check_finite, mask_to_tensor
-from ..flow_tools.living import KINDS, RUNNING_WATER, Living
+from ..flow_tools.convention import mask_to_tensor
+from ..flow_tools.living import KINDS, RUNNING_WATER, Living, soft
 from ..flow_tools.motion import Motion, as_motion
 from .flow import CATEGORY, FLOW, emptiness
 from .types import ADVANCED, LARGEST_SEED, OpticalFlowSocket, aliases, choice
 
 AUTOMATIC = -1.0  # an amplitude
+LEVEL = 1 / 255  # less of a region does not live
 
 
 class Enliven(io.ComfyNode):
@@ -118,17 +119,31 @@ class Enliven(io.ComfyNode):
         reset: float = 0.0,
     ) -> io.NodeOutput:
         mask = mask_to_tensor(region, "region")
-        for name, value in (("amplitude", amplitude), ("size", size), ("period", period), ("reset", reset)):
-            check_finite(name, value)
         motion = Motion(torch.zeros(1, 2, *mask.shape[-2:])) if flow is None else as_motion(flow)
         living = Living(
             mask,
             choice(kind, list(KINDS), "kind"),
             seed,
-            amplitude=None if amplitude < 0 else amplitude,
-            size=size or None,
-            period=period or None,
-            reset=reset or None,
+            amplitude=own("amplitude", amplitude, 0, 16, usual=AUTOMATIC),
+            size=own("size", size, 0.01, 1),
+            period=own("period", period, 0.5, 1024),
+            reset=own("reset", reset, 0.5, 1024),
         )
         enlivened = replace(motion, living=(*motion.living, living))
-        return io.NodeOutput(enlivened.with_field(motion.field, *emptiness(mask)))
+        return io.NodeOutput(enlivened.with_field(motion.field, *(emptiness(mask) or thinness(mask))))
+
+
+def own(name: str, value: float, least: float, most: float, *, usual: float = 0.0) -> float | None:
+    """The value of a widget; None: as usual for the kind. ValueError beyond least..most, where a linked one may be."""
+    if value == usual:
+        return None
+    if not least <= value <= most:
+        raise ValueError(f"{name}: got {value}, allowed {usual:g} (as usual for the kind), or {least:g}..{most:g}")
+    return value
+
+
+def thinness(region: Tensor) -> tuple[str, ...]:
+    """A note where the region [1, 1, H, W] is nowhere white and wide enough to live."""
+    if soft(region).max() > LEVEL:
+        return ()
+    return ("the region is grey or a thin line, so nothing in it lives: paint it white, and wider",)

@@ -111,7 +111,13 @@ class DensifyFlow(io.ComfyNode):
             mode=mode,
             region=allowed,
         )
-        return io.NodeOutput(motion.with_field(motion.field, *emptiness(allowed)))
+        notes = emptiness(allowed)
+        if not notes and sparse.field.any() and not motion.field.any():
+            notes = (
+                "no arrow is left in the flow: make threshold in Densify Flow smaller, paint its region around an "
+                "arrow, or connect sparse_flow and hints from the same node",
+            )
+        return io.NodeOutput(motion.with_field(motion.field, *notes))
 
 
 class RefineFlow(io.ComfyNode):
@@ -173,6 +179,9 @@ class RefineFlow(io.ComfyNode):
             if sparse.field.shape[-2:] != size:
                 got = "×".join(map(str, reversed(sparse.field.shape[-2:])))
                 raise ValueError(f"sparse_flow: got {got}, allowed the image's {size[1]}×{size[0]}")
+            if len(sparse.field) not in (1, len(dense.field)):
+                allowed_count = "1" if len(dense.field) == 1 else f"1 or {len(dense.field)}, as flow has"
+                raise ValueError(f"sparse_flow: got {len(sparse.field)} fields, allowed {allowed_count}")
             known = sparse.field, mask_to_tensor(hints, "hints")
             ways = None if dense.ways is None else sparse.ways
         spread = resize_flow(dense.field, *size)

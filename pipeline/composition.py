@@ -100,6 +100,7 @@ class Composition:
         moves = torch.tensor(self.moves).float().view(len(self.moves), 1, 1, 1, 1)
         placed, parts = self.poses(times, numbers), []
         for start in range(0, len(times), AT_ONCE):
+            memory.check_cancel()
             now = slice(start, start + AT_ONCE)
             behind = background.map(lambda x, now=now: crop_padding(x[now], self.still.padding))
             ground = behind.pictures * (1 - self.lives) + self.alive[numbers[now] % self.frames]

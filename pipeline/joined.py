@@ -9,6 +9,7 @@ from torch import Tensor
 from ..flow_tools.convention import crop_padding, pad_to_multiple
 from ..flow_tools.fill import GROWN
 from ..flow_tools.motion import Motion
+from ..model_loaders import memory
 from ..sampling.joins import JOINS, OFFSET_WINDOWS, Timeline, longest, plan_joins
 from .composition import Composition
 from .still import PAD
@@ -36,6 +37,9 @@ def join_segments(
     """
     if joins not in PICTURE_JOINS:
         raise ValueError(f"joins: got {joins!r}, allowed {', '.join(PICTURE_JOINS)}")
+    for name, number, least in (("segments", segments, 1), ("total_frames", total_frames, 0)):
+        if number < least:
+            raise ValueError(f"{name}: got {number}, allowed {least} or more")
     count, left = divmod(len(pictures), segments)
     if left or count < 2:
         raise ValueError(
@@ -80,6 +84,7 @@ def played(pictures: Tensor, timeline: Timeline) -> Iterator[Tensor]:
     """The frames of the timeline from those of the segments, AT_ONCE at a time; V1's first ones as they are."""
     yield pictures[: timeline.kept]
     for start in range(timeline.kept, len(timeline), AT_ONCE):
+        memory.check_cancel()
         yield timeline.blend(pictures, start, min(start + AT_ONCE, len(timeline)))
 
 

@@ -147,8 +147,13 @@ def follow_flow(
         raise ValueError("model: got one that follows a flow already, allowed: the model from before that")
     samples = target["samples"]
     video = samples.unbind()[0] if samples.is_nested else samples
-    if video.ndim not in (4, 5):
+    if video.ndim not in (4, 5) or 0 in video.shape:
         raise ValueError(f"target: got latents {list(video.shape)}, allowed [B, C, T, h, w] or [T, C, h, w]")
+    bad = int((~video.isfinite()).sum())
+    if bad:
+        raise ValueError(
+            f"target: got {bad} NaN or infinite values, allowed finite ones: run the VAE in float32 (--fp32-vae)"
+        )
     moves, rests = latent_regions(moving, resting, video.shape)
     clock = DualClock(video, moves, rests, weak, strong, still)
     patched = model.clone()

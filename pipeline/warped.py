@@ -40,10 +40,13 @@ def framed(
 ) -> Framed:
     """For `frames` frames of width × height px, 0: those of image [1, 3, H, W]. loop: its objects sway.
 
-    ValueError for a flow with too few frames, or that moves more than the diagonal a frame.
+    ValueError for sizes below 0, and for a flow with too few frames, or that moves more than the diagonal a frame.
     """
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 2 or more")
+    for name, side in (("width", width), ("height", height)):
+        if side < 0:
+            raise ValueError(f"{name}: got {side}, allowed 0 (the image's) or more")
     count, (rows, columns) = len(motion.field), image.shape[-2:]
     if count != 1 and count < frames - 1:
         raise ValueError(f"flow: got {count + 1} frames, allowed one flow for all frames, or {frames} frames or more")

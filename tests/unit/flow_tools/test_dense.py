@@ -184,6 +184,9 @@ def test_default_sigma_follows_the_longer_side():
 def test_sigma_is_a_share_of_the_longer_side_below_1_and_px_from_1_on():
     assert sigma_in_px(0, 576, 1024) == 340 and sigma_in_px(0.25, 576, 1024) == 256
     assert sigma_in_px(1, 576, 1024) == 1 and sigma_in_px(70, 576, 1024) == 70
+    for none in (-5.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=rf"sigma: got {none}, allowed 0 \(automatic\) or more"):
+            sigma_in_px(none, 576, 1024)
 
 
 MEASURE = """

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from driftfield.flow_tools.dense import densify
+from driftfield.flow_tools.dense import MODES, densify
 
 ARROWS = '{"version":1,"arrows":[{"id":"a","points":[[0.25,0.5],[0.75,0.5]]},{"id":"pin","points":[[0.9,0.9]]}]}'
 
@@ -209,6 +209,28 @@ def test_what_the_refiner_is_to_keep_to_comes_whole(nodes, image):
         refine(None, flow, image, hints=mask)
     with pytest.raises(ValueError, match="sparse_flow: got 32×16, allowed the image's 64×32"):
         refine(None, flow, image, sparse_flow=flow[..., :16, :32], hints=mask)
+    several = flow.expand(3, -1, -1, -1)
+    with pytest.raises(ValueError, match="sparse_flow: got 3 fields, allowed 1$"):
+        refine(None, flow, image, sparse_flow=several, hints=mask)
+    with pytest.raises(ValueError, match="sparse_flow: got 3 fields, allowed 1 or 5, as flow has"):
+        refine(None, flow.expand(5, -1, -1, -1), image, sparse_flow=several, hints=mask)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_arrows_of_which_nothing_is_left_are_said(nodes, mode):
+    sparse, mask = torch.zeros(1, 2, 32, 64), torch.zeros(1, 32, 64)
+    sparse[..., 5, 9], mask[..., 5, 9] = 3, 1
+    corner = torch.zeros(1, 32, 64)
+    corner[..., -1, -1] = 1
+
+    def said(**changes):
+        given = {"sparse_flow": sparse, "hints": mask, "sigma": 0.1, "threshold": 0.05, "mode": mode, **changes}
+        motion = nodes["DensifyFlow"].execute(**given).result[0]
+        assert motion.field.any() == (not motion.notes)
+        return any("no arrow is left in the flow" in note for note in motion.notes)
+
+    assert said(threshold=5.0) and said(region=corner) and said(hints=corner)
+    assert not said() and not said(region=corner * 0)
 
 
 RUNS = [16 * 64, *[32, 32] * 16]  # the lower left quarter of 64 x 32 px

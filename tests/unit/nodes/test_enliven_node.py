@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from driftfield.flow_tools.living import CALM_WATER, CLOUDS
+from driftfield.flow_tools.living import CALM_WATER, CLOUDS, LEAVES
 from driftfield.flow_tools.motion import Motion
 
 
@@ -39,11 +39,26 @@ def test_an_empty_region_is_said(enliven):
     assert any("the region is empty" in note for note in enliven(REGION * 0, CLOUDS, -1.0, 0).notes)
 
 
+@pytest.mark.parametrize("kind", [CALM_WATER, LEAVES])
+@pytest.mark.parametrize("height, value, lives", [(64, 0.3, False), (1, 1.0, False), (8, 1.0, True), (64, 1.0, True)])
+def test_a_region_in_which_nothing_lives_is_said(enliven, kind, height, value, lives):
+    region = torch.zeros(1, 128, 128)
+    region[:, 64 : 64 + height] = value
+    motion = enliven(region, kind, -1.0, 0)
+    assert any("grey or a thin line" in note for note in motion.notes) != lives
+    assert bool(motion.flow().abs().max() > 1e-3) == lives
+
+
 @pytest.mark.parametrize(
     "values, message",
     [
         ((REGION, "lava", -1.0, 0), "kind: got 'lava', allowed running water"),
         ((REGION, CLOUDS, float("nan"), 0), "amplitude: got nan"),
+        ((REGION, CLOUDS, -0.5, 0), r"amplitude: got -0.5, allowed -1 \(as usual for the kind\), or 0..16"),
+        ((REGION, CLOUDS, 16.1, 0), "amplitude: got 16.1"),
+        ((REGION, CLOUDS, -1.0, 0, None, -0.1), r"size: got -0.1, allowed 0 \(as usual for the kind\), or 0.01..1"),
+        ((REGION, CLOUDS, -1.0, 0, None, 0.1, float("nan")), "period: got nan, allowed 0 .*, or 0.5..1024"),
+        ((REGION, CLOUDS, -1.0, 0, None, 0.1, 25.0, 0.001), "reset: got 0.001, allowed 0 .*, or 0.5..1024"),
         ((torch.ones(2, 4, 4), CLOUDS, -1.0, 0), "region: got a batch of 2 masks"),
         ((REGION, CLOUDS, -1.0, 0, torch.ones(3)), "flow: got"),
     ],
