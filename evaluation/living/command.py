@@ -36,8 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--network", action="store_true", help="finished frames instead of what the network is shown")
 
 
+@torch.no_grad()
 def run(arguments: Namespace) -> None:
-    torch.set_grad_enabled(False)
     animator = load_models().animator if arguments.network else None
     rows, strips = [], []
     for name, scene in SCENES.items():

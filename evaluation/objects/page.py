@@ -125,7 +125,7 @@ def notes(scenes: int) -> list[str]:
         "same of coarse pictures, and the energy of three bands (finer than 1, 2 and 4 px), geometric mean.",
         "Shown twice: every second frame of a long video as pictures, without the network, with the default join; the "
         "small things alone, matched with what five frames of the segment show, correlation 0.6 and more.",
-        "Arrows move areas: `--as-areas`. The column is of 345518f, the last version without objects, measured with this "
-        "command laid over it; what has been added to the command since is missing in it.",
+        "Arrows move areas: `--as-areas`. The column is of 345518f, the last version without objects, with this "
+        "command laid over it; what has been added to it since is missing in it.",
         "On it: PSNR where the thing, moved as a whole, has an alpha over 0.9; of photographs all frames but frame 0.",
     ]

@@ -110,6 +110,6 @@ def test_motion_between_joins_is_measured_without_them(methods):
         return methods.figures(networks, methods.Case(picture, flow), video, made, 8)
 
     row = figures(video, pace)
-    assert row["between"] < 0.2 < 0.5 < row["error"] and math.isnan(row["sharpness"])
+    assert row["between"] < 0.2 < 0.4 < row["error"] and math.isnan(row["sharpness"])
     back = figures(torch.cat([video[:8], video[:8].flip(0)]), torch.where(torch.arange(15) < 7, pace, -pace))
     assert back["between"] < 0.2 and back["cosine"] > 0.9, "where it is to run back, the opposite is asked for"
