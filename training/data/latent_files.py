@@ -12,6 +12,7 @@ from .latents import LatentClips
 
 FIELDS = tuple(LatentClips.__dataclass_fields__)
 PART_CLIPS = 256  # in a file
+REFERENCES = b"continued beyond the border"  # how they were made: others lie in another folder
 
 
 class StoredClips:
@@ -57,6 +58,7 @@ def store(folder: Path, parts: Iterable[LatentClips], process: int) -> None:
 def fingerprint(data: Path, vae: torch.nn.Module, *settings, raft: Path | None = None) -> str:
     """What a stored set depends on, as a folder's name: the data's list, encoder's and RAFT's weights, the settings."""
     digest = hashlib.sha256((data / "index.json").read_bytes())
+    digest.update(REFERENCES)
     if raft is not None:
         digest.update(raft.read_bytes())
     for value in vae.quant_conv.parameters():
