@@ -11,9 +11,7 @@ from torch import Tensor
 from .exemplar import sources
 
 GROWN = 3 / 256  # of the longer side: the thing's own colours reach that far beyond its mask
-SOLVED_AT_ONCE = (
-    400_000  # unknown pixels; more are approached, from the fill of the picture at half its size or from copies
-)
+SOLVED_AT_ONCE = 400_000  # unknown pixels; more begin from the fill of the picture at half its size, or from copies
 TOLERANCE = 1e-4
 SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
 RING_PX = 4  # about a hole: what is looked at to tell how rough the picture is there

@@ -67,7 +67,7 @@ def _blended(still: Tensor, source: Tensor, copies: list[tuple[float, Tensor]]) 
     """source [1, 4, H, W]: the region's colours times the region, and it."""
     colours, weights = [], []
     for weight, displacement in copies:
-        copy = sampled(source, displacement)
+        copy = backward_warp(source, displacement, mode="bicubic", outside="zeros")
         covered = copy[:, 3:].clamp(0, 1)
         colours.append(copy[:, :3] / copy[:, 3:].clamp(min=NOTHING))
         weights.append(weight * covered**2)
@@ -76,15 +76,6 @@ def _blended(still: Tensor, source: Tensor, copies: list[tuple[float, Tensor]]) 
     mixed = sum(weight * colour for weight, colour in zip(weights, colours, strict=True))
     mixed = mixed + (1 - sum(weights)) * still
     return contrast_kept(mixed, colours, weights).clamp(-1, 1)
-
-
-def sampled(picture: Tensor, displacement: Tensor, *, outside: str = "zeros") -> Tensor:
-    """picture [1, C, H, W] at p + displacement(p), [1, 2, H, W] px; bicubic. outside: as grid_sample's padding_mode."""
-    height, width = displacement.shape[-2:]
-    x = torch.arange(width, device=picture.device) + displacement[:, 0]
-    y = torch.arange(height, device=picture.device)[:, None] + displacement[:, 1]
-    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
-    return F.grid_sample(picture, grid, mode="bicubic", padding_mode=outside, align_corners=False)
 
 
 def contrast_kept(mixed: Tensor, parts: list[Tensor], weights: list[Tensor]) -> Tensor:

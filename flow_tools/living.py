@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from .curl_noise import curl_noise
-from .flowing import flowing, mean_around, sampled
+from .flowing import flowing, mean_around
 from .objects import fitted
 from .sway import above_root, sway
+from .warp import backward_warp
 
 RUNNING_WATER, CALM_WATER, CLOUDS, LEAVES = "running water", "calm water", "clouds or smoke", "leaves or grass"
 SIDE = 256  # px of the longer side that amplitudes are given at
@@ -116,9 +117,7 @@ def _share_outside(speed: Tensor, region: Tensor) -> Tensor:
 def moving_plate(still: Tensor, own: Life) -> Tensor:
     """[L, 3, H, W]: still [1, 3, H, W] −1..1 as it lives in the region."""
     if own.swayed is not None:
-        return torch.cat([still, *(sampled(still, -moved[None], outside="border") for moved in own.swayed[1:])]).clamp(
-            -1, 1
-        )
+        return torch.cat([still, backward_warp(still, -own.swayed[1:], mode="bicubic")]).clamp(-1, 1)
     return flowing(still, own.region, own.flow, resets=own.resets, offsets=own.offsets)
 
 

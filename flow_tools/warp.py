@@ -14,10 +14,18 @@ INVERSION_STEPS = 8  # of the fixed point q = p - F(q); each shrinks the error b
 COVERED = 0.25  # a pixel less covered than this by splatted pixels is a hole; holds up to a twofold enlargement
 
 
-def backward_warp(image: Tensor, displacement: Tensor, margin: Margin = (0, 0, 0, 0)) -> Tensor:
+def backward_warp(
+    image: Tensor,
+    displacement: Tensor,
+    margin: Margin = (0, 0, 0, 0),
+    *,
+    mode: str = "bilinear",
+    outside: str = "border",
+) -> Tensor:
     """Samples `image` [B, C, H, W] at p + displacement(p), [B, 2, H, W] px -> [B, C, H, W]. B = 1 images broadcast.
 
-    With a margin the image has so many px more than the displacement: top, bottom, left, right.
+    With a margin the image has so many px more than the displacement: top, bottom, left, right. mode, outside:
+    grid_sample's mode and padding_mode.
     """
     top, _, left, _ = margin
     displacement = displacement.float()
@@ -26,7 +34,7 @@ def backward_warp(image: Tensor, displacement: Tensor, margin: Margin = (0, 0, 0
     height, width = image.shape[-2:]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
     source = image.expand(displacement.shape[0], -1, -1, -1).float()
-    warped = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    warped = F.grid_sample(source, grid, mode=mode, padding_mode=outside, align_corners=False)
     return warped.to(image.dtype)
 
 

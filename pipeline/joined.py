@@ -11,13 +11,12 @@ from ..flow_tools.fill import GROWN
 from ..flow_tools.motion import Motion
 from ..model_loaders import memory
 from ..sampling.joins import JOINS, OFFSET_WINDOWS, Timeline, longest, plan_joins
-from .composition import Composition
+from .composition import AT_ONCE, Composition
 from .still import PAD
 from .warped import framed
 
 PICTURE_JOINS = [name for name in JOINS if name != OFFSET_WINDOWS]  # that one is a way to sample
 GRID = 8  # px of a cell of the time offsets
-AT_ONCE = 8  # frames at a time
 
 
 @torch.no_grad()

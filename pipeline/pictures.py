@@ -37,17 +37,16 @@ def draw_pictures(
     """noise [1, 3, H', W'], already scaled, is added to every picture of the reference, as diffusers does."""
     if composition is not None:
         return pictures_of(composition.segment(), still, control, noise=noise, latent_factor=latent_factor)
-    reference = still.padded
-    if control.warped and motion is not None:
-        reference = padded(reference_video(still.image, motion.motion.field, frames, loop=loop))
-    if not control.has_anchor or motion is None:
+    field = None if motion is None else motion.motion.field
+    moved = reference_video(still.image, field, frames, loop=loop) if control.warped and field is not None else None
+    reference = still.padded if moved is None else padded(moved)
+    if not control.has_anchor or field is None:
         return Pictures(still.padded, reference + noise)
     device = memory.device()
-    image = still.image if control.strong is not None else still.image[:, :0]  # without it only the regions matter
-    warped, moving, uncovered = (
-        padded(part.cpu())
-        for part in forward_warped_still(image.to(device), motion.motion.field.to(device), frames, loop=loop)
-    )
+    wanted = slice(0 if control.strong is None else None)  # channels: without it only the regions matter
+    image, known = still.image[:, wanted].to(device), None if moved is None else moved[:, wanted]
+    parts = forward_warped_still(image, field.to(device), frames, loop=loop, still=known)
+    warped, moving, uncovered = (padded(part.cpu()) for part in parts)
     anchored = regions(moving, uncovered, latent_factor)
     return Pictures(still.padded, reference + noise, None if control.strong is None else warped, anchored)
 

@@ -49,27 +49,30 @@ def anchored(denoise: Denoise, anchor: Anchor | None) -> Denoise:
 
 
 def forward_warped_still(
-    image: Tensor, flow: Tensor, frames: int, *, loop: bool = False
+    image: Tensor, flow: Tensor, frames: int, *, loop: bool = False, still: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`image` [1, C, H, W] forward-warped along `flow` [N, 2, H, W] px/frame ->
     (video [frames, C, H, W], moving, uncovered).
 
     What comes in over the border is the continued still, as `reference_video` has it; other holes get the nearest
     pixel. moving [frames, 1, H, W] is 1 where what is there has moved along, uncovered where something has gone or come
-    in, and the picture can only be guessed. With `loop` as in `reference_video`, without holes.
+    in, and the picture can only be guessed. With `loop` as in `reference_video`, without holes. An image without
+    channels gives the regions alone. still: the image's own `reference_video`, where it is there already.
     """
     displacement = accumulate_forward(flow, frames)
     source = (displacement.norm(dim=1, keepdim=True).amax(0, keepdim=True) > MOVING_PX).float()  # [1, 1, H, W]
-    # Without channels only the regions are wanted.
-    still = reference_video(image, flow, frames, loop=loop) if image.shape[1] else image.expand(frames, -1, -1, -1)
+    if still is None:
+        still = reference_video(image, flow, frames, loop=loop) if image.shape[1] else image.expand(frames, -1, -1, -1)
     if loop:
-        video, moved = still, mask_video(source, flow, frames, loop=True)
+        video, moved = still.to(image), mask_video(source, flow, frames, loop=True)
         holes = torch.zeros_like(moved)
     else:
         video, holes = forward_splat(torch.cat([image, source], dim=1), displacement)
         video = torch.stack([from_nearest(frame, hole[0]) for frame, hole in zip(video, holes, strict=True)])
-        came_in = (holes > 0) & looks_out(accumulate_backward(flow, frames))
-        video, moved = torch.where(came_in, still, video[:, :-1]), video[:, -1:]
+        video, moved = video[:, :-1], video[:, -1:]
+        if image.shape[1]:
+            came_in = (holes > 0) & looks_out(accumulate_backward(flow, frames))
+            video = torch.where(came_in, still.to(image), video)
     moving = (moved > 0.5) & (holes == 0)
     uncovered = ((source > 0) | (holes > 0)) & ~moving
     return video, moving.float(), uncovered.float()

@@ -37,9 +37,9 @@ def at_latents(mask: Tensor, shape: Sequence[int], name: str) -> Tensor:
         small = small.expand(count, -1, -1, -1)
     elif len(mask) != count:
         if not video or count == 1 or (len(mask) - 1) % (count - 1):
-            allowed = (
-                f"1 or 1 + a multiple of {count - 1}" if video and count > 1 else f"1 or {count}" if count > 1 else "1"
-            )
+            allowed = "1"
+            if count > 1:
+                allowed += f" or 1 + a multiple of {count - 1}" if video else f" or {count}"
             raise ValueError(f"{name}: got {len(mask)} frames for {count} frames of latents, allowed {allowed}")
         groups = small[1:].unflatten(0, (count - 1, -1)).mean(1)
         small = torch.cat([small[:1], groups])

@@ -11,8 +11,9 @@ def seeded(seed=100):
     return torch.Generator().manual_seed(seed)
 
 
-def timeline_of(joins, total_frames, segment=FRAMES):
-    return plan_joins(joins, segment=segment, total_frames=total_frames, change=torch.ones(8, 8), generator=seeded())
+def timeline_of(joins, total_frames, segment=FRAMES, *, side=8):
+    change = torch.ones(side, side)
+    return plan_joins(joins, segment=segment, total_frames=total_frames, change=change, generator=seeded())
 
 
 def extended(

@@ -23,7 +23,6 @@ class Scene:
     name: str  # of a still or a clip in the prepared set, or the living workflow's picture
     boxes: tuple[Box, ...]  # that live
     speed: tuple[float, float] = (0.0, 0.0)  # px/frame there
-    fluid: bool = True  # with contrast, so that two seeds must differ
 
     def still(self, data: Path) -> Tensor:
         """[1, 3, H, W] −1..1."""
@@ -48,9 +47,9 @@ SCENES = {
     "surf": Scene(RUNNING_WATER, "api_ltxv_text_to_video-1", ((0, 0.5, 1, 1),), (1.0, 0.3)),
     "sea": Scene(RUNNING_WATER, "image_flux2-1", ((0, 0.34, 0.2, 0.6), (0.78, 0.34, 1, 0.6)), (0.5, 0.2)),
     "lake": Scene(CALM_WATER, WORKFLOW.stem, ((0, 0.79, 1, 1),)),
-    "sky": Scene(CLOUDS, WORKFLOW.stem, ((0, 0, 1, 0.7),), (0.5, 0.0), fluid=False),
+    "sky": Scene(CLOUDS, WORKFLOW.stem, ((0, 0, 1, 0.7),), (0.5, 0.0)),
     "clouds": Scene(CLOUDS, "api_meta_muse_image_image_edit-2", ((0, 0, 1, 0.27),), (0.6, 0.0)),
-    "smoke": Scene(CLOUDS, "image_mage_flow_turbo_t2i_int8-1", ((0.1, 0.18, 0.98, 0.66),), (0.2, -0.4), fluid=False),
+    "smoke": Scene(CLOUDS, "image_mage_flow_turbo_t2i_int8-1", ((0.1, 0.18, 0.98, 0.66),), (0.2, -0.4)),
     "flowers": Scene(LEAVES, "image_lens_t2i-1", ((0, 0, 1, 1),)),
     "grass": Scene(LEAVES, "api_topaz_image_enhance_wonder3_5-1", ((0, 0.36, 0.36, 0.66), (0.6, 0.3, 1, 0.8))),
 }

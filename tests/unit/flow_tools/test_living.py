@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from driftfield.flow_tools.flowing import BORDER, contrast_kept, flowing, mean_around, sampled
+from driftfield.flow_tools.flowing import BORDER, contrast_kept, flowing, mean_around
 from driftfield.flow_tools.living import (
     CALM_WATER,
     CLOUDS,
@@ -17,6 +17,7 @@ from driftfield.flow_tools.living import (
     with_life,
 )
 from driftfield.flow_tools.motion import Motion
+from driftfield.flow_tools.warp import backward_warp
 
 HEIGHT, WIDTH, FRAMES = 72, 96, 12
 
@@ -106,8 +107,9 @@ def test_nothing_from_outside_of_the_region_flows_in():
 
 def test_bicubic_sampling_keeps_pixels_and_knows_the_border():
     still = texture()
-    torch.testing.assert_close(sampled(still, still_flow(2.0)), torch.roll(still, -2, -1) * (torch.arange(WIDTH) < 94))
-    edge = sampled(still, still_flow(500.0), outside="border")
+    by_two = backward_warp(still, still_flow(2.0), mode="bicubic", outside="zeros")
+    torch.testing.assert_close(by_two, torch.roll(still, -2, -1) * (torch.arange(WIDTH) < 94))
+    edge = backward_warp(still, still_flow(500.0), mode="bicubic")
     torch.testing.assert_close(edge, still[..., -1:].expand_as(still))
 
 

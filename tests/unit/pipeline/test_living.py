@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from extending import timeline_of
 from tiny import FRAMES
 
 from driftfield.flow_tools.arrows import Arrow
@@ -147,13 +148,7 @@ def test_a_long_video_lives_on_at_its_own_clock(animation, pipeline, joins):
 
 
 def test_windows_begin_with_what_lives(animation, animator, pipeline):
-    timeline = pipeline.extend.plan_joins(
-        "crossfade",
-        segment=FRAMES,
-        total_frames=LONG,
-        change=torch.ones(16, 16),
-        generator=torch.Generator().manual_seed(0),
-    )
+    timeline = timeline_of("crossfade", LONG, side=16)
     along = pipeline.along.along_timeline(animator, animation.plan, timeline)
     windows, _ = along.windows([0, 7])
     torch.testing.assert_close(windows.reference[0, :3], animation.plan.conditioning.reference[:3])

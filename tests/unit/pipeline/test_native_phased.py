@@ -14,26 +14,12 @@ def native(comfy):
 
 
 @pytest.fixture(scope="module")
-def models(tiny):
-    made = {}
-
-    def run(name):
-        if not tiny.here(name):
-            pytest.skip(f"this ComfyUI has no {name}")
-        if name not in made:
-            made[name] = tiny.load(name)
-        return made[name]
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def run(comfy, tiny, native, models):
+def run(comfy, tiny, native, load):
     """(what SamplerCustomAdvanced gets, how often the guider was asked)."""
 
     @torch.inference_mode()
     def run(name, sampler="euler", *, segments=SEGMENTS, cut=None, latent=None, noise=None, model=None, **more):
-        model = models(name) if model is None else model
+        model = load(name) if model is None else model
         inner = comfy.samplers.sampler_object(sampler) if isinstance(sampler, str) else sampler
         options = {"gamma": 0.5, "omega": 0.2, "seed": 5, "gamma_counts": "steps"}
         options |= {key: more.pop(key) for key in list(more) if key in options}
@@ -105,14 +91,14 @@ def test_the_same_seed_gives_the_same_video_and_another_one_another(run):
 
 
 @pytest.mark.parametrize("name", ["wan", "svd"])
-def test_segments_begin_as_the_estimate_with_shared_noise(run, models, name):
+def test_segments_begin_as_the_estimate_with_shared_noise(run, load, name):
     """Equation 10 to 12, written out from what the guider was asked."""
     from driftfield.sampling.latent_frames import share_latent_noise
     from driftfield.sampling.trajectory import extension_noise
 
     seen = []
     _, calls = run(name, callback=lambda i, x0, x, total: seen.append((i, x0.clone(), total)))
-    sampling, middle = models(name).get_model_object("model_sampling"), STEPS // 2
+    sampling, middle = load(name).get_model_object("model_sampling"), STEPS // 2
     assert [i for i, _, _ in seen] == list(range(STEPS + 2 * middle))
     assert {total for _, _, total in seen} == {STEPS + 2 * middle}
     estimate, (sigma, noisy) = seen[middle][1], calls[STEPS]
@@ -129,7 +115,7 @@ def test_segments_begin_as_the_estimate_with_shared_noise(run, models, name):
     assert own.shape == found.shape and not torch.allclose(own, found, atol=1e-2)  # not what was put in: what is seen
 
 
-def test_noise_that_is_seen_exactly_is_shared_exactly(comfy, native, models, run):
+def test_noise_that_is_seen_exactly_is_shared_exactly(comfy, native, load, run):
     """A model that sees all of the noise: n is what was put in, whatever the model's form."""
     from driftfield.sampling.latent_frames import share_latent_noise
     from driftfield.sampling.trajectory import extension_noise
@@ -146,7 +132,7 @@ def test_noise_that_is_seen_exactly_is_shared_exactly(comfy, native, models, run
             def __call__(self, x, sigma, **_):
                 return torch.ones(self.shape)
 
-        guider = Guider(models(name))
+        guider = Guider(load(name))
         guider.inner_model.latent_shapes = None
         sampler = native.phased(comfy.samplers.sampler_object("euler"), segments=3, gamma=0.5, omega=0.2, seed=5)
         estimates = torch.ones(guider.shape)
@@ -203,12 +189,12 @@ def test_a_noise_mask_keeps_its_part_in_every_segment(run):
     assert (found[1] - found[0])[:, 1:].abs().max() > 1e-3
 
 
-def test_it_follows_a_flow_in_every_segment(run, models):
+def test_it_follows_a_flow_in_every_segment(run, load):
     from driftfield.pipeline.native import follow_flow
 
     target = torch.randn(1, 16, 4, 4, 4, generator=torch.Generator().manual_seed(7))
     moving = (torch.arange(32) < 16).float().expand(13, 32, 32)
-    patched, _ = follow_flow(models("wan"), {"samples": target}, moving, None, weak=0.0, strong=1.0)
+    patched, _ = follow_flow(load("wan"), {"samples": target}, moving, None, weak=0.0, strong=1.0)
     found, _ = run("wan", model=patched)
     assert (found - target)[..., :2].abs().max() < 1e-5
     assert (found[1] - found[0])[..., 2:].abs().max() > 1e-3
@@ -259,12 +245,12 @@ def test_a_sampler_that_reports_too_little_is_named(run, comfy):
         run("wan", Silent())
 
 
-def test_it_is_cheaper_than_context_windows(run, comfy, models):
+def test_it_is_cheaper_than_context_windows(run, comfy, load):
     """For about as long a video: 3 segments of 4 latent frames each, and 10 latent frames in windows of 4."""
     import comfy.context_windows as windows
 
     _, shared = run("wan 5B", gamma=0.8)
-    model = models("wan 5B").clone()
+    model = load("wan 5B").clone()
     model.model_options["context_handler"] = windows.IndexListContextHandler(
         windows.get_matching_context_schedule("standard_static"),
         windows.get_matching_fuse_method("pyramid"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from extending import timeline_of
 from tiny import FRAMES
 
 from driftfield.flow_tools.arrows import Arrow, MotionArrows
@@ -163,9 +164,7 @@ def test_only_as_many_fields_as_a_segment_has_are_encoded(planned, animator, pip
 def test_the_flow_behind_in_a_long_video_has_the_timeline_of_the_latents(planned, pipeline):
     field = torch.randn(FRAMES - 1, 2, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
     plan = planned(motion_of(arrow(strength=0.0), field=field))
-    timeline = pipeline.extend.plan_joins(
-        "crossfade", segment=FRAMES, total_frames=LONG, change=torch.ones(16, 16), generator=torch.Generator()
-    )
+    timeline = timeline_of("crossfade", LONG, side=16)
     timeline = replace(
         timeline, time_offset=(torch.arange(16 * 16).view(1, 16, 16) % 2).expand_as(timeline.time_offset)
     )
@@ -213,9 +212,7 @@ def test_no_frame_of_a_long_video_shows_a_thing_twice(animation, pipeline, joins
 
 def test_what_sways_keeps_its_own_period_in_a_long_video(planned, animation, pipeline):
     plan = planned(motion_of(arrow(timing="sway")))
-    timeline = pipeline.extend.plan_joins(
-        "crossfade", segment=FRAMES, total_frames=LONG, change=torch.ones(16, 16), generator=torch.Generator()
-    )
+    timeline = timeline_of("crossfade", LONG, side=16)
     seen = plan.composition.part(plan.composition.background(), timeline, 0, LONG)
     _, column = reds(crop_padding(seen.pictures, plan.still.padding))
     way = (1 - np.cos(2 * np.pi * np.arange(LONG) / FRAMES)) / 2
@@ -223,13 +220,7 @@ def test_what_sways_keeps_its_own_period_in_a_long_video(planned, animation, pip
 
 
 def test_windows_see_what_is_there_in_their_frames(animation, animator, pipeline):
-    timeline = pipeline.extend.plan_joins(
-        "crossfade",
-        segment=FRAMES,
-        total_frames=LONG,
-        change=torch.ones(16, 16),
-        generator=torch.Generator().manual_seed(0),
-    )
+    timeline = timeline_of("crossfade", LONG, side=16)
     along = pipeline.along.along_timeline(animator, animation.plan, timeline)
     windows, scale = along.windows([0, 7])
     assert windows.reference.shape == (2, FRAMES, *animation.latents.shape[1:]) and scale.shape == (2, FRAMES)
