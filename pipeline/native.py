@@ -6,7 +6,7 @@ a target z, samplers lead the state to z with noise at the next level; see sampl
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from ..sampling.levels import (
 
 KEY = "driftfield_dual_clock"
 POST_CFG = "sampler_post_cfg_function"
+ESTIMATES = ("denoised", "cond_denoised", "uncond_denoised")  # what such a function is told
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Held:
 
     def hold(self, estimate: Tensor, sigma: float) -> Tensor:
         return torch.where(self.level < sigma, self.target, estimate) if sigma > self.anything else estimate
+
+    def before(self, function: Callable[[dict], Tensor], sigma: float) -> Callable[[dict], Tensor]:
+        """A function after guidance that is told estimates which are held."""
+        return lambda args: function(args | {name: self.hold(args[name], sigma) for name in ESTIMATES})
 
 
 @dataclass(frozen=True)
@@ -109,18 +114,13 @@ class DualClock:
     ) -> Tensor:
         """WrappersMP.PREDICT_NOISE. Where everything is held the network is not asked."""
         held, sigma = predict.class_obj.model_options[KEY], float(timestep.flatten()[0])
-        if sigma > held.everything and not model_options.get(POST_CFG):
+        told = model_options.get(POST_CFG)
+        if told:
+            # Samplers with CFG++ step along the unconditional estimate, which they are told after guidance.
+            model_options = model_options | {POST_CFG: [held.before(function, sigma) for function in told]}
+        elif sigma > held.everything:
             return held.target.expand_as(x).clone()
         return held.hold(predict(x, timestep, model_options, seed), sigma)
-
-
-def before_guidance(args: dict[str, Any]) -> list[Tensor]:
-    """Samplers with CFG++ step along the unconditional estimate, and are told it after guidance: it is held, too."""
-    estimates, options = args["conds_out"], args["model_options"]
-    if not options.get(POST_CFG) or KEY not in options:
-        return estimates
-    sigma = float(args["sigma"].flatten()[0])
-    return [options[KEY].hold(estimate, sigma) for estimate in estimates]
 
 
 def follow_flow(
@@ -159,7 +159,6 @@ def follow_flow(
     patched = model.clone()
     patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, clock.on_run)
     patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, KEY, clock.on_estimate)
-    patched.set_model_sampler_pre_cfg_function(before_guidance)
     return patched, described(clock, model.get_model_object("model_sampling"))
 
 

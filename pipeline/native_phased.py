@@ -16,6 +16,7 @@ from ..sampling.schedule import phase_boundary
 from ..sampling.trajectory import extension_noise, seed_after
 from .native import is_flow
 
+CACHE = "easycache"  # where comfy_extras.nodes_easycache has either's state
 OWN_LEVELS = ("dpm_fast_function", "dpm_adaptive_function")
 NOT_IN_ONE_STEP = ("sample_unipc", "sample_unipc_bh2")  # they would give back what they begin with
 
@@ -57,6 +58,15 @@ class PhasedSharedNoise(Sampler):
         )
         left, estimates = steps - shared, []
 
+        def options() -> dict[str, Any]:
+            """For a run of its own: what EasyCache and LazyCache keep of the steps before would be wrong in it."""
+            options = extra_args["model_options"]
+            transformer = options.get("transformer_options", {})
+            if CACHE not in transformer:
+                return extra_args
+            cache = transformer[CACHE].clone().prepare_timesteps(sampling)
+            return extra_args | {"model_options": options | {"transformer_options": transformer | {CACHE: cache}}}
+
         def run(k: int, noise: Tensor, start: Tensor | None) -> Tensor:
             """Segment k, from `start` and noise."""
 
@@ -71,7 +81,7 @@ class PhasedSharedNoise(Sampler):
             return self.inner.sample(
                 model_wrap,
                 sigmas if k == 0 else sigmas[shared:],
-                {**extra_args, "seed": seed if seed is None else seed_after(seed, k)},
+                {**options(), "seed": seed if seed is None else seed_after(seed, k)},
                 on_step,
                 noise,
                 start,
@@ -86,7 +96,7 @@ class PhasedSharedNoise(Sampler):
             raise ValueError(f"sampler: it did not report step {shared + 1} of {steps}, allowed: one that reports all")
         else:
             estimate = estimates[-1]
-            new = self.noise(model_wrap, sigmas[shared], extra_args, estimate)
+            new = self.noise(model_wrap, sigmas[shared], options(), estimate)
             videos += [run(k, one.to(estimate), estimate) for k, one in enumerate(new, start=1)]
         if noise.ndim == 4:
             return torch.cat(videos)

@@ -200,6 +200,24 @@ def test_it_follows_a_flow_in_every_segment(run, load):
     assert (found[1] - found[0])[..., 2:].abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("node", ["EasyCacheNode", "LazyCacheNode"])
+def test_caches_begin_anew_with_every_segment(run, comfy, load, node):
+    """Each is what its sampler makes of its start by itself, and caches spare calls in it."""
+    import comfy_extras.nodes_easycache as caches
+
+    cached, half, starts = getattr(caches, node).execute(load("wan"), 2.0, 0.0, 1.0, False).result[0], STEPS // 2, {}
+    plain, _ = run("wan", segments=0, model=cached)
+    found, _ = run("wan", model=cached, callback=lambda step, x0, x, total: starts.setdefault(step, x.clone()))
+    assert torch.equal(found[:1], plain)
+    sigmas = comfy.samplers.calculate_sigmas(cached.get_model_object("model_sampling"), "simple", STEPS)
+    for k in range(1, SEGMENTS):
+        noise = starts[half + k * half] / sigmas[half]
+        alone, _ = run("wan", segments=0, cut=slice(half, None), noise=noise, model=cached)
+        whole, _ = run("wan", segments=0, cut=slice(half, None), noise=noise)
+        torch.testing.assert_close(found[k : k + 1], alone, rtol=1e-4, atol=1e-4)
+        assert (alone - whole).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("at", [2, STEPS, STEPS + 3])
 def test_a_stop_in_any_phase_ends_it(run, comfy, at):
     """As the progress bar raises it; and Cancel before the shared noise, without one."""

@@ -37,6 +37,39 @@ def test_cfgpp_samplers_are_held_to_the_end_as_well(followed, sample, sampler_na
         assert (found - target)[..., :half].abs().max() < 1e-4, sampler
 
 
+@pytest.fixture(scope="module")
+def guided(comfy, tiny):
+    """The states that a sampler passes through under DualCFGGuider, or under CFGGuider where `style` is none."""
+    from comfy_extras.nodes_custom_sampler import DualCFGGuider
+
+    @torch.inference_mode()
+    def run(model, sampler, cfg, style=None):
+        conds, states = [tiny.conditioning("wan", seed=seed) for seed in range(3)], []
+        if style is None:
+            guider = comfy.samplers.CFGGuider(model)
+            guider.set_conds(conds[0], conds[2])
+            guider.set_cfg(cfg)
+        else:
+            guider = DualCFGGuider.execute(model, *conds, cfg, 1.5, style).result[0]
+        sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "simple", 6)
+        latent = tiny.latents("wan")
+        sampler, noise = comfy.samplers.sampler_object(sampler), comfy.sample.prepare_noise(latent, 3)
+        guider.sample(noise, latent, sampler, sigmas, None, lambda i, x0, x, n: states.append(x.clone()), True, 3)
+        return torch.stack(states)
+
+    return run
+
+
+@pytest.mark.parametrize("style", [None, "regular", "nested"])
+def test_cfgpp_samplers_are_led_to_the_target_alone(followed, guided, sampler_names, style):
+    """What is held passes through the same states under any guidance."""
+    patched, _ = followed("wan", weak=0.0, strong=1.0)
+    for name in [name for name in sampler_names if "cfg_pp" in name]:
+        states, others = guided(patched, name, 2.0), guided(patched, name, 5.0, style)
+        assert (states - others)[..., :2].abs().max() < 1e-4, name
+        assert (states - others)[..., 2:].abs().max() > 1e-2, name
+
+
 def test_cfgpp_asks_the_network_in_every_step(followed, sample):
     patched, _ = followed("wan", weak=0.5, strong=0.5)
     asked = []
