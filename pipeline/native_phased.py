@@ -25,8 +25,8 @@ NOT_IN_ONE_STEP = ("sample_unipc", "sample_unipc_bh2")  # they would give back w
 class PhasedSharedNoise(Sampler):
     """V1, then segments that begin as V1's estimate at step M with shared, shuffled noise: eq. 9 to 12.
 
-    T + 1 + (K - 1)(T - M) calls of the guider. Videos [B, C, T, h, w] become K times as many, those of one after the
-    other; pictures [T, C, h, w] K times as many frames.
+    T + 1 + (K - 1)(T - M) calls of the guider. A video [1, C, T, h, w] becomes K of them; pictures [T, C, h, w] K times
+    as many frames. Several videos are refused: decoded, nobody could tell their segments apart.
     """
 
     inner: Sampler
@@ -47,6 +47,11 @@ class PhasedSharedNoise(Sampler):
         denoise_mask: Tensor | None = None,
         disable_pbar: bool = False,
     ) -> Tensor:
+        if noise.ndim != 4 and len(noise) > 1 and self.segments > 1:
+            raise ValueError(
+                f"latent_image: got a batch of {len(noise)} videos, allowed 1 with {self.segments} segments: set batch_size "
+                "to 1 and run it once for each"
+            )
         sampling, steps = model_wrap.inner_model.model_sampling, len(sigmas) - 1
         shared = shared_steps(
             sigmas,

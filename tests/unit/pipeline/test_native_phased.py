@@ -158,13 +158,17 @@ def test_every_sampler_reports_the_step_or_is_refused_by_name(comfy, native, run
         assert 0.25 < unlike < 0.5, (name, float(unlike))  # what is not denoised is more so
 
 
-def test_batches_come_out_one_video_after_the_other(run, comfy):
-    latent = torch.zeros(2, 16, 4, 4, 4)
-    noise = comfy.sample.prepare_noise(latent, 3)
-    plain, _ = run("wan", segments=0, latent=latent, noise=noise)
-    found, _ = run("wan", latent=latent, noise=noise)
-    assert found.shape[0] == 2 * SEGMENTS
-    assert torch.equal(found[0], plain[0]) and torch.equal(found[SEGMENTS], plain[1])
+@pytest.mark.parametrize("name", ["wan", "ltx-2"])
+def test_a_batch_is_refused_before_it_is_sampled(run, comfy, tiny, name):
+    """Decoded, its segments could not be told from those of one video."""
+    several = [part.repeat(2, *[1] * (part.ndim - 1)) for part in parts_of(tiny.latents(name))]
+    latent = several[0] if len(several) == 1 else comfy.nested_tensor.NestedTensor(several)
+    asked = []
+    with pytest.raises(ValueError, match="latent_image: got a batch of 2 videos, allowed 1 with 3 segments"):
+        run(name, latent=latent, callback=lambda *step: asked.append(step))
+    assert not asked
+    found, _ = run(name, segments=1, latent=latent)
+    assert all(len(part) == 2 for part in parts_of(found))
 
 
 def test_the_second_expert_shares_what_is_left_of_gamma(run, comfy, tiny):
