@@ -59,13 +59,18 @@ def random_weights(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.T
     return weights
 
 
+def vae_weights() -> dict[str, torch.Tensor]:
+    """Of a VAE that fits "wan"."""
+    from comfy.ldm.wan.vae import WanVAE
+
+    return random_weights(WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True]))
+
+
 def write(models: Path) -> None:
     """tiny_wan.safetensors where Load Diffusion Model looks for it, and a VAE that fits it."""
-    from comfy.ldm.wan.vae import WanVAE
     from safetensors.torch import save_file
 
-    vae = WanVAE(dim=8, z_dim=16, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
-    for folder, weights in (("diffusion_models", state_dict("wan")[0]), ("vae", random_weights(vae))):
+    for folder, weights in (("diffusion_models", state_dict("wan")[0]), ("vae", vae_weights())):
         (models / folder).mkdir(parents=True, exist_ok=True)
         save_file(weights, models / folder / "tiny_wan.safetensors")
 
