@@ -4,6 +4,8 @@ PatchMatch (Barnes et al., SIGGRAPH 2009) in the pyramid of Wexler, Shechtman & 
 in whole numbers whose sums float32 holds exactly: the same are found on every machine, in whatever order it adds.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -57,22 +59,30 @@ class _Level:
         return (rows + RADIUS) * self.width + columns + RADIUS
 
 
-def sources(guess: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def sources(
+    guess: np.ndarray, hole: np.ndarray, report: Callable[[float], None] = lambda share: None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """(rows, columns) of known pixels, about which all is known, for the pixels of hole [H, W] in the order of nonzero.
 
     guess [H, W, 4] 0..1: the picture and a channel more, filled somehow. None where too little of it is known.
+    report: told often which share is done, 0..1; what it raises ends it.
     """
     levels = _pyramid(guess, hole)
     if not levels or len(levels[-1].targets) > SEARCHED:
         return None
-    rng = np.random.default_rng(SEED)
-    found = _search(levels[-1], _nearest(levels[-1]), rng, ROUNDS, FAR, vote=True)
-    for depth in range(len(levels) - 2, -1, -1):
+    rng, last = np.random.default_rng(SEED), len(levels) - 1
+
+    def of(depth: int) -> Callable[[float], None]:
+        return lambda share: report((last - depth + share) / len(levels))
+
+    found = _search(levels[last], _nearest(levels[last], of(last)), rng, ROUNDS, FAR, of(last), vote=True)
+    for depth in range(last - 1, -1, -1):
         level = levels[depth]
+        of(depth)(0.0)
         found = _finer(found, levels[depth + 1], level)
         if len(level.targets) <= SEARCHED:
             level.pixels[level.targets] = level.pixels[found]
-            found = _search(level, found, rng, FINER if depth else FINEST, NEAR, vote=depth > 0)
+            found = _search(level, found, rng, FINER if depth else FINEST, NEAR, of(depth), vote=depth > 0)
     return levels[0].at(found)
 
 
@@ -99,7 +109,7 @@ def _pyramid(values: np.ndarray, hole: np.ndarray) -> list[_Level]:
         known = count[..., 0] == 4
 
 
-def _nearest(level: _Level) -> np.ndarray:
+def _nearest(level: _Level, report: Callable[[float], None]) -> np.ndarray:
     """The nearest of all patches; of every k-th where there are too many."""
     middles, weights = np.flatnonzero(level.valid), level.target_weights().astype(np.float32) ** 2
     middles = middles[:: -(-len(middles) * len(weights) // COMPARED)]
@@ -107,6 +117,7 @@ def _nearest(level: _Level) -> np.ndarray:
     best, found = np.full(len(weights), np.inf, np.float32), np.zeros(len(weights), np.int64)
     at_once = max(1, COMPARED // len(weights) // 8)
     for start in range(0, len(middles), at_once):
+        report(0.0)
         some = middles[start : start + at_once]
         theirs = level.patches(some).astype(np.float32)
         costs = weights @ np.square(theirs).T - 2 * (weighted @ theirs.T)  # but for what is the same for all
@@ -127,7 +138,14 @@ def _finer(found: np.ndarray, coarse: _Level, fine: _Level) -> np.ndarray:
 
 
 def _search(
-    level: _Level, found: np.ndarray, rng: np.random.Generator, rounds: int, reach: tuple[int, ...], *, vote: bool
+    level: _Level,
+    found: np.ndarray,
+    rng: np.random.Generator,
+    rounds: int,
+    reach: tuple[int, ...],
+    report: Callable[[float], None],
+    *,
+    vote: bool,
 ) -> np.ndarray:
     """Better sources than `found`, those of the pixels beside and random ones; the hole is filled with them.
 
@@ -144,6 +162,7 @@ def _search(
         return np.einsum("nk,nk->n", differences, differences)
 
     def offer(which: np.ndarray, middles: np.ndarray) -> None:
+        report(number / rounds)
         middles = middles.clip(0, last)
         new = level.valid[middles] & (middles != found[which])
         which, middles = which[new], middles[new]

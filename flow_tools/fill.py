@@ -1,23 +1,21 @@
 """What may lie behind a thing that moves away: the hole it leaves, closed by what the picture shows around it."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy.sparse import coo_matrix
-from scipy.sparse.linalg import cg, splu
 from torch import Tensor
 
 from .exemplar import sources
+from .poisson import solve
 
 GROWN = 3 / 256  # of the longer side: the thing's own colours reach that far beyond its mask
-SOLVED_AT_ONCE = 400_000  # unknown pixels; more begin from the fill of the picture at half its size, or from copies
-TOLERANCE = 1e-4
-SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
 RING_PX = 4  # about a hole: what is looked at to tell how rough the picture is there
 EVEN, ROUGH = 2 / 127.5, 4 / 127.5  # of -1..1: changes from pixel to pixel
 ALL_ROUGH = 0.2  # of a ring
 SPREAD_PX = 2.0  # standard deviation: how far the change is averaged
+EVENED, COPIED = 0.1, 0.9  # of the work is done then
 TEXTURE = 2.5  # how much it counts beside the colours when patches are compared
 
 
@@ -29,27 +27,33 @@ def grown(mask: Tensor) -> Tensor:
     return torch.from_numpy(cv2.dilate(inside, element) > 0)[None, None].to(mask.device)
 
 
-def filled(picture: Tensor, hole: Tensor) -> Tensor:
+def filled(picture: Tensor, hole: Tensor, report: Callable[[float], None] = lambda share: None) -> Tensor:
     """picture [1, 3, H, W] −1..1 with the hole [1, 1, H, W] bool filled with what the picture shows around it.
 
     Copied pixels (exemplar.py), whose gradients are kept and whose colours are fitted to the hole's border (Pérez,
     Gangnet & Blake, SIGGRAPH 2003). Where the picture is even about a hole, and where too little of it is known, by
     Laplace's equation: as even as the border allows. A picture that is all hole stays as it is.
+    report: told often which share is done, 0..1; what it raises ends it.
     """
     inside = hole[0, 0].numpy(force=True)
     if not inside.any() or inside.all():
         return picture
     values = picture[0].double().numpy(force=True)
     change = _change(values, inside)
-    even = _laplace(np.concatenate([values, change[None]]), inside)
+    even = _laplace(np.concatenate([values, change[None]]), inside, lambda: report(0.0))
     rough = _roughness(change, inside)
     result = even[:3]
     if rough.any():
         guess = np.concatenate([(even[:3] + 1) / 2, TEXTURE * even[3:] / 2])
-        found = sources(guess.transpose(1, 2, 0).astype(np.float32), inside)
+        found = sources(
+            guess.transpose(1, 2, 0).astype(np.float32),
+            inside,
+            lambda share: report(EVENED + share * (COPIED - EVENED)),
+        )
         if found is not None:
             known = values[:, ~inside]
-            textured = _laplace(values, inside, found).clip(known.min(1)[:, None, None], known.max(1)[:, None, None])
+            textured = _laplace(values, inside, lambda: report(COPIED), found)
+            textured = textured.clip(known.min(1)[:, None, None], known.max(1)[:, None, None])
             result = result + rough * (textured - result)
     return torch.from_numpy(np.where(inside, result, values))[None].to(picture)
 
@@ -73,7 +77,12 @@ def _roughness(change: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return (share / ALL_ROUGH).clip(0, 1)[labels.astype(int)] * hole
 
 
-def _laplace(values: np.ndarray, hole: np.ndarray, found: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+def _laplace(
+    values: np.ndarray,
+    hole: np.ndarray,
+    report: Callable[[], None],
+    found: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
     """[C, H, W] float64 with the pixels in hole [H, W] the mean of their neighbours in the picture.
 
     found: sources of the hole's pixels; what each differs from its neighbours by is then as it is there, between two
@@ -83,45 +92,24 @@ def _laplace(values: np.ndarray, hole: np.ndarray, found: tuple[np.ndarray, np.n
     rows, columns = np.nonzero(hole)
     index = np.full(hole.shape, -1)
     index[rows, columns] = np.arange(len(rows))
-    count, known = np.zeros(len(rows)), np.zeros((len(values), len(rows)))
-    links = []
+    known = np.zeros((len(values), len(rows)))
     copies = None if found is None else values[:, found[0], found[1]]
     for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        report()
         y, x = rows + down, columns + right
         there = np.nonzero((y >= 0) & (y < height) & (x >= 0) & (x < width))[0]
-        count[there] += 1
         other = index[y[there], x[there]]
         unknown = other >= 0
         inner, border, other = there[unknown], there[~unknown], other[unknown]
-        links.append(np.stack([inner, other]))
         known[:, border] += values[:, y[border], x[border]]
         if found is not None and copies is not None:
             own = copies - values[:, found[0] + down, found[1] + right]
             others = values[:, found[0] - down, found[1] - right] - copies
             known[:, border] += own[:, border]
             known[:, inner] += (own[:, inner] + others[:, other]) / 2
-    here, other = np.concatenate([*links, np.arange(len(rows))[None].repeat(2, 0)], axis=1)
-    weights = np.concatenate([np.full(len(here) - len(rows), -1.0), count])
-    matrix = coo_matrix((weights, (here, other))).tocsc()
-    if len(rows) <= SOLVED_AT_ONCE:
-        solved = splu(matrix, **SYMMETRIC).solve(known.T).T
-    else:
-        begun = _coarser(values, hole)[:, rows, columns] if copies is None else copies
-        solved = np.stack([cg(matrix, k, x0=start, rtol=TOLERANCE)[0] for k, start in zip(known, begun, strict=True)])
     result = values.copy()
-    result[:, rows, columns] = solved
+    result[:, rows, columns] = solve(hole, known, report)
     return result
-
-
-def _coarser(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The picture [3, H, W] filled at half its size and enlarged."""
-    size = ((hole.shape[0] + 1) // 2, (hole.shape[1] + 1) // 2)
-    picture, known = torch.from_numpy(values)[None], torch.from_numpy(~hole).double()[None, None]
-    share = F.interpolate(known, size=size, mode="area")
-    small = F.interpolate(picture * known, size=size, mode="area") / share.clamp(min=1e-6)
-    empty = (share[0, 0] == 0).numpy()
-    closed = _laplace(small[0].numpy(), empty) if empty.any() else small[0].numpy()
-    return F.interpolate(torch.from_numpy(closed)[None], size=hole.shape, mode="bilinear")[0].numpy()
 
 
 def from_nearest(frame: Tensor, hole: Tensor) -> Tensor:

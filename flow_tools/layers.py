@@ -1,6 +1,6 @@
 """The still as a background plate with things cut out of it, put together again with the things where they move to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -25,16 +25,21 @@ class Layers:
     hole: Tensor  # [1, 1, H, W] bool: where the plate is filled
 
 
-def split(picture: Tensor, masks: Sequence[Tensor], clean_plate: Tensor | None = None) -> Layers:
+def split(
+    picture: Tensor,
+    masks: Sequence[Tensor],
+    clean_plate: Tensor | None = None,
+    report: Callable[[float], None] = lambda share: None,
+) -> Layers:
     """Of picture [1, 3, H, W] −1..1 and masks [1, 1, h, w] 0..1, bottom to top.
 
-    clean_plate [1, 3, H, W]: the picture without the things, instead of the fill.
+    clean_plate [1, 3, H, W]: the picture without the things, instead of the fill. report: see `filled`.
     """
     if not masks:
         return Layers(picture, (), torch.zeros_like(picture[:, :1], dtype=torch.bool))
     masks = apart([fitted(mask, picture) for mask in masks])
     hole = grown(torch.stack(masks).amax(0))
-    plate = filled(picture, hole) if clean_plate is None else torch.where(hole, clean_plate, picture)
+    plate = filled(picture, hole, report) if clean_plate is None else torch.where(hole, clean_plate, picture)
     cutouts = []
     for mask in masks:
         alpha = within_plate(matte(picture, mask), mask, picture, plate)

@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 import comfy.model_management as management
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy.utils import ProgressBar
 from torch import nn
 
 OutOfMemory = management.OOM_EXCEPTION
 FP8 = "fp8"
 DTYPES = {"auto": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, FP8: torch.bfloat16}
 MEMORY_FRACTION = 0.8  # of the free memory that one batch may fill
+PROGRESS_PARTS = 100  # of a bar
 LOADING = threading.Lock()  # ComfyUI's list of loaded models is not made for threads
 Result = TypeVar("Result")
 
@@ -99,6 +101,19 @@ def compute_dtype(choice: str) -> torch.dtype:
 def check_cancel() -> None:
     """Raises ComfyUI's InterruptProcessingException where the user has pressed Cancel."""
     management.throw_exception_if_processing_interrupted()
+
+
+def progress() -> Callable[[float], None]:
+    """report(share), 0..1, of work that no sampler reports: moves the node's bar, and stops at Cancel."""
+    bar = ProgressBar(PROGRESS_PARTS)
+
+    def report(share: float) -> None:
+        check_cancel()
+        part = round(share * PROGRESS_PARTS)
+        if part > bar.current:
+            bar.update_absolute(part)
+
+    return report
 
 
 def fitting(count: int, bytes_each: int) -> int:

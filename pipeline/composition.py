@@ -140,7 +140,7 @@ def take_apart(
     moves = tuple(farthest(own, width=width, height=height) > MOVING_PX for own in placed)
     nothing = torch.zeros_like(still.image[:, :1])
     leaving = torch.stack([nothing, *(mask * moved for mask, moved in zip(masks, moves, strict=True))]).amax(0)
-    layers = split(still.image, masks, clean_plate)
+    layers = split(still.image, masks, clean_plate, memory.progress())
     alive, lives = plates(layers.plate, motion.living, motion.field, frames)
     return Composition(
         still=still,

@@ -49,8 +49,8 @@ class PhasedSharedNoise(Sampler):
     ) -> Tensor:
         if noise.ndim != 4 and len(noise) > 1 and self.segments > 1:
             raise ValueError(
-                f"latent_image: got a batch of {len(noise)} videos, allowed 1 with {self.segments} segments: set batch_size "
-                "to 1 and run it once for each"
+                f"latent_image: got a batch of {len(noise)} videos, allowed 1 with {self.segments} segments: set "
+                "batch_size to 1 and run it once for each"
             )
         sampling, steps = model_wrap.inner_model.model_sampling, len(sigmas) - 1
         shared = shared_steps(

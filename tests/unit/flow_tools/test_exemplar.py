@@ -49,7 +49,7 @@ def test_the_nearest_is_exact_in_whatever_order_it_is_added():
     assert (exemplar.KNOWN * exemplar.GREY) ** 2 * (2 * RADIUS + 1) ** 2 * exemplar.CHANNELS < 2**24
     hole = hole_of(40, 50, np.s_[15:22], np.s_[20:30])
     level = exemplar._Level(picture(40, 50), hole, ~hole)
-    found = exemplar._nearest(level)
+    found = exemplar._nearest(level, lambda share: None)
     middles = np.flatnonzero(level.valid)
     for target, weights, nearest in zip(level.targets, level.target_weights(), found, strict=True):
         own = level.patches(np.array([target])).astype(int)

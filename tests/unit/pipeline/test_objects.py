@@ -253,3 +253,28 @@ def test_the_arrows_text_says_it_all(animator, pipeline):
     arrows = MotionArrows((replace(arrow(), object=1),), WIDTH, HEIGHT, objects=(box_mask(),))
     motion = pipeline.animate_still.motion_of_arrows(arrows, frames=FRAMES)
     assert torch.equal(motion.flow(), motion_of().flow()) and not motion.field.any()
+
+
+def test_the_fill_moves_the_bar_and_stops_at_cancel(pipeline, monkeypatch):
+    import comfy.utils
+    from comfy import model_management
+
+    from driftfield.pipeline.composition import take_apart
+    from driftfield.pipeline.still import prepare_still
+
+    noise = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    seen = []
+
+    def bar(value, total, *_, **more):
+        seen.append(value / total)
+        if len(seen) == stop_at:
+            model_management.interrupt_current_processing()
+
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", bar)
+    stop_at = None
+    take_apart(prepare_still(noise), motion_of(), frames=FRAMES, loop=False)
+    assert seen == sorted(set(seen)) and 0 < seen[0] and seen[-1] <= 1
+    stop_at, seen = 1, []
+    with pytest.raises(model_management.InterruptProcessingException):
+        take_apart(prepare_still(noise), motion_of(), frames=FRAMES, loop=False)
+    assert len(seen) == 1
