@@ -32,11 +32,11 @@ class _Grid:
         return self.hole * (right - self.count * u + _beside(u))
 
 
-def solve(hole: np.ndarray, right: np.ndarray, report: Callable[[], None]) -> np.ndarray:
+def solve(hole: np.ndarray, right: np.ndarray, report: Callable[[float], None]) -> np.ndarray:
     """u [C, n] for the n pixels of hole [H, W] in the order of nonzero, with right [C, n].
 
     How many neighbours a pixel has in the picture, times u, less the u of those that lie in the hole, is `right`.
-    report: called in every step; what it raises ends it.
+    report: told in every step which share of the channels is done; what it raises ends it.
     """
     rows, columns = np.nonzero(hole)
     top, left = max(rows.min() - 1, 0), max(columns.min() - 1, 0)
@@ -57,8 +57,11 @@ def solve(hole: np.ndarray, right: np.ndarray, report: Callable[[], None]) -> np
 
     size = (len(rows), len(rows))
     operators = {"A": LinearOperator(size, apply), "M": LinearOperator(size, cycle)}
-    steps = {"rtol": TOLERANCE, "maxiter": MOST, "callback": lambda _: report()}
-    return np.stack([cg(b=own, **operators, **steps)[0] for own in right])
+
+    def solved(k: int) -> np.ndarray:
+        return cg(b=right[k], rtol=TOLERANCE, maxiter=MOST, callback=lambda _: report(k / len(right)), **operators)[0]
+
+    return np.stack([solved(k) for k in range(len(right))])
 
 
 def _grids(hole: np.ndarray) -> list[_Grid]:
