@@ -59,7 +59,7 @@ def test_a_report_is_on_its_node_once_and_is_not_saved(page):
 
 
 def test_it_is_still_there_when_its_tab_is_opened_again(page):
-    # The front end keeps for a tab only what came after the server's answer to the prompt: of a quick run not always all.
+    # The front end keeps for a tab only what comes after the server's answer to the prompt: of a quick run not all.
     kept = "driftfield_measure.id in (app.extensionManager.workflow.activeWorkflow.changeTracker.nodeOutputs ?? {})"
     for _ in range(20):
         run_a_report(page)
