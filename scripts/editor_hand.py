@@ -14,7 +14,7 @@ KEY_CODES = {"Delete": 46, "ArrowRight": 39, "Escape": 27, "[": 219, "]": 221}
 
 STEADY = """(async () => {
     let [last, same] = ["", 0];
-    for (const end = Date.now() + 60_000; same < 5; await new Promise((done) => setTimeout(done, 40))) {
+    for (const end = Date.now() + 60_000; same < 5; await new Promise(requestAnimationFrame)) {
         const rect = JSON.stringify(window.driftfield_canvas().getBoundingClientRect());
         same = rect === last ? same + 1 : 0;
         last = rect;
@@ -110,9 +110,10 @@ class Hand:
             )
 
     def press(self, action: str) -> None:
-        """Clicks a button of the editor."""
+        """Clicks a button of the editor, and waits until its bars, which may be other ones now, lie still."""
         root = "window.driftfield_canvas().closest('.driftfield-editor')"
         self.page.evaluate(f"{root}.querySelector('[data-action={action}]').click()")
+        self.page.evaluate(STEADY)
 
     def clipboard(self, kind: str, text: str = "") -> str:
         """What a copy or paste leaves on the clipboard; the event is made here, as headless Chromium has none."""

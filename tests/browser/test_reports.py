@@ -52,19 +52,24 @@ def test_a_report_is_on_its_node_once_and_is_not_saved(page):
     assert page.evaluate("document.querySelectorAll('.driftfield-report').length") == 1
     other = "({ name, value }) => name !== 'driftfield_report' && /%/.test(value)"
     assert page.evaluate(f"window.driftfield_measure.widgets.filter({other}).length") == 0
-    box = page.evaluate(
-        "(({ width, height }) => [width, height])(document.querySelector('.driftfield-report').getBoundingClientRect())"
-    )
-    assert min(box) > 40 * 0.7  # at this zoom
+    box = "document.querySelector('.driftfield-report').getBoundingClientRect()"
+    page.wait_for(f"Math.min({box}.width, {box}.height) > 40 * 0.7", timeout_s=20)  # at this zoom
     saved = page.evaluate("JSON.stringify(app.graph.serialize())")
     assert "driftfield_report" not in saved and " %" not in saved
 
 
 def test_it_is_still_there_when_its_tab_is_opened_again(page):
-    run_a_report(page)
+    # The front end keeps for a tab only what comes after the server's answer to the prompt: of a quick run not all.
+    kept = "driftfield_measure.id in (app.extensionManager.workflow.activeWorkflow.changeTracker.nodeOutputs ?? {})"
+    for _ in range(20):
+        run_a_report(page)
+        if page.evaluate(kept):
+            break
     command = "app.extensionManager.command.execute"
+    tab = "app.extensionManager.workflow.activeWorkflow.path"
+    left = page.evaluate(tab)
     page.evaluate(f"{command}('Comfy.NewBlankWorkflow')")
-    page.wait_for("!app.graph.nodes.some(({ type }) => type === 'DriftfieldMotionStrength')")
+    page.wait_for(f"{tab} !== {left!r}")  # the front end changes the graph first, then the tab
     page.evaluate(f"{command}('Workspace.PreviousOpenedWorkflow')")
     page.wait_for(f"{MEASURE}?.{SHOWN}.endsWith(' %')", timeout_s=20)
 

@@ -91,10 +91,10 @@ def test_lpips_grows_with_noise_and_is_the_published_formula(networks, video, fo
 
 def test_frechet_distance_of_known_gaussians():
     generator = torch.Generator().manual_seed(3)
-    a = torch.randn(4000, 3, generator=generator)
-    b = 2 * torch.randn(4000, 3, generator=generator) + torch.tensor([3.0, 0.0, 0.0])
+    a = torch.randn(800, 3, generator=generator)
+    b = 2 * torch.randn(800, 3, generator=generator) + torch.tensor([3.0, 0.0, 0.0])
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
-    assert frechet_distance(a, b) == pytest.approx(9 + 3 * (1 - 2) ** 2, rel=0.05)  # |m|^2 + tr (A^.5 - B^.5)^2
+    assert frechet_distance(a, b) == pytest.approx(9 + 3 * (1 - 2) ** 2, rel=0.1)  # |m|^2 + tr (A^.5 - B^.5)^2
 
 
 def test_frechet_distance_is_that_of_the_matrix_square_root():
