@@ -56,12 +56,14 @@ def solve(hole: np.ndarray, right: np.ndarray, report: Callable[[float], None]) 
         return _cycle(grids, image(values, np.float32))[at].astype(np.float64)
 
     size = (len(rows), len(rows))
-    operators = {"A": LinearOperator(size, apply), "M": LinearOperator(size, cycle)}
-
-    def solved(k: int) -> np.ndarray:
-        return cg(b=right[k], rtol=TOLERANCE, maxiter=MOST, callback=lambda _: report(k / len(right)), **operators)[0]
-
-    return np.stack([solved(k) for k in range(len(right))])
+    matrix, nearly, solved = LinearOperator(size, apply), LinearOperator(size, cycle), []
+    for k, own in enumerate(right):
+        done = k / len(right)
+        solution, _ = cg(
+            matrix, own, rtol=TOLERANCE, maxiter=MOST, M=nearly, callback=lambda _, done=done: report(done)
+        )
+        solved.append(solution)
+    return np.stack(solved)
 
 
 def _grids(hole: np.ndarray) -> list[_Grid]:
