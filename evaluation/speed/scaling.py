@@ -126,8 +126,8 @@ def report(found: dict[str, list[tuple[int, Cost]]], command: str) -> str:
 
 On {device_name()}, torch {torch.__version__}: the built-in model, {Settings().steps} steps,
 {Case.frames} frames of {Case.side}², one arrow, but for what changes. Seconds of the processor. The peak is of the
-whole process, Python, torch and weights included. A slope of 1 is growth in proportion, of 2 as the square, between the last
-two lines; of the side, 2 is in proportion to the picture's pixels.
+whole process, Python, torch and weights included. A slope of 1 is growth in proportion, of 2 as the square, between the
+last two lines; of the side, 2 is in proportion to the picture's pixels.
 
 ![time and memory](scaling.png)
 """
