@@ -1,5 +1,6 @@
 """The dual clock on ComfyUI's own models: every rule of it, on tiny random ones that its own loader made."""
 
+import statistics
 import time
 
 import pytest
@@ -211,13 +212,27 @@ def test_the_report_says_what_is_held(load, native, tiny):
     assert "0% of the latents move" in report and "for 10%, what moves for 20%" in report and "Warning" in report
 
 
-def test_it_costs_less_than_a_twentieth_of_a_tiny_models_step(followed, sample, load):
-    """The least processor time of runs that take turns; the network is asked as often, for half is held."""
-    both = {"with": followed("wan", weak=0.0, strong=1.0)[0], "without": load("wan")}
-    times = {name: [] for name in both}
-    for _ in range(20):
-        for name, model in both.items():
-            begun = time.process_time()
-            sample(model, "wan")
-            times[name].append(time.process_time() - begun)
-    assert min(times["with"]) < 1.05 * min(times["without"])
+def test_it_costs_less_than_a_twentieth_of_a_tiny_models_step(followed, sample, native, monkeypatch):
+    """In one run, of each step what is not the model's own; medians, for other work comes in bursts."""
+    on_estimate, model, whole = native.DualClock.on_estimate, [], []
+
+    class Timed:
+        def __init__(self, predict):
+            self.predict, self.class_obj = predict, predict.class_obj
+
+        def __call__(self, *arguments):
+            begun = time.perf_counter()
+            estimate = self.predict(*arguments)
+            model.append(time.perf_counter() - begun)
+            return estimate
+
+    def timed(clock, predict, *arguments):
+        begun = time.perf_counter()
+        estimate = on_estimate(clock, Timed(predict), *arguments)
+        whole.append(time.perf_counter() - begun)
+        return estimate
+
+    monkeypatch.setattr(native.DualClock, "on_estimate", timed)
+    sample(followed("wan", weak=0.0, strong=1.0)[0], "wan", steps=60)
+    assert len(model) == len(whole) == 60
+    assert statistics.median(whole) < 1.05 * statistics.median(model)
