@@ -32,7 +32,8 @@ def flowing(still: Tensor, region: Tensor, flow: Tensor, *, resets: int, offsets
             near[t].append((math.cos(math.pi / 2 * (t / half - number)) ** 2, displacement))
     shown = region * _inside(still)
     source = torch.cat([still * shown, shown], dim=1)
-    return torch.cat([still, *(_blended(still, source, copies) for copies in near[1:])])
+    contrast = contrast_of(still)
+    return torch.cat([still, *(_blended(still, source, contrast, copies) for copies in near[1:])])
 
 
 def _about(moment: float, reach: float, flow: Tensor, back: Tensor) -> list[tuple[int, Tensor]]:
@@ -63,31 +64,31 @@ def _inside(still: Tensor) -> Tensor:
     return (nearest / (BORDER * max(height, width))).clamp(max=1)[None, None]
 
 
-def _blended(still: Tensor, source: Tensor, copies: list[tuple[float, Tensor]]) -> Tensor:
+def _blended(still: Tensor, source: Tensor, contrast: Tensor, copies: list[tuple[float, Tensor]]) -> Tensor:
     """source [1, 4, H, W]: the region's colours times the region, and it."""
-    colours, weights = [], []
+    colours, weights, powers = [], [], []
     for weight, displacement in copies:
         copy = backward_warp(source, displacement, mode="bicubic", outside="zeros")
         covered = copy[:, 3:].clamp(0, 1)
         colours.append(copy[:, :3] / copy[:, 3:].clamp(min=NOTHING))
         weights.append(weight * covered**2)
+        powers.append(backward_warp(contrast, displacement, mode="bicubic").clamp(min=0))
     total = sum(weights) + NOTHING
     weights = [weight / total for weight in weights]
     mixed = sum(weight * colour for weight, colour in zip(weights, colours, strict=True))
-    mixed = mixed + (1 - sum(weights)) * still
-    return contrast_kept(mixed, colours, weights).clamp(-1, 1)
+    rest = 1 - sum(weights)
+    mixed = mixed + rest * still
+    aim = sum(weight * power for weight, power in zip(weights, powers, strict=True)) + rest * contrast
+    return with_contrast(mixed, aim).clamp(-1, 1)
 
 
-def contrast_kept(mixed: Tensor, parts: list[Tensor], weights: list[Tensor]) -> Tensor:
-    """mixed [1, 3, H, W], a mean of parts by weights [1, 1, H, W], with the local contrast that they have on average.
+def with_contrast(picture: Tensor, aim: Tensor) -> Tensor:
+    """picture [1, 3, H, W] with the local contrast aim [1, 2, H, W], see `contrast_of`.
 
-    A mean of unlike pictures has less. Restored in fine detail and in shapes, each by itself.
+    A mean of unlike pictures has less, and so has one that was sampled between its pixels.
     """
-    own = _bands(mixed)
-    wanted = [sum(map(torch.mul, weights, each)) for each in zip(*map(_powers, parts), strict=True)]
-    for band, power, aim in zip(own, _powers(mixed), wanted, strict=True):
-        mixed = mixed + (((aim + NOTHING) / (power + NOTHING)).sqrt().clamp(1, MOST_GAIN) - 1) * band
-    return mixed
+    gains = ((aim + NOTHING) / (contrast_of(picture) + NOTHING)).sqrt().clamp(1, MOST_GAIN)
+    return picture + sum((gain - 1) * band for gain, band in zip(gains.split(1, 1), _bands(picture), strict=True))
 
 
 def _bands(picture: Tensor) -> list[Tensor]:
@@ -96,9 +97,9 @@ def _bands(picture: Tensor) -> list[Tensor]:
     return [picture - fine, fine - coarse]
 
 
-def _powers(picture: Tensor) -> list[Tensor]:
-    """The local variance of each band of the brightness."""
-    return [mean_around(band.square(), WINDOWS[1]) for band in _bands(picture.mean(1, keepdim=True))]
+def contrast_of(picture: Tensor) -> Tensor:
+    """[1, 2, H, W]: the local variance of the brightness, of its fine detail and of its shapes."""
+    return mean_around(torch.cat(_bands(picture.mean(1, keepdim=True)), 1).square(), WINDOWS[1])
 
 
 def mean_around(values: Tensor, share: float) -> Tensor:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from driftfield.flow_tools.flowing import BORDER, contrast_kept, flowing, mean_around
+from driftfield.flow_tools.flowing import BORDER, contrast_of, flowing, mean_around, with_contrast
 from driftfield.flow_tools.living import (
     CALM_WATER,
     CLOUDS,
@@ -75,7 +75,8 @@ def test_each_copy_is_moved_about_its_own_moment():
         weight = torch.cos(torch.tensor(torch.pi * (t - first * FRAMES / 2) / FRAMES)) ** 2
         shares = [weight * torch.ones(1, 1, 1, 1), (1 - weight) * torch.ones(1, 1, 1, 1)]
         mixed = shares[0] * shifted[0] + shares[1] * shifted[1]
-        expected = contrast_kept(mixed, shifted, shares).clamp(-1, 1)
+        aim = sum(share * contrast_of(copy) for share, copy in zip(shares, shifted, strict=True))
+        expected = with_contrast(mixed, aim).clamp(-1, 1)
         torch.testing.assert_close(far_from_border(video[t]), far_from_border(expected[0]), atol=0.01, rtol=0)
 
 
@@ -88,11 +89,10 @@ def test_the_last_step_leads_to_the_still():
 
 def test_a_blend_keeps_the_contrast_of_its_parts_and_leaves_alike_ones_alone():
     one, other = texture(1), texture(2)
-    share = torch.full((1, 1, 1, 1), 0.5)
-    kept = contrast_kept((one + other) / 2, [one, other], [share, share])
+    kept = with_contrast((one + other) / 2, (contrast_of(one) + contrast_of(other)) / 2)
     assert kept.std() == pytest.approx(float((one.std() + other.std()) / 2), rel=0.15)
     assert ((one + other) / 2).std() < 0.8 * one.std()
-    torch.testing.assert_close(contrast_kept(one, [one, one], [share, share]), one)
+    torch.testing.assert_close(with_contrast(one, contrast_of(one)), one)
 
 
 def test_nothing_from_outside_of_the_region_flows_in():

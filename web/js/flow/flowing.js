@@ -13,6 +13,7 @@ const BORDER = 12 / 256; // of the longer side
 const NOTHING = 1e-4;
 
 /** @typedef {{ width: number, height: number, planes: Float32Array[] }} Planes a picture's channels, -1..1 */
+/** @typedef {Planes & { contrast: Planes }} Source */
 /** @typedef {{ weight: number, displacement: Field }} Copy */
 
 /**
@@ -82,21 +83,23 @@ function further(step, total) {
 }
 
 /**
- * The region's colours times how much a copy shows of them, and that.
- * @type {(still: Planes, region: Float32Array) => Planes}
+ * The region's colours times how much a copy shows of them, that, and the still's contrast.
+ * @type {(still: Planes, region: Float32Array) => Source}
  */
-export function sourceOf({ width, height, planes }, region) {
+export function sourceOf(still, region) {
+  const { width, height, planes } = still;
   const edge = BORDER * Math.max(width, height);
   const shown = region.map((value, at) => {
     const [x, y] = [(at % width) + 0.5, Math.floor(at / width) + 0.5];
     return value * Math.min(Math.min(x, width - x, y, height - y) / edge, 1);
   });
-  return { width, height, planes: [...planes.map((plane) => plane.map((value, at) => value * shown[at])), shown] };
+  const colours = planes.map((plane) => plane.map((value, at) => value * shown[at]));
+  return { width, height, planes: [...colours, shown], contrast: { width, height, planes: contrastOf(still) } };
 }
 
 /**
  * What the copies show together, three planes.
- * @type {(still: Planes, source: Planes, copies: readonly Copy[]) => Float32Array[]}
+ * @type {(still: Planes, source: Source, copies: readonly Copy[]) => Float32Array[]}
  */
 export function blended(still, source, copies) {
   const total = new Float32Array(source.planes[0].length).fill(NOTHING);
@@ -104,13 +107,15 @@ export function blended(still, source, copies) {
     const [red, green, blue, shown] = sampled(source, displacement, 1, false);
     const share = shown.map((value) => weight * Math.min(Math.max(value, 0), 1) ** 2);
     share.forEach((value, at) => (total[at] += value));
-    return { planes: [red, green, blue].map((plane) => plane.map((value, at) => value / Math.max(shown[at], NOTHING))), share };
+    const planes = [red, green, blue].map((plane) => plane.map((value, at) => value / Math.max(shown[at], NOTHING)));
+    return { planes, contrast: sampled(source.contrast, displacement, 1, true), share };
   });
   for (const { share } of parts) share.forEach((value, at) => (share[at] = value / total[at]));
-  const mix = still.planes.map((plane, c) =>
-    plane.map((value, at) => parts.reduce((sum, { planes, share }) => sum + share[at] * planes[c][at], (NOTHING / total[at]) * value)),
-  );
-  return contrastKept({ ...still, planes: mix }, parts);
+  /** @type {(rest: Float32Array, of: (part: typeof parts[0]) => Float32Array, least?: number) => Float32Array} */
+  const mixed = (rest, of, least = -Infinity) =>
+    rest.map((value, at) => parts.reduce((sum, part) => sum + part.share[at] * Math.max(of(part)[at], least), (NOTHING / total[at]) * value));
+  const picture = { ...still, planes: still.planes.map((plane, c) => mixed(plane, ({ planes }) => planes[c])) };
+  return withContrast(picture, source.contrast.planes.map((plane, band) => mixed(plane, ({ contrast }) => contrast[band], 0)));
 }
 
 /**
@@ -163,21 +168,19 @@ function taps(place, size, held, weights, pixels) {
   }
 }
 
-/** @type {(mixed: Planes, parts: readonly { planes: Float32Array[], share: Float32Array }[]) => Float32Array[]} */
-function contrastKept(mixed, parts) {
-  const { width, height } = mixed;
-  const own = mixed.planes.map((plane) => bandsOf(plane, width, height));
-  const powers = powersOf(mixed);
-  const wanted = parts.map(({ planes }) => powersOf({ width, height, planes }));
-  const result = mixed.planes.map((plane) => plane.slice());
-  powers.forEach((power, band) => {
-    for (let at = 0; at < power.length; at++) {
-      const aim = parts.reduce((sum, { share }, part) => sum + share[at] * wanted[part][band][at], 0);
-      const gain = Math.min(Math.max(Math.sqrt((aim + NOTHING) / (power[at] + NOTHING)), 1), MOST_GAIN) - 1;
-      result.forEach((plane, c) => (plane[at] += gain * own[c][band][at]));
-    }
+/**
+ * A picture with the local contrast `aim`, in each band.
+ * @type {(picture: Planes, aim: readonly Float32Array[]) => Float32Array[]}
+ */
+function withContrast(picture, aim) {
+  const { width, height, planes } = picture;
+  const gains = contrastOf(picture).map((power, band) =>
+    power.map((value, at) => Math.min(Math.max(Math.sqrt((aim[band][at] + NOTHING) / (value + NOTHING)), 1), MOST_GAIN) - 1),
+  );
+  return planes.map((plane) => {
+    const bands = bandsOf(plane, width, height);
+    return plane.map((value, at) => Math.min(Math.max(gains.reduce((sum, gain, band) => sum + gain[at] * bands[band][at], value), -1), 1));
   });
-  return result.map((plane) => plane.map((value) => Math.min(Math.max(value, -1), 1)));
 }
 
 /** @type {(plane: Float32Array, width: number, height: number) => Float32Array[]} */
@@ -186,8 +189,11 @@ function bandsOf(plane, width, height) {
   return [plane.map((value, at) => value - fine[at]), fine.map((value, at) => value - coarse[at])];
 }
 
-/** @type {(picture: Planes) => Float32Array[]} */
-function powersOf({ width, height, planes: [red, green, blue] }) {
+/**
+ * The local variance of the brightness, of its fine detail and of its shapes.
+ * @type {(picture: Planes) => Float32Array[]}
+ */
+function contrastOf({ width, height, planes: [red, green, blue] }) {
   const light = red.map((value, at) => (value + green[at] + blue[at]) / 3);
   return bandsOf(light, width, height).map((band) => meanAround(band.map((value) => value * value), width, height, WINDOWS[1]));
 }

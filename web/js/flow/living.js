@@ -2,7 +2,7 @@
 /**
  * Regions that live, as flow_tools/living.py has them: what they show at each frame, over the picture warped along the flow.
  * @import { Field, Mask } from "./field.js"
- * @import { Planes, Copy } from "./flowing.js"
+ * @import { Planes, Copy, Source } from "./flowing.js"
  * @import { Raster } from "./layers.js"
  */
 import { resized } from "./field.js";
@@ -90,7 +90,7 @@ export class Alive {
     return shown;
   }
 
-  /** @type {(life: Life, source: Planes, t: number) => Float32Array[]} */
+  /** @type {(life: Life, source: Source, t: number) => Float32Array[]} */
   #texture(life, source, t) {
     if (t === 0) return this.#still.planes;
     if (life.sway) return sampled(this.#still, life.sway(t), -1, true).map((plane) => plane.map((value) => Math.min(Math.max(value, -1), 1)));
