@@ -10,17 +10,22 @@ from .warp import accumulate_backward, backward_warp
 
 WINDOWS = (5 / 256, 17 / 256)  # of the longer side: they part fine detail from shapes, and shapes from light
 MOST_GAIN = 1.6
+LONE_SIZE, LONE = 0.3, (0.85, 0.65)  # of the longer side; evenness of the contrast from which, and at which, it is lone
+LEAST_CONTRAST = 1 / 127.5  # a grey level
 BORDER = 12 / 256  # of the longer side: over which a copy fades towards the picture's border
 NOTHING = 1e-4  # of a weight or a variance
 
 
-def flowing(still: Tensor, region: Tensor, flow: Tensor, *, resets: int, offsets: Tensor | None = None) -> Tensor:
+def flowing(
+    still: Tensor, region: Tensor, flow: Tensor, *, resets: int, offsets: Tensor | None = None, together: float = 0.0
+) -> Tensor:
     """[L, 3, H, W]: still [1, 3, H, W] −1..1 moved along flow [L, 2, H, W] px/frame, whose last step leads to frame 0.
 
     `resets` times in a segment each of two copies is the still again, by turns, and fades as cos² about that moment
     (Max & Becker 1995, Neyret 2003). A copy is seen where it shows what lies in region [1, 1, H, W] of the still.
     offsets [2 · resets − 1, 2, H, W] px: moves every copy but the first, so that the still does not show itself again.
-    Frame 0 is the still, and frame L would be.
+    together, 0..1: how much nearer to their mean the copies are moved where things stand alone, which show twice in a
+    fade. Frame 0 is the still, and frame L would be.
     """
     back = torch.cat([accumulate_backward(step[None], 2)[1:] for step in flow])
     half = len(flow) / resets / 2
@@ -33,7 +38,24 @@ def flowing(still: Tensor, region: Tensor, flow: Tensor, *, resets: int, offsets
     shown = region * _inside(still)
     source = torch.cat([still * shown, shown], dim=1)
     contrast = contrast_of(still)
+    if together > 0:
+        nearer = together * lone(contrast, region)
+        for copies in near:
+            mean = sum(weight * displacement for weight, displacement in copies)
+            copies[:] = [(weight, displacement + nearer * (mean - displacement)) for weight, displacement in copies]
     return torch.cat([still, *(_blended(still, source, contrast, copies) for copies in near[1:])])
+
+
+def lone(contrast: Tensor, region: Tensor) -> Tensor:
+    """[1, 1, H, W] 0..1: how much what stands out in the region is alone there, of a still's `contrast_of`.
+
+    That is where its contrast is uneven: its mean squared over its mean square, around each pixel.
+    """
+    strength = contrast.sum(1, keepdim=True).sqrt() + LEAST_CONTRAST
+    mean, square = (mean_around(power * region, LONE_SIZE) for power in (strength, strength**2))
+    evenness = mean**2 / (square * mean_around(region, LONE_SIZE)).clamp(min=1e-12)
+    most, least = LONE
+    return mean_around(region * ((most - evenness) / (most - least)).clamp(0, 1), LONE_SIZE / 4)
 
 
 def _about(moment: float, reach: float, flow: Tensor, back: Tensor) -> list[tuple[int, Tensor]]:

@@ -26,12 +26,13 @@ class Kind:
     period: float  # frames
     reset: float  # frames
     squeeze: float = 1.0  # eddies are so many times as wide as high
+    together: float = 0.0  # see `flowing`
 
 
 KINDS = {
     RUNNING_WATER: Kind(0.9, 0.145, 12.5, 25),
     CALM_WATER: Kind(0.5, 0.09, 12.5, 25, squeeze=4),
-    CLOUDS: Kind(0.4, 0.19, 25, 25),
+    CLOUDS: Kind(0.4, 0.19, 25, 25, together=0.7),
     LEAVES: Kind(3.0, 0.14, 12.5, 25),
 }
 
@@ -63,6 +64,7 @@ class Life:
     swayed: Tensor | None = None  # [L, 2, H, W] px by which what is at p has been moved; None: it flows
     resets: int = 1
     offsets: Tensor | None = None  # [2 · resets − 1, 2, H, W] px, see `flowing`
+    together: float = 0.0  # likewise
     goes_on: Tensor | float = 0.0  # 0..1: how much of the flow goes on outside of the region
 
 
@@ -92,7 +94,8 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     other = {"amplitude": OFFSET * scale, "size": OFFSET_SIZE, "squeeze": squeeze, "seed": living.seed + 1}
     offsets = curl_noise(height, width, 2 * resets - 1, cycles=1, **other)
     offsets = offsets.to(background) * weight
-    return Life(region, weight, flow, resets=resets, offsets=offsets, goes_on=goes_on)
+    together = KINDS[living.kind].together
+    return Life(region, weight, flow, resets=resets, offsets=offsets, together=together, goes_on=goes_on)
 
 
 def _whole(frames: int, length: float) -> int:
@@ -118,7 +121,7 @@ def moving_plate(still: Tensor, own: Life) -> Tensor:
     """[L, 3, H, W]: still [1, 3, H, W] −1..1 as it lives in the region."""
     if own.swayed is not None:
         return torch.cat([still, backward_warp(still, -own.swayed[1:], mode="bicubic")]).clamp(-1, 1)
-    return flowing(still, own.region, own.flow, resets=own.resets, offsets=own.offsets)
+    return flowing(still, own.region, own.flow, resets=own.resets, offsets=own.offsets, together=own.together)
 
 
 def plates(still: Tensor, living: Sequence[Living], background: Tensor, frames: int) -> tuple[Tensor, Tensor]:

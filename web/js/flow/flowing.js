@@ -9,6 +9,8 @@ import { stepBack, vectorAt } from "./warp.js";
 
 const WINDOWS = [5 / 256, 17 / 256]; // of the longer side
 const MOST_GAIN = 1.6;
+const [LONE_SIZE, LONE] = [0.3, [0.85, 0.65]]; // of the longer side; evenness
+const LEAST_CONTRAST = 1 / 127.5;
 const BORDER = 12 / 256; // of the longer side
 const NOTHING = 1e-4;
 
@@ -37,6 +39,36 @@ export function copiesOf(frames, flow, resets, offsets) {
     }
   }
   return near;
+}
+
+/**
+ * The copies, moved as much nearer to their mean as `nearer` says of each place of their fields.
+ * @type {(copies: readonly Copy[], nearer: Float32Array) => Copy[]}
+ */
+export function closer(copies, nearer) {
+  /** @type {(of: (displacement: Field) => Float32Array) => Float32Array[]} */
+  const moved = (of) => {
+    const mean = of(copies[0].displacement).map((_, at) => copies.reduce((sum, copy) => sum + copy.weight * of(copy.displacement)[at], 0));
+    return copies.map(({ displacement }) => of(displacement).map((value, at) => value + nearer[at] * (mean[at] - value)));
+  };
+  const [x, y] = [moved((field) => field.x), moved((field) => field.y)];
+  return copies.map(({ weight, displacement }, i) => ({ weight, displacement: { ...displacement, x: x[i], y: y[i] } }));
+}
+
+/**
+ * How much what stands out in the region is alone there, 0..1.
+ * @type {(contrast: Planes, region: Float32Array) => Float32Array}
+ */
+export function lone({ width, height, planes: [fine, shapes] }, region) {
+  const strength = fine.map((value, at) => Math.sqrt(value + shapes[at]) + LEAST_CONTRAST);
+  const [mean, square, share] = [strength.map((value, at) => value * region[at]), strength.map((value, at) => value ** 2 * region[at]), region].map((values) =>
+    meanAround(values, width, height, LONE_SIZE),
+  );
+  const uneven = region.map((value, at) => {
+    const evenness = mean[at] ** 2 / Math.max(square[at] * share[at], 1e-12);
+    return value * Math.min(Math.max((LONE[0] - evenness) / (LONE[0] - LONE[1]), 0), 1);
+  });
+  return meanAround(uneven, width, height, LONE_SIZE / 4);
 }
 
 /** @type {(moment: number, reach: number, frames: number, flow: (t: number) => Field, back: Field[]) => [number, Field][]} */
