@@ -36,14 +36,14 @@ def flowing(
                 displacement = displacement + offsets[number - 1 :][:1]
             near[t].append((math.cos(math.pi / 2 * (t / half - number)) ** 2, displacement))
     shown = region * _inside(still)
-    source = torch.cat([still * shown, shown], dim=1)
     contrast = contrast_of(still)
+    source = torch.cat([still * shown, shown, contrast], dim=1)
     if together > 0:
         nearer = together * lone(contrast, region)
         for copies in near:
             mean = sum(weight * displacement for weight, displacement in copies)
             copies[:] = [(weight, displacement + nearer * (mean - displacement)) for weight, displacement in copies]
-    return torch.cat([still, *(_blended(still, source, contrast, copies) for copies in near[1:])])
+    return torch.cat([still, *(_blended(still, source, copies) for copies in near[1:])])
 
 
 def lone(contrast: Tensor, region: Tensor) -> Tensor:
@@ -86,21 +86,21 @@ def _inside(still: Tensor) -> Tensor:
     return (nearest / (BORDER * max(height, width))).clamp(max=1)[None, None]
 
 
-def _blended(still: Tensor, source: Tensor, contrast: Tensor, copies: list[tuple[float, Tensor]]) -> Tensor:
-    """source [1, 4, H, W]: the region's colours times the region, and it."""
+def _blended(still: Tensor, source: Tensor, copies: list[tuple[float, Tensor]]) -> Tensor:
+    """source [1, 6, H, W]: the region's colours times the region, it, and the still's contrast."""
     colours, weights, powers = [], [], []
     for weight, displacement in copies:
         copy = backward_warp(source, displacement, mode="bicubic", outside="zeros")
-        covered = copy[:, 3:].clamp(0, 1)
-        colours.append(copy[:, :3] / copy[:, 3:].clamp(min=NOTHING))
-        weights.append(weight * covered**2)
-        powers.append(backward_warp(contrast, displacement, mode="bicubic").clamp(min=0))
+        covered = copy[:, 3:4]
+        colours.append(copy[:, :3] / covered.clamp(min=NOTHING))
+        weights.append(weight * covered.clamp(0, 1) ** 2)
+        powers.append(copy[:, 4:].clamp(min=0))
     total = sum(weights) + NOTHING
     weights = [weight / total for weight in weights]
     mixed = sum(weight * colour for weight, colour in zip(weights, colours, strict=True))
     rest = 1 - sum(weights)
     mixed = mixed + rest * still
-    aim = sum(weight * power for weight, power in zip(weights, powers, strict=True)) + rest * contrast
+    aim = sum(weight * power for weight, power in zip(weights, powers, strict=True)) + rest * source[:, 4:]
     return with_contrast(mixed, aim).clamp(-1, 1)
 
 
@@ -109,8 +109,9 @@ def with_contrast(picture: Tensor, aim: Tensor) -> Tensor:
 
     A mean of unlike pictures has less, and so has one that was sampled between its pixels.
     """
-    gains = ((aim + NOTHING) / (contrast_of(picture) + NOTHING)).sqrt().clamp(1, MOST_GAIN)
-    return picture + sum((gain - 1) * band for gain, band in zip(gains.split(1, 1), _bands(picture), strict=True))
+    bands = _bands(picture)
+    gains = ((aim + NOTHING) / (_powers(bands) + NOTHING)).sqrt().clamp(1, MOST_GAIN)
+    return picture + sum((gain - 1) * band for gain, band in zip(gains.split(1, 1), bands, strict=True))
 
 
 def _bands(picture: Tensor) -> list[Tensor]:
@@ -121,7 +122,11 @@ def _bands(picture: Tensor) -> list[Tensor]:
 
 def contrast_of(picture: Tensor) -> Tensor:
     """[1, 2, H, W]: the local variance of the brightness, of its fine detail and of its shapes."""
-    return mean_around(torch.cat(_bands(picture.mean(1, keepdim=True)), 1).square(), WINDOWS[1])
+    return _powers(_bands(picture))
+
+
+def _powers(bands: list[Tensor]) -> Tensor:
+    return mean_around(torch.cat([band.mean(1, keepdim=True) for band in bands], 1).square(), WINDOWS[1])
 
 
 def mean_around(values: Tensor, share: float) -> Tensor:

@@ -15,7 +15,6 @@ const BORDER = 12 / 256; // of the longer side
 const NOTHING = 1e-4;
 
 /** @typedef {{ width: number, height: number, planes: Float32Array[] }} Planes a picture's channels, -1..1 */
-/** @typedef {Planes & { contrast: Planes }} Source */
 /** @typedef {{ weight: number, displacement: Field }} Copy */
 
 /**
@@ -57,9 +56,10 @@ export function closer(copies, nearer) {
 
 /**
  * How much what stands out in the region is alone there, 0..1.
- * @type {(contrast: Planes, region: Float32Array) => Float32Array}
+ * @type {(source: Planes, region: Float32Array) => Float32Array}
  */
-export function lone({ width, height, planes: [fine, shapes] }, region) {
+export function lone({ width, height, planes }, region) {
+  const [fine, shapes] = planes.slice(4);
   const strength = fine.map((value, at) => Math.sqrt(value + shapes[at]) + LEAST_CONTRAST);
   const [mean, square, share] = [strength.map((value, at) => value * region[at]), strength.map((value, at) => value ** 2 * region[at]), region].map((values) =>
     meanAround(values, width, height, LONE_SIZE),
@@ -115,8 +115,8 @@ function further(step, total) {
 }
 
 /**
- * The region's colours times how much a copy shows of them, that, and the still's contrast.
- * @type {(still: Planes, region: Float32Array) => Source}
+ * The region's colours times how much a copy shows of them, that, and the still's contrast: six planes.
+ * @type {(still: Planes, region: Float32Array) => Planes}
  */
 export function sourceOf(still, region) {
   const { width, height, planes } = still;
@@ -126,28 +126,28 @@ export function sourceOf(still, region) {
     return value * Math.min(Math.min(x, width - x, y, height - y) / edge, 1);
   });
   const colours = planes.map((plane) => plane.map((value, at) => value * shown[at]));
-  return { width, height, planes: [...colours, shown], contrast: { width, height, planes: contrastOf(still) } };
+  return { width, height, planes: [...colours, shown, ...contrastOf(still)] };
 }
 
 /**
  * What the copies show together, three planes.
- * @type {(still: Planes, source: Source, copies: readonly Copy[]) => Float32Array[]}
+ * @type {(still: Planes, source: Planes, copies: readonly Copy[]) => Float32Array[]}
  */
 export function blended(still, source, copies) {
   const total = new Float32Array(source.planes[0].length).fill(NOTHING);
   const parts = copies.map(({ weight, displacement }) => {
-    const [red, green, blue, shown] = sampled(source, displacement, 1, false);
+    const [red, green, blue, shown, ...contrast] = sampled(source, displacement, 1, false);
     const share = shown.map((value) => weight * Math.min(Math.max(value, 0), 1) ** 2);
     share.forEach((value, at) => (total[at] += value));
     const planes = [red, green, blue].map((plane) => plane.map((value, at) => value / Math.max(shown[at], NOTHING)));
-    return { planes, contrast: sampled(source.contrast, displacement, 1, true), share };
+    return { planes, contrast, share };
   });
   for (const { share } of parts) share.forEach((value, at) => (share[at] = value / total[at]));
   /** @type {(rest: Float32Array, of: (part: typeof parts[0]) => Float32Array, least?: number) => Float32Array} */
   const mixed = (rest, of, least = -Infinity) =>
     rest.map((value, at) => parts.reduce((sum, part) => sum + part.share[at] * Math.max(of(part)[at], least), (NOTHING / total[at]) * value));
   const picture = { ...still, planes: still.planes.map((plane, c) => mixed(plane, ({ planes }) => planes[c])) };
-  return withContrast(picture, source.contrast.planes.map((plane, band) => mixed(plane, ({ contrast }) => contrast[band], 0)));
+  return withContrast(picture, source.planes.slice(4).map((plane, band) => mixed(plane, ({ contrast }) => contrast[band], 0)));
 }
 
 /**

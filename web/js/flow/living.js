@@ -2,7 +2,7 @@
 /**
  * Regions that live, as flow_tools/living.py has them: what they show at each frame, over the picture warped along the flow.
  * @import { Field, Mask } from "./field.js"
- * @import { Planes, Copy, Source } from "./flowing.js"
+ * @import { Planes, Copy } from "./flowing.js"
  * @import { Raster } from "./layers.js"
  */
 import { resized } from "./field.js";
@@ -55,7 +55,7 @@ export class Alive {
       const { together } = KINDS[each.kind];
       if (together > 0) {
         const { cols, rows } = life.copies[0][0].displacement;
-        const nearer = Float32Array.from(resized({ width, height, data: lone(source.contrast, region) }, cols, rows).data, (value) => together * value);
+        const nearer = Float32Array.from(resized({ width, height, data: lone(source, region) }, cols, rows).data, (value) => together * value);
         life.copies = life.copies.map((copies) => closer(copies, nearer));
       }
       return { life, region, weight: soft(region, width, height), source };
@@ -97,7 +97,7 @@ export class Alive {
     return shown;
   }
 
-  /** @type {(life: Life, source: Source, t: number) => Float32Array[]} */
+  /** @type {(life: Life, source: Planes, t: number) => Float32Array[]} */
   #texture(life, source, t) {
     if (t === 0) return this.#still.planes;
     if (life.sway) return sampled(this.#still, life.sway(t), -1, true).map((plane) => plane.map((value) => Math.min(Math.max(value, -1), 1)));
