@@ -41,7 +41,7 @@ KINDS = {
 class Living:
     """A region and how it lives; None: as its kind does."""
 
-    region: Tensor = field(compare=False)  # [1, 1, h, w] 0..1, to be stretched over the picture
+    region: Tensor = field(compare=False, repr=False)  # [1, 1, h, w] 0..1, to be stretched over the picture
     kind: str
     seed: int = 0
     amplitude: float | None = None  # as Kind has them
