@@ -1,4 +1,4 @@
-"""What is measured: pictures with a region that should live, held-out stills but for the stream, and clips of fluids."""
+"""What is measured: pictures with a region that should live, held-out but for the stream, and clips of fluids."""
 
 from dataclasses import dataclass
 from pathlib import Path
