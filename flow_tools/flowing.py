@@ -1,6 +1,7 @@
 """A texture that flows on and on: copies of the still, each moved about its own moment, faded into each other."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,14 @@ NOTHING = 1e-4  # of a weight or a variance
 
 
 def flowing(
-    still: Tensor, region: Tensor, flow: Tensor, *, resets: int, offsets: Tensor | None = None, together: float = 0.0
+    still: Tensor,
+    region: Tensor,
+    flow: Tensor,
+    *,
+    resets: int,
+    offsets: Tensor | None = None,
+    together: float = 0.0,
+    on_frame: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """[L, 3, H, W]: still [1, 3, H, W] −1..1 moved along flow [L, 2, H, W] px/frame, whose last step leads to frame 0.
 
@@ -25,7 +33,7 @@ def flowing(
     (Max & Becker 1995, Neyret 2003). A copy is seen where it shows what lies in region [1, 1, H, W] of the still.
     offsets [2 · resets − 1, 2, H, W] px: moves every copy but the first, so that the still does not show itself again.
     together, 0..1: how much nearer to their mean the copies are moved where things stand alone, which show twice in a
-    fade. Frame 0 is the still, and frame L would be.
+    fade. on_frame is called before each frame. Frame 0 is the still, and frame L would be.
     """
     back = torch.cat([accumulate_backward(step[None], 2)[1:] for step in flow])
     half = len(flow) / resets / 2
@@ -43,7 +51,11 @@ def flowing(
         for copies in near:
             mean = sum(weight * displacement for weight, displacement in copies)
             copies[:] = [(weight, displacement + nearer * (mean - displacement)) for weight, displacement in copies]
-    return torch.cat([still, *(_blended(still, source, copies) for copies in near[1:])])
+    video = [still]
+    for copies in near[1:]:
+        on_frame()
+        video.append(_blended(still, source, copies))
+    return torch.cat(video)
 
 
 def lone(contrast: Tensor, region: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Regions of the picture that live: water, clouds and leaves that move by themselves, over and over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -117,25 +117,40 @@ def _share_outside(speed: Tensor, region: Tensor) -> Tensor:
     return (means[0] / means[1].clamp(min=1e-6)).clamp(0, 1)
 
 
-def moving_plate(still: Tensor, own: Life) -> Tensor:
-    """[L, 3, H, W]: still [1, 3, H, W] −1..1 as it lives in the region."""
+def moving_plate(still: Tensor, own: Life, on_frame: Callable[[], None] = lambda: None) -> Tensor:
+    """[L, 3, H, W]: still [1, 3, H, W] −1..1 as it lives in the region. on_frame: see `flowing`."""
     if own.swayed is not None:
         return torch.cat([still, backward_warp(still, -own.swayed[1:], mode="bicubic")]).clamp(-1, 1)
-    return flowing(still, own.region, own.flow, resets=own.resets, offsets=own.offsets, together=own.together)
+    return flowing(
+        still,
+        own.region,
+        own.flow,
+        resets=own.resets,
+        offsets=own.offsets,
+        together=own.together,
+        on_frame=on_frame,
+    )
 
 
-def plates(still: Tensor, living: Sequence[Living], background: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+def plates(
+    still: Tensor,
+    living: Sequence[Living],
+    background: Tensor,
+    frames: int,
+    on_frame: Callable[[], None] = lambda: None,
+) -> tuple[Tensor, Tensor]:
     """What living regions show: colours times share [frames, 3, H, W], and share [1, 1, H, W] 0..1.
 
     Later ones lie above. still [1, 3, H, W] −1..1; background as for `life`. The rest is what the flow makes of the
     still without them. A soft edge fades into that as far as the flow goes on outside, into the still where it ends.
+    on_frame: see `flowing`.
     """
     colours, share = torch.zeros_like(still).expand(frames, -1, -1, -1), torch.zeros_like(still[:, :1])
     for each in living:
         own = life(each, background, frames)
         edge = (own.region - own.weight) * (1 - own.goes_on)
         above = own.weight + edge
-        colours = colours * (1 - above) + moving_plate(still, own) * own.weight + still * edge
+        colours = colours * (1 - above) + moving_plate(still, own, on_frame) * own.weight + still * edge
         share = share + above * (1 - share)
     return colours, share
 

@@ -168,7 +168,7 @@ def alive_once(still: Tensor, living: Sequence[Living], field: Tensor, frames: i
     found = _last_alive.get(key)
     if found is None:
         _last_alive.clear()
-        found = _last_alive[key] = plates(still, living, field, frames)
+        found = _last_alive[key] = plates(still, living, field, frames, memory.check_cancel)
     return found
 
 

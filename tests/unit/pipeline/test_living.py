@@ -105,6 +105,14 @@ def test_the_preview_and_the_animation_share_what_lives(planned, pipeline):
         assert not torch.equal(planned(other).composition.alive, known)
 
 
+def test_cancel_stops_between_the_frames_of_what_lives(pipeline):
+    import comfy.model_management as management
+
+    management.interrupt_current_processing(True)
+    with pytest.raises(management.InterruptProcessingException):
+        pipeline.composition.alive_once(picture(), (water(seed=77),), torch.zeros(1, 2, HEIGHT, WIDTH), FRAMES)
+
+
 def test_an_image_of_another_size_lives_alike(planned):
     small = Motion(torch.zeros(1, 2, HEIGHT // 2, WIDTH // 2), FRAMES, living=(water(),))
     same = planned(small).composition.segment().pictures
