@@ -163,7 +163,7 @@ def alive_once(still: Tensor, living: Sequence[Living], field: Tensor, frames: i
     digest = hashlib.blake2b(repr((living, frames, still.device)).encode())
     for part in (still, field, *(each.region for each in living)):
         digest.update(str(part.shape).encode())
-        digest.update(part.contiguous().numpy(force=True))
+        digest.update(part.contiguous().numpy(force=True).data)
     key = digest.hexdigest()
     found = _last_alive.get(key)
     if found is None:
