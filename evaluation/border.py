@@ -10,7 +10,8 @@ from torch import Tensor
 from ..flow_tools.arrows import Arrow, MotionArrows
 from ..flow_tools.warp import accumulate_backward, mask_video, reference_video
 from ..pipeline.animate_still import motion_of_arrows
-from .inputs.held_out import held_out_stills
+from ..training.data.prepared_set import load
+from .inputs.held_out import evenly_chosen, held_out_stills, resized
 from .metrics.streaks import CameIn, came_in
 from .options import add_out, add_work, at_least, prepared
 from .output.contact_sheet import write_sheet, write_strip
@@ -20,6 +21,7 @@ from .output.publish import command_of, write_page
 SIZE, FRAMES = 256, 25
 TAIL, LENGTH = 0.08, 0.10  # of the side: from the border to an arrow's tail, and the arrow
 BAR = 0.003  # of the last frame
+SHOWN = 12  # on the sheet
 REPEATED, CONTINUED = "border repeated", "still continued"
 INWARDS = (((TAIL, 0.5), (1, 0)), ((0.5, TAIL), (0, 1)), ((1 - TAIL, 0.5), (-1, 0)), ((0.5, 1 - TAIL), (0, -1)))
 HEADER = (
@@ -37,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.description = __doc__
     parser.add_argument("--data", type=prepared, required=True, help="folder written by driftfield.training.prepare")
     parser.add_argument(
-        "--stills", type=at_least(1), default=24, help="held-out stills, spread over all (default: %(default)s)"
+        "--stills", type=at_least(1), default=60, help="held-out stills, spread over all (default: %(default)s, all)"
     )
     add_out(parser)
     add_work(parser, "strips")
@@ -46,18 +48,36 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     rows, strips = [], []
     for number, (name, still) in enumerate(held_out_stills(arguments, SIZE)):
-        field = inward_field(number)
-        back = accumulate_backward(field, FRAMES)[-1:]
-        # As a mask is moved, so were stills before they were continued.
-        shown = [mask_video(still, field, FRAMES)[-1:], reference_video(still, field, FRAMES)[-1:]]
-        found = [came_in(frame, still, back) for frame in shown]
+        shown, found = seen(still, number)
         rows.append((name, *figures(found)))
         strips.append(strip(arguments.work / "border" / f"{name}.png", name, still, shown, found))
+    unseen = sorted(zip(*load(arguments.data, "stills", "train"), strict=True), key=lambda pair: pair[0])
+    others = [
+        (name, *figures(seen(resized(still[None], SIZE), number)[1]))
+        for number, (name, still) in enumerate(evenly_chosen(unseen, len(rows)))
+    ]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_sheet(arguments.out / "border.jpg", [[path] for path in strips[::2]])
-    lines = ["# Beyond the border", "", "```", command_of(arguments), "```", "", table(HEADER, [*rows, *totals(rows)])]
+    write_sheet(arguments.out / "border.jpg", [[path] for path in evenly_chosen(strips, SHOWN)])
+    lines = [
+        "# Beyond the border",
+        "",
+        "```",
+        command_of(arguments),
+        "```",
+        "",
+        table(HEADER, [*rows, *totals(rows, ""), *totals(others, f" of {len(others)} others")]),
+    ]
     lines += ["", *(f"- {note}" for note in notes(rows)), "", "![Beyond the border](border.jpg)"]
     write_page(arguments, "border", "\n".join(lines))
+
+
+def seen(still: Tensor, number: int) -> tuple[list[Tensor], list[CameIn]]:
+    """The last frame of a still with the border repeated and with the still continued, and what came in in each."""
+    field = inward_field(number)
+    back = accumulate_backward(field, FRAMES)[-1:]
+    # As a mask is moved, so were stills before they were continued.
+    shown = [mask_video(still, field, FRAMES)[-1:], reference_video(still, field, FRAMES)[-1:]]
+    return shown, [came_in(frame, still, back) for frame in shown]
 
 
 def inward_field(number: int) -> Tensor:
@@ -73,12 +93,12 @@ def figures(found: list[CameIn]) -> list[float | None]:
     return [None if value != value else value for value in values]
 
 
-def totals(rows: list[tuple]) -> list[tuple]:
+def totals(rows: list[tuple], which: str) -> list[tuple]:
     columns = [
         [value for value in column if value is not None] for column in zip(*(row[1:] for row in rows), strict=True)
     ]
     return [
-        (name, *(over(column) if column else None for column in columns))
+        (name + which, *(over(column) if column else None for column in columns))
         for name, over in (("mean", statistics.fmean), ("median", statistics.median), ("most", max))
     ]
 
@@ -104,6 +124,8 @@ def notes(rows: list[tuple]) -> list[str]:
         "The figure alone would reward noise, and a mirror image. So beside it stand the texture of what came in over "
         "the border's (1 is as it should be, much more is noise) and how much its detail is like the still mirrored "
         "at the border (1 is a mirror image).",
-        "On the sheet, of every other still: it; its last frame with the border repeated, as it was before; with the "
-        "still continued; both with their streaks in red.",
+        "How a still goes on was chosen by looking at these. The others are of the training part: nothing was chosen "
+        "on them, and no network is measured here.",
+        "On the sheet, of some stills, evenly chosen: it; its last frame with the border repeated, as it was before; "
+        "with the still continued; both with their streaks in red.",
     ]

@@ -1,6 +1,6 @@
 """Regions of the picture that live: water, clouds and leaves that move by themselves, over and over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -26,12 +26,13 @@ class Kind:
     period: float  # frames
     reset: float  # frames
     squeeze: float = 1.0  # eddies are so many times as wide as high
+    together: float = 0.0  # see `flowing`
 
 
 KINDS = {
     RUNNING_WATER: Kind(0.9, 0.145, 12.5, 25),
     CALM_WATER: Kind(0.5, 0.09, 12.5, 25, squeeze=4),
-    CLOUDS: Kind(0.4, 0.19, 25, 25),
+    CLOUDS: Kind(0.4, 0.19, 25, 25, together=0.7),
     LEAVES: Kind(3.0, 0.14, 12.5, 25),
 }
 
@@ -40,7 +41,7 @@ KINDS = {
 class Living:
     """A region and how it lives; None: as its kind does."""
 
-    region: Tensor = field(compare=False)  # [1, 1, h, w] 0..1, to be stretched over the picture
+    region: Tensor = field(compare=False, repr=False)  # [1, 1, h, w] 0..1, to be stretched over the picture
     kind: str
     seed: int = 0
     amplitude: float | None = None  # as Kind has them
@@ -63,6 +64,7 @@ class Life:
     swayed: Tensor | None = None  # [L, 2, H, W] px by which what is at p has been moved; None: it flows
     resets: int = 1
     offsets: Tensor | None = None  # [2 · resets − 1, 2, H, W] px, see `flowing`
+    together: float = 0.0  # likewise
     goes_on: Tensor | float = 0.0  # 0..1: how much of the flow goes on outside of the region
 
 
@@ -92,7 +94,8 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     other = {"amplitude": OFFSET * scale, "size": OFFSET_SIZE, "squeeze": squeeze, "seed": living.seed + 1}
     offsets = curl_noise(height, width, 2 * resets - 1, cycles=1, **other)
     offsets = offsets.to(background) * weight
-    return Life(region, weight, flow, resets=resets, offsets=offsets, goes_on=goes_on)
+    together = KINDS[living.kind].together
+    return Life(region, weight, flow, resets=resets, offsets=offsets, together=together, goes_on=goes_on)
 
 
 def _whole(frames: int, length: float) -> int:
@@ -114,25 +117,40 @@ def _share_outside(speed: Tensor, region: Tensor) -> Tensor:
     return (means[0] / means[1].clamp(min=1e-6)).clamp(0, 1)
 
 
-def moving_plate(still: Tensor, own: Life) -> Tensor:
-    """[L, 3, H, W]: still [1, 3, H, W] −1..1 as it lives in the region."""
+def moving_plate(still: Tensor, own: Life, on_frame: Callable[[], None] = lambda: None) -> Tensor:
+    """[L, 3, H, W]: still [1, 3, H, W] −1..1 as it lives in the region. on_frame: see `flowing`."""
     if own.swayed is not None:
         return torch.cat([still, backward_warp(still, -own.swayed[1:], mode="bicubic")]).clamp(-1, 1)
-    return flowing(still, own.region, own.flow, resets=own.resets, offsets=own.offsets)
+    return flowing(
+        still,
+        own.region,
+        own.flow,
+        resets=own.resets,
+        offsets=own.offsets,
+        together=own.together,
+        on_frame=on_frame,
+    )
 
 
-def plates(still: Tensor, living: Sequence[Living], background: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+def plates(
+    still: Tensor,
+    living: Sequence[Living],
+    background: Tensor,
+    frames: int,
+    on_frame: Callable[[], None] = lambda: None,
+) -> tuple[Tensor, Tensor]:
     """What living regions show: colours times share [frames, 3, H, W], and share [1, 1, H, W] 0..1.
 
     Later ones lie above. still [1, 3, H, W] −1..1; background as for `life`. The rest is what the flow makes of the
     still without them. A soft edge fades into that as far as the flow goes on outside, into the still where it ends.
+    on_frame: see `flowing`.
     """
     colours, share = torch.zeros_like(still).expand(frames, -1, -1, -1), torch.zeros_like(still[:, :1])
     for each in living:
         own = life(each, background, frames)
         edge = (own.region - own.weight) * (1 - own.goes_on)
         above = own.weight + edge
-        colours = colours * (1 - above) + moving_plate(still, own) * own.weight + still * edge
+        colours = colours * (1 - above) + moving_plate(still, own, on_frame) * own.weight + still * edge
         share = share + above * (1 - share)
     return colours, share
 

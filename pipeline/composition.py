@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..flow_tools.convention import crop_padding, pad_to_multiple, resize_flow
 from ..flow_tools.fill import grown
 from ..flow_tools.layers import Layers, compose, split
-from ..flow_tools.living import plates
+from ..flow_tools.living import Living, plates
 from ..flow_tools.motion import Motion, with_objects
 from ..flow_tools.objects import farthest, fitted
 from ..flow_tools.warp import reference_video
@@ -22,6 +23,7 @@ from ..sampling.joins import Timeline
 from .still import PAD, Still, prepare_still
 
 AT_ONCE = 8  # frames put together at a time
+_last_alive: dict[str, tuple[Tensor, Tensor]] = {}  # of the last picture alone: at 1024 × 576, 25 frames, 180 MB
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def take_apart(
     nothing = torch.zeros_like(still.image[:, :1])
     leaving = torch.stack([nothing, *(mask * moved for mask, moved in zip(masks, moves, strict=True))]).amax(0)
     layers = split(still.image, masks, clean_plate, memory.progress())
-    alive, lives = plates(layers.plate, motion.living, motion.field, frames)
+    alive, lives = alive_once(layers.plate, motion.living, motion.field, frames)
     return Composition(
         still=still,
         motion=motion,
@@ -153,6 +155,21 @@ def take_apart(
         frames=frames,
         loop=loop,
     )
+
+
+@torch.no_grad()
+def alive_once(still: Tensor, living: Sequence[Living], field: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """`plates`, which the preview and the animation of a picture share; not to be written into."""
+    digest = hashlib.blake2b(repr((living, frames, still.device)).encode())
+    for part in (still, field, *(each.region for each in living)):
+        digest.update(str(part.shape).encode())
+        digest.update(part.contiguous().numpy(force=True).data)
+    key = digest.hexdigest()
+    found = _last_alive.get(key)
+    if found is None:
+        _last_alive.clear()
+        found = _last_alive[key] = plates(still, living, field, frames, memory.check_cancel)
+    return found
 
 
 @torch.no_grad()

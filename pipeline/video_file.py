@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CRF = 18  # x264's constant rate factor: less is better, 23 its default
+BETWEEN = 3  # B frames between two others: with so many the first frame stays within reach for 25 frames
+MOST_REACH = 16  # earlier frames that H.264 lets one be predicted from
+MOST_BLOCKS = 32_768  # of 16 × 16 px in these, at level 4.0, which phones decode
 LEAST_CRF = 1  # at 0 x264 leaves the profile High, and few players follow
 COMPATIBLE, LOSSLESS = "plays everywhere", "lossless"
 ENCODINGS = [COMPATIBLE, LOSSLESS]
@@ -32,6 +35,8 @@ def video_file(
 
     Where anything is raised inside, nothing is left of it. An odd width or height gets its last pixels once more.
     COMPATIBLE is the profile High with yuv420p; LOSSLESS keeps the 8-bit RGB values (High 4:4:4 Predictive).
+    As many earlier frames as possible predict the next: where the last of up to 25 are like the first, they are taken
+    from it, with its flaws, so that these do not jump where the video begins anew.
     """
     part = path.with_suffix(".part")
     try:
@@ -45,7 +50,10 @@ def video_file(
             stream = container.add_stream(codec, rate=Fraction(round(fps * 1000), 1000))
             stream.width, stream.height = width + width % 2, height + height % 2
             stream.pix_fmt = "rgb24" if lossless else "yuv420p"
-            stream.options = {"qp": "0"} if lossless else {"crf": str(max(crf, LEAST_CRF)), "profile": "high"}
+            blocks = -(-width // 16) * -(-height // 16)
+            reach = {"refs": min(max(MOST_BLOCKS // blocks, 1), MOST_REACH), "bf": BETWEEN, "b_strategy": 0}
+            seen = {"crf": max(crf, LEAST_CRF), "profile": "high", **reach}
+            stream.options = {"qp": "0"} if lossless else {name: str(value) for name, value in seen.items()}
 
             def write(frames: Tensor) -> None:
                 pixels = (frames * 255).round().clamp(0, 255)

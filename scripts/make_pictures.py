@@ -95,7 +95,7 @@ def results(client: ComfyClient, server: ComfyServer) -> None:
         if needs_files:
             frames = [Image.open(picture) for picture in of_type["DriftfieldPreviewFlow"]]
         else:
-            frames = read_video(of_type["SaveVideo"][0])
+            frames = read_video((of_type.get("SaveVideo") or of_type["DriftfieldSaveAnimation"])[0])
         segment = frames if needs_files else frames[:25]
         if "DriftfieldDrawMotionArrows" in of_type:
             cells = [Image.open(of_type["DriftfieldDrawMotionArrows"][0]), segment[0], segment[len(segment) // 2]]

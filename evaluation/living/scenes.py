@@ -1,4 +1,4 @@
-"""What is measured: pictures, held-out where they are stills, with a region that should live, and clips of fluids."""
+"""What is measured: pictures with a region that should live, held-out but for the stream, and clips of fluids."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,12 @@ class Scene:
 
 SCENES = {
     "surf": Scene(RUNNING_WATER, "api_ltxv_text_to_video-1", ((0, 0.5, 1, 1),), (1.0, 0.3)),
+    "stream": Scene(
+        RUNNING_WATER,
+        "video_wan2.1_fun_camera_v1.1_1.3B-1",
+        ((0.36, 0.52, 0.46, 0.63), (0.56, 0.45, 0.68, 0.58)),
+        (0, 0.8),
+    ),
     "sea": Scene(RUNNING_WATER, "image_flux2-1", ((0, 0.34, 0.2, 0.6), (0.78, 0.34, 1, 0.6)), (0.5, 0.2)),
     "lake": Scene(CALM_WATER, WORKFLOW.stem, ((0, 0.79, 1, 1),)),
     "sky": Scene(CLOUDS, WORKFLOW.stem, ((0, 0, 1, 0.7),), (0.5, 0.0)),

@@ -27,6 +27,7 @@ PIPELINE = (
     "animate",
     "animate_still",
     "baselines",
+    "composition",
     "decode",
     "denoise",
     "devices",

@@ -44,7 +44,8 @@ CASES = {  # arrows, region of the flow, what lives
 def picture() -> torch.Tensor:
     noise = torch.randn(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2))
     column, row = torch.arange(WIDTH) / WIDTH, torch.arange(HEIGHT)[:, None] / HEIGHT
-    texture = mean_around(noise, 3.5 / WIDTH) + 0.4 * torch.sin(9 * column + 5 * row)
+    alone = (column > 0.3) | (row < 0.6)  # a texture on even ground
+    texture = alone * mean_around(noise, 3.5 / WIDTH) + 0.4 * torch.sin(9 * column + 5 * row)
     return ((texture.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 

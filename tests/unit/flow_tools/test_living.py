@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from driftfield.flow_tools.flowing import BORDER, contrast_kept, flowing, mean_around
+from driftfield.flow_tools.flowing import BORDER, contrast_of, flowing, lone, mean_around, with_contrast
 from driftfield.flow_tools.living import (
     CALM_WATER,
     CLOUDS,
@@ -75,7 +75,8 @@ def test_each_copy_is_moved_about_its_own_moment():
         weight = torch.cos(torch.tensor(torch.pi * (t - first * FRAMES / 2) / FRAMES)) ** 2
         shares = [weight * torch.ones(1, 1, 1, 1), (1 - weight) * torch.ones(1, 1, 1, 1)]
         mixed = shares[0] * shifted[0] + shares[1] * shifted[1]
-        expected = contrast_kept(mixed, shifted, shares).clamp(-1, 1)
+        aim = sum(share * contrast_of(copy) for share, copy in zip(shares, shifted, strict=True))
+        expected = with_contrast(mixed, aim).clamp(-1, 1)
         torch.testing.assert_close(far_from_border(video[t]), far_from_border(expected[0]), atol=0.01, rtol=0)
 
 
@@ -88,11 +89,27 @@ def test_the_last_step_leads_to_the_still():
 
 def test_a_blend_keeps_the_contrast_of_its_parts_and_leaves_alike_ones_alone():
     one, other = texture(1), texture(2)
-    share = torch.full((1, 1, 1, 1), 0.5)
-    kept = contrast_kept((one + other) / 2, [one, other], [share, share])
+    kept = with_contrast((one + other) / 2, (contrast_of(one) + contrast_of(other)) / 2)
     assert kept.std() == pytest.approx(float((one.std() + other.std()) / 2), rel=0.15)
     assert ((one + other) / 2).std() < 0.8 * one.std()
-    torch.testing.assert_close(contrast_kept(one, [one, one], [share, share]), one)
+    torch.testing.assert_close(with_contrast(one, contrast_of(one)), one)
+
+
+def cloud():
+    away = torch.hypot(torch.arange(WIDTH) - 48.0, torch.arange(HEIGHT)[:, None] - 36.0)
+    return (0.8 * (away < 8) - 0.4).expand(1, 3, -1, -1)
+
+
+def test_what_stands_alone_is_told_from_a_texture():
+    found, even = (lone(contrast_of(still), whole()) for still in (cloud(), texture()))
+    assert found[..., 30:42, 42:54].min() > 0.5 and even.max() < 0.2
+
+
+def test_what_stands_alone_hardly_shows_twice():
+    """In mid-fade: how much of the picture lies between the cloud's brightness and the sky's."""
+    flow = still_flow(2.5).expand(FRAMES, -1, -1, -1)
+    apart, nearer = (flowing(cloud(), whole(), flow, resets=1, together=share)[FRAMES // 4] for share in (0.0, 0.7))
+    assert (nearer.abs() < 0.3).sum() < 0.7 * (apart.abs() < 0.3).sum()
 
 
 def test_nothing_from_outside_of_the_region_flows_in():

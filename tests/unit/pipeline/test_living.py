@@ -95,6 +95,24 @@ def test_a_region_alone_moves_and_nothing_is_doubted(planned):
     assert "motion strength 0 %" not in plan.report
 
 
+def test_the_preview_and_the_animation_share_what_lives(planned, pipeline):
+    motion = motion_of(water())
+    known = planned(motion).composition.alive
+    previewed = pipeline.composition.moved_still(picture(), motion)
+    assert planned(motion_of(water())).composition.alive is known
+    assert torch.equal(own(planned(motion), planned(motion).composition.segment().pictures), previewed)
+    for other in (motion_of(water(seed=6)), motion_of(water(), x=0.5), motion_of(water(LEAVES))):
+        assert not torch.equal(planned(other).composition.alive, known)
+
+
+def test_cancel_stops_between_the_frames_of_what_lives(pipeline):
+    import comfy.model_management as management
+
+    management.interrupt_current_processing(True)
+    with pytest.raises(management.InterruptProcessingException):
+        pipeline.composition.alive_once(picture(), (water(seed=77),), torch.zeros(1, 2, HEIGHT, WIDTH), FRAMES)
+
+
 def test_an_image_of_another_size_lives_alike(planned):
     small = Motion(torch.zeros(1, 2, HEIGHT // 2, WIDTH // 2), FRAMES, living=(water(),))
     same = planned(small).composition.segment().pictures

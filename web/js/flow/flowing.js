@@ -9,6 +9,8 @@ import { stepBack, vectorAt } from "./warp.js";
 
 const WINDOWS = [5 / 256, 17 / 256]; // of the longer side
 const MOST_GAIN = 1.6;
+const [LONE_SIZE, LONE] = [0.3, [0.85, 0.65]]; // of the longer side; evenness
+const LEAST_CONTRAST = 1 / 127.5;
 const BORDER = 12 / 256; // of the longer side
 const NOTHING = 1e-4;
 
@@ -36,6 +38,37 @@ export function copiesOf(frames, flow, resets, offsets) {
     }
   }
   return near;
+}
+
+/**
+ * The copies, moved as much nearer to their mean as `nearer` says of each place of their fields.
+ * @type {(copies: readonly Copy[], nearer: Float32Array) => Copy[]}
+ */
+export function closer(copies, nearer) {
+  /** @type {(of: (displacement: Field) => Float32Array) => Float32Array[]} */
+  const moved = (of) => {
+    const mean = of(copies[0].displacement).map((_, at) => copies.reduce((sum, copy) => sum + copy.weight * of(copy.displacement)[at], 0));
+    return copies.map(({ displacement }) => of(displacement).map((value, at) => value + nearer[at] * (mean[at] - value)));
+  };
+  const [x, y] = [moved((field) => field.x), moved((field) => field.y)];
+  return copies.map(({ weight, displacement }, i) => ({ weight, displacement: { ...displacement, x: x[i], y: y[i] } }));
+}
+
+/**
+ * How much what stands out in the region is alone there, 0..1.
+ * @type {(source: Planes, region: Float32Array) => Float32Array}
+ */
+export function lone({ width, height, planes }, region) {
+  const [fine, shapes] = planes.slice(4);
+  const strength = fine.map((value, at) => Math.sqrt(value + shapes[at]) + LEAST_CONTRAST);
+  const [mean, square, share] = [strength.map((value, at) => value * region[at]), strength.map((value, at) => value ** 2 * region[at]), region].map((values) =>
+    meanAround(values, width, height, LONE_SIZE),
+  );
+  const uneven = region.map((value, at) => {
+    const evenness = mean[at] ** 2 / Math.max(square[at] * share[at], 1e-12);
+    return value * Math.min(Math.max((LONE[0] - evenness) / (LONE[0] - LONE[1]), 0), 1);
+  });
+  return meanAround(uneven, width, height, LONE_SIZE / 4);
 }
 
 /** @type {(moment: number, reach: number, frames: number, flow: (t: number) => Field, back: Field[]) => [number, Field][]} */
@@ -82,16 +115,18 @@ function further(step, total) {
 }
 
 /**
- * The region's colours times how much a copy shows of them, and that.
+ * The region's colours times how much a copy shows of them, that, and the still's contrast: six planes.
  * @type {(still: Planes, region: Float32Array) => Planes}
  */
-export function sourceOf({ width, height, planes }, region) {
+export function sourceOf(still, region) {
+  const { width, height, planes } = still;
   const edge = BORDER * Math.max(width, height);
   const shown = region.map((value, at) => {
     const [x, y] = [(at % width) + 0.5, Math.floor(at / width) + 0.5];
     return value * Math.min(Math.min(x, width - x, y, height - y) / edge, 1);
   });
-  return { width, height, planes: [...planes.map((plane) => plane.map((value, at) => value * shown[at])), shown] };
+  const colours = planes.map((plane) => plane.map((value, at) => value * shown[at]));
+  return { width, height, planes: [...colours, shown, ...contrastOf(still)] };
 }
 
 /**
@@ -101,16 +136,18 @@ export function sourceOf({ width, height, planes }, region) {
 export function blended(still, source, copies) {
   const total = new Float32Array(source.planes[0].length).fill(NOTHING);
   const parts = copies.map(({ weight, displacement }) => {
-    const [red, green, blue, shown] = sampled(source, displacement, 1, false);
+    const [red, green, blue, shown, ...contrast] = sampled(source, displacement, 1, false);
     const share = shown.map((value) => weight * Math.min(Math.max(value, 0), 1) ** 2);
     share.forEach((value, at) => (total[at] += value));
-    return { planes: [red, green, blue].map((plane) => plane.map((value, at) => value / Math.max(shown[at], NOTHING))), share };
+    const planes = [red, green, blue].map((plane) => plane.map((value, at) => value / Math.max(shown[at], NOTHING)));
+    return { planes, contrast, share };
   });
   for (const { share } of parts) share.forEach((value, at) => (share[at] = value / total[at]));
-  const mix = still.planes.map((plane, c) =>
-    plane.map((value, at) => parts.reduce((sum, { planes, share }) => sum + share[at] * planes[c][at], (NOTHING / total[at]) * value)),
-  );
-  return contrastKept({ ...still, planes: mix }, parts);
+  /** @type {(rest: Float32Array, of: (part: typeof parts[0]) => Float32Array, least?: number) => Float32Array} */
+  const mixed = (rest, of, least = -Infinity) =>
+    rest.map((value, at) => parts.reduce((sum, part) => sum + part.share[at] * Math.max(of(part)[at], least), (NOTHING / total[at]) * value));
+  const picture = { ...still, planes: still.planes.map((plane, c) => mixed(plane, ({ planes }) => planes[c])) };
+  return withContrast(picture, source.planes.slice(4).map((plane, band) => mixed(plane, ({ contrast }) => contrast[band], 0)));
 }
 
 /**
@@ -163,21 +200,19 @@ function taps(place, size, held, weights, pixels) {
   }
 }
 
-/** @type {(mixed: Planes, parts: readonly { planes: Float32Array[], share: Float32Array }[]) => Float32Array[]} */
-function contrastKept(mixed, parts) {
-  const { width, height } = mixed;
-  const own = mixed.planes.map((plane) => bandsOf(plane, width, height));
-  const powers = powersOf(mixed);
-  const wanted = parts.map(({ planes }) => powersOf({ width, height, planes }));
-  const result = mixed.planes.map((plane) => plane.slice());
-  powers.forEach((power, band) => {
-    for (let at = 0; at < power.length; at++) {
-      const aim = parts.reduce((sum, { share }, part) => sum + share[at] * wanted[part][band][at], 0);
-      const gain = Math.min(Math.max(Math.sqrt((aim + NOTHING) / (power[at] + NOTHING)), 1), MOST_GAIN) - 1;
-      result.forEach((plane, c) => (plane[at] += gain * own[c][band][at]));
-    }
+/**
+ * A picture with the local contrast `aim`, in each band.
+ * @type {(picture: Planes, aim: readonly Float32Array[]) => Float32Array[]}
+ */
+function withContrast(picture, aim) {
+  const { width, height, planes } = picture;
+  const gains = contrastOf(picture).map((power, band) =>
+    power.map((value, at) => Math.min(Math.max(Math.sqrt((aim[band][at] + NOTHING) / (value + NOTHING)), 1), MOST_GAIN) - 1),
+  );
+  return planes.map((plane) => {
+    const bands = bandsOf(plane, width, height);
+    return plane.map((value, at) => Math.min(Math.max(gains.reduce((sum, gain, band) => sum + gain[at] * bands[band][at], value), -1), 1));
   });
-  return result.map((plane) => plane.map((value) => Math.min(Math.max(value, -1), 1)));
 }
 
 /** @type {(plane: Float32Array, width: number, height: number) => Float32Array[]} */
@@ -186,8 +221,11 @@ function bandsOf(plane, width, height) {
   return [plane.map((value, at) => value - fine[at]), fine.map((value, at) => value - coarse[at])];
 }
 
-/** @type {(picture: Planes) => Float32Array[]} */
-function powersOf({ width, height, planes: [red, green, blue] }) {
+/**
+ * The local variance of the brightness, of its fine detail and of its shapes.
+ * @type {(picture: Planes) => Float32Array[]}
+ */
+function contrastOf({ width, height, planes: [red, green, blue] }) {
   const light = red.map((value, at) => (value + green[at] + blue[at]) / 3);
   return bandsOf(light, width, height).map((band) => meanAround(band.map((value) => value * value), width, height, WINDOWS[1]));
 }

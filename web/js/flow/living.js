@@ -6,7 +6,7 @@
  * @import { Raster } from "./layers.js"
  */
 import { resized } from "./field.js";
-import { blended, copiesOf, meanAround, sampled, sourceOf } from "./flowing.js";
+import { blended, closer, copiesOf, lone, meanAround, sampled, sourceOf } from "./flowing.js";
 import { curlNoise, sway } from "./waves.js";
 
 const SIDE = 256; // px of the longer side that amplitudes are given at
@@ -15,13 +15,13 @@ const ROOT = 0.2; // of the longer side
 const FAST = 1.5; // px/frame at SIDE
 const [OFFSET, OFFSET_SIZE] = [1.75, 0.1]; // px at SIDE, and share of the side
 
-/** @typedef {{ amplitude: number, size: number, period: number, reset: number, squeeze: number }} Kind */
+/** @typedef {{ amplitude: number, size: number, period: number, reset: number, squeeze: number, together: number }} Kind */
 /** @type {Record<string, Kind>} */
 const KINDS = {
-  "running water": { amplitude: 0.9, size: 0.145, period: 12.5, reset: 25, squeeze: 1 },
-  "calm water": { amplitude: 0.5, size: 0.09, period: 12.5, reset: 25, squeeze: 4 },
-  "clouds or smoke": { amplitude: 0.4, size: 0.19, period: 25, reset: 25, squeeze: 1 },
-  "leaves or grass": { amplitude: 3, size: 0.14, period: 12.5, reset: 25, squeeze: 1 },
+  "running water": { amplitude: 0.9, size: 0.145, period: 12.5, reset: 25, squeeze: 1, together: 0 },
+  "calm water": { amplitude: 0.5, size: 0.09, period: 12.5, reset: 25, squeeze: 4, together: 0 },
+  "clouds or smoke": { amplitude: 0.4, size: 0.19, period: 25, reset: 25, squeeze: 1, together: 0.7 },
+  "leaves or grass": { amplitude: 3, size: 0.14, period: 12.5, reset: 25, squeeze: 1, together: 0 },
 };
 const LEAVES = "leaves or grass";
 
@@ -51,7 +51,14 @@ export class Alive {
     this.#frames = motion.frames;
     this.#parts = living.map((each) => {
       const region = Float32Array.from(resized(each.region, width, height).data);
-      return { life: lifeOf(each, motion), region, weight: soft(region, width, height), source: sourceOf(this.#still, region) };
+      const [life, source] = [lifeOf(each, motion), sourceOf(this.#still, region)];
+      const { together } = KINDS[each.kind];
+      if (together > 0) {
+        const { cols, rows } = life.copies[0][0].displacement;
+        const nearer = Float32Array.from(resized({ width, height, data: lone(source, region) }, cols, rows).data, (value) => together * value);
+        life.copies = life.copies.map((copies) => closer(copies, nearer));
+      }
+      return { life, region, weight: soft(region, width, height), source };
     });
   }
 
