@@ -5,7 +5,7 @@ import torch
 from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
-from driftfield.networks.fast import accelerate
+from driftfield.networks.fast import accelerate, in_pieces
 from driftfield.networks.fast.blocks import FastResBlock, FastUpsample
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 
@@ -28,7 +28,7 @@ def close(got: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_unet_is_that_of_diffusers(batch):
+def test_unet_is_that_of_diffusers(batch, small_pieces):
     unet = tiny_unet()
     for module in unet.modules():  # away from their start, where the mix of space and time is even
         if hasattr(module, "mix_factor"):
@@ -56,8 +56,14 @@ def test_adapter_and_strength_work_on():
     close(network(*inputs(2)), plain)
 
 
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """A frame, or a row of 256 pixels, at a time."""
+    monkeypatch.setattr(in_pieces, "PIECE", 1)
+
+
 @pytest.mark.parametrize("clips", [1, 2])
-def test_decoder_is_that_of_diffusers(clips):
+def test_decoder_is_that_of_diffusers(clips, small_pieces):
     vae, latents = tiny_vae(), randn(clips * 3, 4, 8, 16)
     expected = vae.decode(latents, num_frames=3).sample
     vae.decoder = accelerate(vae.decoder)
