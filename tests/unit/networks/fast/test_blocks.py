@@ -5,7 +5,7 @@ import torch
 from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
-from driftfield.networks.fast import accelerate, in_pieces
+from driftfield.networks.fast import accelerate, encoder, in_pieces
 from driftfield.networks.fast.blocks import FastResBlock, FastUpsample
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 
@@ -25,6 +25,16 @@ def inputs(batch: int) -> tuple[torch.Tensor, ...]:
 
 def close(got: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("size", [(64, 128), (66, 33)])
+def test_encoder_is_that_of_diffusers(size, small_pieces):
+    vae, image = tiny_vae(), randn(2, 3, *size)
+    expected = vae.encode(image).latent_dist.parameters
+    vae.encoder = accelerate(vae.encoder)
+    close(vae.encode(image).latent_dist.parameters, expected)
+    got = vae.encode(image.bfloat16()).latent_dist.parameters
+    torch.testing.assert_close(got, expected, rtol=0, atol=0.03 * expected.abs().max().item())
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -59,7 +69,8 @@ def test_adapter_and_strength_work_on():
 @pytest.fixture
 def small_pieces(monkeypatch):
     """A frame, or a row of 256 pixels, at a time."""
-    monkeypatch.setattr(in_pieces, "PIECE", 1)
+    for module in (in_pieces, encoder):
+        monkeypatch.setattr(module, "PIECE", 1)
 
 
 @pytest.mark.parametrize("clips", [1, 2])
