@@ -16,6 +16,8 @@ def restore_detail(frames: Tensor, warped: Tensor, amount: float = 1.0, *, certa
     """
     size = int(max(frames.shape[-2:]) * WINDOW) // 2 * 2 + 1
     difference = (frames - warped).abs().mean(dim=1, keepdim=True)
-    difference = F.avg_pool2d(difference, size, stride=1, padding=size // 2, count_include_pad=False)
+    for side in ((size, 1), (1, size)):
+        padding = (side[0] // 2, side[1] // 2)
+        difference = F.avg_pool2d(difference, side, stride=1, padding=padding, count_include_pad=False)
     weight = torch.exp(-((difference / AGREEMENT) ** 2))
     return torch.lerp(frames, warped, amount * (weight if certain is None else torch.maximum(weight, certain)))

@@ -81,21 +81,29 @@ def free_bytes() -> int:
 
 
 def compute_dtype(choice: str) -> torch.dtype:
-    """ "auto", "fp32", "fp16", "bf16" or "fp8" → torch dtype to compute in. A CPU always computes in fp32.
+    """ "auto", "fp32", "fp16", "bf16" or "fp8" → torch dtype to compute in. A CPU knows fp32, and some know bf16.
 
     fp8 is a format to keep weights in; what is computed with them is bf16.
     """
     if choice not in DTYPES:
         raise ValueError(f"dtype: got {choice!r}, allowed {', '.join(DTYPES)}")
     if management.is_device_cpu(device()):
+        if choice in ("auto", "bf16", FP8) and cpu_knows_bf16():
+            return torch.bfloat16
         if choice not in ("auto", "fp32"):
-            logging.info("Driftfield: dtype %s asked for, fp32 used: a CPU has no faster one", choice)
+            logging.info("Driftfield: dtype %s asked for, fp32 used: this CPU has no faster one", choice)
         return torch.float32
     if choice == "auto":
         if management.should_use_fp16(device()):
             return torch.float16
         return torch.bfloat16 if management.should_use_bf16(device()) else torch.float32
     return DTYPES[choice]
+
+
+def cpu_knows_bf16() -> bool:
+    """Whether this CPU has instructions for products in bf16: AVX-512 BF16 or AMX. Older PyTorch cannot say."""
+    asked = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(ask() for ask in asked)
 
 
 def check_cancel() -> None:

@@ -46,9 +46,9 @@ class LoadAnimationModel(io.ComfyNode):
                     "dtype",
                     options=list(DTYPES),
                     default="auto",
-                    tooltip="Precision of UNet and decoder. auto: fp16 if the GPU is good at it. fp8: the UNet's "
-                    "weights take half the memory of fp16, a little less exact; computed in bf16. On a CPU always "
-                    "fp32.",
+                    tooltip="Precision of UNet and decoder. auto: fp16 if the GPU is good at it, bf16 on a CPU that "
+                    "has it. fp8: the UNet's weights take half the memory of fp16, a little less exact; computed in "
+                    "bf16. On other CPUs always fp32.",
                     **ADVANCED,
                 ),
             ],

@@ -17,20 +17,28 @@ ENCODE_BYTES = 4_000  # of activations per pixel that is encoded, in fp32
 
 @torch.no_grad()
 def encode_image(animator: Animator, image: Tensor, *, on_step: Callable | None = None) -> Tensor:
-    """[B, 3, H, W] → the mode of the VAE's encoder, unscaled, [B, c, h, w]; always fp32, for fp16 can overflow.
+    """[B, 3, H, W] → the mode of the VAE's encoder, unscaled, [B, c, h, w].
+
+    In fp32, for fp16 can overflow; on a CPU in the animator's format, which is never fp16.
 
     As many frames at once as fit; on_step(i, total) after each chunk.
     """
+    from ..networks.fast import accelerate  # here: diffusers takes seconds to import
+
+    on_cpu = memory.device().type == "cpu"
+    kind = animator.dtype if on_cpu else torch.float32
     each = ENCODE_BYTES * image[0, 0].numel()
     wanted = min(ENCODE_FRAMES, len(image))
 
     def run(chunk_frames: int) -> Tensor:
         (vae,) = memory.load(animator.vae, memory_required=chunk_frames * each)
+        if on_cpu:
+            vae.encoder = accelerate(vae.encoder)
         chunks = image.split(memory.fitting_in_free_memory(chunk_frames, each))
         latents = []
         for i, chunk in enumerate(chunks):
             memory.check_cancel()
-            latents.append(vae.encode(chunk.to(memory.device(), torch.float32)).latent_dist.mode().cpu())
+            latents.append(vae.encode(chunk.to(memory.device(), kind)).latent_dist.mode().cpu())
             if on_step is not None:
                 on_step(i, len(chunks))
         return torch.cat(latents)

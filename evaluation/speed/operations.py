@@ -57,5 +57,10 @@ LINES = (
     Line("group_norm", "instance norm", lambda o: instance_norm_leaky_relu(o.x, o.instance, 0.2), 3),
     Line("add_layer_norm", "layer norm", lambda o: add_layer_norm(o.tokens, o.layer, add=o.tokens), 4),
     Line("mix", "mix", lambda o: mix(o.x, o.x), 3),
-    Line("attend_over_frames", "attention over frames", lambda o: attend_over_frames(*[o.clips] * 3, o.heads), 4),
+    Line(
+        "attend_over_frames",
+        "attention over frames",
+        lambda o: attend_over_frames(o.clips, o.clips, [o.clips], o.heads)[0],
+        4,
+    ),
 )

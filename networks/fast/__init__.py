@@ -12,6 +12,7 @@ in float32.
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import TemporalDecoder
+from diffusers.models.autoencoders.vae import Encoder
 from diffusers.models.resnet import SpatioTemporalResBlock
 from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
 from diffusers.models.upsampling import Upsample2D
@@ -19,6 +20,7 @@ from torch import nn
 
 from ..motion_encoder import ResidualBlock
 from .blocks import FastDecoder, FastResBlock, FastResidualBlock, FastUpsample
+from .encoder import FastEncoder
 from .replacement import replace_modules
 from .transformer import FastTransformer
 
@@ -28,6 +30,7 @@ FAST = {
     TransformerSpatioTemporalModel: FastTransformer,
     Upsample2D: FastUpsample,
     TemporalDecoder: FastDecoder,
+    Encoder: FastEncoder,
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import TemporalDecoder
 from diffusers.models.resnet import SpatioTemporalResBlock
@@ -10,6 +11,7 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 from ..motion_encoder import ResidualBlock
+from . import backend, in_pieces
 from .group_norm import group_norm, instance_norm_leaky_relu
 from .layers import Block, convolve, convolve_frames, image, temporal_weight, tokens, with_neighbors
 from .mix import mix
@@ -47,6 +49,8 @@ class FastResBlock(nn.Module):
         spatial, temporal = self.spatial_res_block, self.temporal_res_block
         temb = None if temb is None else temb[::frames]  # the frames of a clip have one
         x = tokens(hidden_states)
+        if backend.on_cpu(x):
+            return image(self.clip_by_clip(x, frames, temb))
         h, bias = transform(x, spatial, temb, convolve)
         if spatial.conv_shortcut is not None:
             x, other = convolve(x, spatial.conv_shortcut)
@@ -56,6 +60,21 @@ class FastResBlock(nn.Module):
         h, bias = transform(clips, temporal, temb, convolve_frames)
         # alpha x + (1 − alpha)(x + h) = x + (1 − alpha) h
         return image(mix(x, h.view_as(x), bias=bias, **temporal_weight(self.time_mixer)))
+
+    def clip_by_clip(self, x: Tensor, frames: int, temb: Tensor | None) -> Tensor:
+        """On a CPU. x [N, H, W, C], temb [N / frames, T]."""
+        mixer = temporal_weight(self.time_mixer)
+        weight = torch.sigmoid(mixer["sign"] * mixer["factor"].float()).to(x.dtype)
+        out = []
+        for i, clip in enumerate(x.split(frames)):
+            of_space, of_time = (
+                None if temb is None or block.time_emb_proj is None else block.time_emb_proj(F.silu(temb[i]))
+                for block in (self.spatial_res_block, self.temporal_res_block)
+            )
+            clip = in_pieces.spatial_branch(clip, self.spatial_res_block, of_space)
+            in_pieces.add_temporal_branch(clip, self.temporal_res_block, of_time, weight)
+            out.append(clip)
+        return out[0] if len(out) == 1 else torch.cat(out)
 
 
 class FastUpsample(Upsample2D):
@@ -102,8 +121,11 @@ class FastDecoder(nn.Module):
         sample = self.mid_block(self.conv_in(sample), image_only_indicator=image_only_indicator)
         for block in self.up_blocks:
             sample = block(sample, image_only_indicator=image_only_indicator)
-        h = group_norm(tokens(sample), self.conv_norm_out, silu=True)
-        colors = self.conv_out(image(h)).unflatten(0, (-1, num_frames)).transpose(1, 2).flatten(3)  # [B, 3, L, H W]
+        x = tokens(sample)
+        parts = x.split(in_pieces.at_once(x)) if backend.on_cpu(x) else [x]
+        colors = [self.conv_out(image(group_norm(part, self.conv_norm_out, silu=True))) for part in parts]
+        colors = colors[0] if len(colors) == 1 else torch.cat(colors)
+        colors = colors.unflatten(0, (-1, num_frames)).transpose(1, 2).flatten(3)  # [B, 3, L, H W]
         weight = self.time_conv_out.weight.to(colors.dtype).squeeze(-1)
         colors = F.conv2d(colors.contiguous(), weight, self.time_conv_out.bias, padding=(1, 0))
         return colors.transpose(1, 2).flatten(0, 1).unflatten(2, sample.shape[-2:])

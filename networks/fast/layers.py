@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from diffusers.models.resnet import AlphaBlender
 from torch import Tensor, nn
@@ -23,7 +24,8 @@ def image(tokens: Tensor) -> Tensor:
 def convolve(x: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor | None]:
     """[N, H, W, C] → [N, H', W', C'], and the bias where it is left to the kernel that comes next."""
     left = backend.kernels_for(x) is not None
-    out = F.conv2d(image(x), conv.weight.to(x.dtype), None if left else conv.bias, conv.stride, conv.padding)
+    bias = None if left or conv.bias is None else conv.bias.to(x.dtype)
+    out = F.conv2d(image(x), conv.weight.to(x.dtype), bias, conv.stride, conv.padding)
     return tokens(out), conv.bias if left else None
 
 
@@ -39,7 +41,14 @@ def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
     """[N, …, C] → [N, …, C'], and the bias where it is left to the kernel that comes next."""
     if backend.leaves_bias(x):
         return F.linear(x, layer.weight), layer.bias
-    return layer(x), None
+    return project(x, layer), None
+
+
+def project(x: Tensor, layer: nn.Module) -> Tensor:
+    """The linear layer of x [N, …, C], or what stands in its place."""
+    if type(layer) is nn.Linear and backend.has_products(x):
+        return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
+    return layer(x)
 
 
 def temporal_weight(mixer: AlphaBlender) -> dict[str, Any]:

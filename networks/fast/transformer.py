@@ -1,7 +1,6 @@
 """SVD's spatio-temporal transformer on channels-last tokens."""
 
 import torch
-import torch.nn.functional as F
 from diffusers.models.attention import Attention
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
@@ -9,10 +8,11 @@ from torch import Tensor, nn
 
 from ..motion_attention import MotionAttention
 from .add_layer_norm import add_layer_norm
+from .attend import attend
 from .attend_over_frames import attend_over_frames
-from .gated_gelu import gated_gelu
+from .gated_gelu import gated_linear
 from .group_norm import group_norm
-from .layers import Block, image, linear, temporal_weight, tokens
+from .layers import Block, image, linear, project, temporal_weight, tokens
 from .mix import mix
 from .single_token import SingleTokenAttention, attend_to_token
 
@@ -27,7 +27,7 @@ def plus(rows: Tensor | None, bias: Tensor | None) -> Tensor | None:
 
 
 def feed_forward(ff: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
-    return linear(gated_gelu(*linear(x, ff.net[0].proj)), ff.net[2])
+    return linear(gated_linear(x, ff.net[0].proj), ff.net[2])
 
 
 def self_attention(attention: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -36,21 +36,21 @@ def self_attention(attention: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
     def heads(tokens: Tensor) -> Tensor:
         return tokens.unflatten(-1, (attention.heads, -1)).transpose(1, 2)
 
-    query, key, value = (heads(project(x)) for project in (attention.to_q, attention.to_k, attention.to_v))
-    return linear(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2), attention.to_out[0])
+    query, key, value = (heads(project(x, layer)) for layer in (attention.to_q, attention.to_k, attention.to_v))
+    return linear(attend(query, key, value).transpose(1, 2).flatten(2), attention.to_out[0])
 
 
 def frame_attention(attention: Block, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """x [B, frames, pixels, C] → the same; with what MotionAttention adds."""
-    query, key = attention.to_q(x), attention.to_k(x)
-
-    def attend(value: Tensor) -> Tensor:
-        return attend_over_frames(query, key, attention.to_v(value), attention.heads)
-
-    out, bias = linear(attend(x), attention.to_out[0])
-    processor = attention.processor
+    processor, given = attention.processor, [x]
     if isinstance(processor, MotionAttention) and (motion := processor.motion()) is not None:
-        out = out + processor.weigh(attend(motion.permute(0, 1, 3, 4, 2).flatten(2, 3)))  # eq. 4
+        given.append(motion.permute(0, 1, 3, 4, 2).flatten(2, 3))
+    query, key = project(x, attention.to_q), project(x, attention.to_k)
+    values = [project(each, attention.to_v) for each in given]
+    own, *guided = attend_over_frames(query, key, values, attention.heads)
+    out, bias = linear(own, attention.to_out[0])
+    for each in guided:
+        out = out + processor.weigh(each)  # eq. 4
     return out, bias
 
 

@@ -72,8 +72,10 @@ def comfy_base(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def loaders(comfy_base):
-    """The modules of model_loaders by name."""
-    return SimpleNamespace(**{name: importlib.import_module(f"driftfield.model_loaders.{name}") for name in LOADERS})
+    """The modules of model_loaders by name, on a CPU without bf16."""
+    modules = {name: importlib.import_module(f"driftfield.model_loaders.{name}") for name in LOADERS}
+    modules["memory"].cpu_knows_bf16 = lambda: False
+    return SimpleNamespace(**modules)
 
 
 @pytest.fixture(scope="session")

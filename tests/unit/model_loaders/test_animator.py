@@ -40,6 +40,15 @@ def test_weights_are_diffusers(loaders, animator, diffusers_pipeline):
         assert not any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())), name
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="about CPUs")
+@pytest.mark.parametrize("choice", ["auto", "fp32", "fp16", "bf16", "fp8"])
+def test_a_cpu_computes_in_bf16_where_it_can(loaders, choice, monkeypatch):
+    assert loaders.memory.compute_dtype(choice) == torch.float32
+    monkeypatch.setattr(loaders.memory, "cpu_knows_bf16", lambda: True)
+    expected = torch.float32 if choice in ("fp32", "fp16") else torch.bfloat16
+    assert loaders.memory.compute_dtype(choice) == expected
+
+
 def test_loading_and_using_it_leaves_the_global_random_state(loaders, animator, tiny_folder, image, pipeline):
     before = torch.random.get_rng_state()
     loaded = loaders.animator.load_animator("tiny", "none", "auto")

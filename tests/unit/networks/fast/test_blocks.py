@@ -5,7 +5,7 @@ import torch
 from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
-from driftfield.networks.fast import accelerate
+from driftfield.networks.fast import accelerate, encoder, in_pieces
 from driftfield.networks.fast.blocks import FastResBlock, FastUpsample
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 
@@ -27,8 +27,18 @@ def close(got: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
 
 
+@pytest.mark.parametrize("size", [(64, 128), (66, 33)])
+def test_encoder_is_that_of_diffusers(size, small_pieces):
+    vae, image = tiny_vae(), randn(2, 3, *size)
+    expected = vae.encode(image).latent_dist.parameters
+    vae.encoder = accelerate(vae.encoder)
+    close(vae.encode(image).latent_dist.parameters, expected)
+    got = vae.encode(image.bfloat16()).latent_dist.parameters
+    torch.testing.assert_close(got, expected, rtol=0, atol=0.03 * expected.abs().max().item())
+
+
 @pytest.mark.parametrize("batch", [1, 3])
-def test_unet_is_that_of_diffusers(batch):
+def test_unet_is_that_of_diffusers(batch, small_pieces):
     unet = tiny_unet()
     for module in unet.modules():  # away from their start, where the mix of space and time is even
         if hasattr(module, "mix_factor"):
@@ -56,8 +66,15 @@ def test_adapter_and_strength_work_on():
     close(network(*inputs(2)), plain)
 
 
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """A frame, or a row of 256 pixels, at a time."""
+    for module in (in_pieces, encoder):
+        monkeypatch.setattr(module, "PIECE", 1)
+
+
 @pytest.mark.parametrize("clips", [1, 2])
-def test_decoder_is_that_of_diffusers(clips):
+def test_decoder_is_that_of_diffusers(clips, small_pieces):
     vae, latents = tiny_vae(), randn(clips * 3, 4, 8, 16)
     expected = vae.decode(latents, num_frames=3).sample
     vae.decoder = accelerate(vae.decoder)
