@@ -42,10 +42,16 @@ def encoded(
     strength: float,
     *,
     frames: int | None = None,
+    still: Still | None = None,
     on_step: Callable | None = None,
 ) -> EncodedMotion:
-    """frames: of the segment, where the motion has objects; None: those in which arrows reach their heads."""
+    """frames: of the segment, where the motion has objects; None: those in which arrows reach their heads.
+
+    still: what it is fitted to, as the network sees it; None: encoded at its own size.
+    """
     seen = pad_to_multiple(motion.flow(frames, wide=True) if motion.objects else motion.field, PAD)[0]
+    if still is not None:
+        seen = still.shrunk_flow(seen)
     maps = motion_maps(animator, seen, on_step=on_step) if animator.has_adapter else None
     return EncodedMotion(motion, maps, strength, animator.adapter)
 
@@ -75,8 +81,8 @@ def fit_motion(
     resized = tuple(field.shape[-2:]) != still.size
     if resized:
         motion = replace(motion, field=resize_flow(field, *still.size))
-    if resized or not enough or objects != given.motion.objects:
-        return encoded(animator, motion, given.strength, frames=frames)
+    if resized or still.shrinks or not enough or objects != given.motion.objects:
+        return encoded(animator, motion, given.strength, frames=frames, still=still)
     return replace(
         given,
         motion=motion,
