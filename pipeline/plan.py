@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ..flow_tools.convention import check_finite
-from ..model_loaders import locations
 from ..model_loaders.animator import Animator
 from ..sampling.conditioning import Conditioning
 from ..sampling.guidance import guidance_scales
@@ -17,7 +16,7 @@ from .control import Control, begin_at, choose_control
 from .doubts import doubts
 from .motion import EncodedMotion, fit_motion
 from .settings import AUTOMATIC, WHOLE, Settings
-from .still import Still, prepare_still
+from .still import Still, automatic_size, prepare_still
 
 SMALLEST = 64  # px: a sampling size
 
@@ -138,13 +137,8 @@ def plan(
 
 
 def network_size(animator: Animator, settings: Settings) -> int:
-    """px of the longer side that the network sees, about; WHOLE: the picture's own.
-
-    Automatic is smaller than the picture for the built-in model alone: of others it is not known how good that is.
-    """
-    if settings.sampling_size != AUTOMATIC:
-        return settings.sampling_size
-    return animator.size if animator.name == locations.BUILTIN else WHOLE
+    """px of the longer side that the network sees, about; WHOLE: the picture's own."""
+    return automatic_size(animator) if settings.sampling_size == AUTOMATIC else settings.sampling_size
 
 
 def first_noise(still: Still, settings: Settings) -> tuple[Tensor, torch.Generator]:

@@ -7,6 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.convention import pad_to_multiple, resize_flow
+from ..model_loaders import locations
+from ..model_loaders.animator import Animator
+from .settings import WHOLE
 
 PAD = 64  # image sides are padded to a multiple of it: VAE factor 8, UNet factor 8
 WIDER = 1.25  # so much longer the longer side may be, where the picture's shape is met better
@@ -43,6 +46,14 @@ def prepare_still(image: Tensor, *, longer: int = 0, unit: int = PAD) -> Still:
     padded, padding = pad_to_multiple(image, PAD)
     height, width = padded.shape[-2:]
     return Still(image, padded, padding, sampled_size(height, width, longer, unit) if longer else (height, width))
+
+
+def automatic_size(animator: Animator) -> int:
+    """px of the longer side that the network is best shown; WHOLE: the picture's own.
+
+    Only of the built-in model is it known that it does as well near its trained size.
+    """
+    return animator.size if animator.name == locations.BUILTIN else WHOLE
 
 
 def sampled_size(height: int, width: int, longer: int, unit: int) -> tuple[int, int]:

@@ -153,3 +153,15 @@ def test_what_cannot_be_is_refused_by_name(sampled, pipeline):
 def test_other_methods_refuse_what_was_sampled_small(small, pipeline):
     with pytest.raises(ValueError, match="sampled at 80×48, smaller than its image, allowed"):
         pipeline.baselines.lengthen(small, pipeline.settings.BaselineSettings(LONG))
+
+
+def test_a_large_field_is_encoded_once_and_as_it_would_have_been(animator, pipeline, picture):
+    builtin, field = replace(animator, name="built-in", size=64), torch.ones(1, 2, HEIGHT, WIDTH)
+    later = pipeline.motion.encode_motion(builtin, Motion(field))
+    at_once = pipeline.motion.encode_motion(animator, Motion(field))
+    assert later.maps is None and at_once.maps is not None
+    for longer in (0, SMALL):
+        still = pipeline.plan.prepare_still(picture, longer=longer, unit=16)
+        fitted, expected = (pipeline.motion.fit_motion(one, builtin, still, FRAMES) for one in (later, at_once))
+        assert len(fitted.maps) == len(expected.maps) > 0
+        assert all(map(torch.equal, fitted.maps, expected.maps))
