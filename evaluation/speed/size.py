@@ -48,6 +48,7 @@ LONG_FRAMES = 125
 WHOLE_FRAME = "whole frame"
 SHOWN = (WHOLE_FRAME, MOVES, OBJECT, UNCOVERED, BEYOND)
 CLOSE = 128  # px of a picture that a strip shows large
+STRIP = 320  # px, a strip's height
 MOST_SECONDS, MOST_GB, LEAST_SHARPNESS = 2.0, 3.0, 0.97
 FILE = "size"
 
@@ -205,10 +206,10 @@ def strip(work: Path, case: Case, full: bool) -> Path:
         for way in (NEAR, FULL)
     )
     top, left = busiest((near - (other if full else still)).abs().mean(0))
-    close = [enlarged(frame[:, top : top + CLOSE, left : left + CLOSE], case.size[0]) for frame in (other, near)]
+    close = [frame[:, top : top + CLOSE, left : left + CLOSE] for frame in (other, near)]
     path = work / FILE / f"{case.name}.png"
     label = f"{case.name}, {case.kind}: still; last frame {FULL}, {NEAR}; a part of both"
-    write_strip(path, label, [(picture + 1) / 2 for picture in (still, other, near, *close)])
+    write_strip(path, label, [as_high_as_a_strip(picture) for picture in (still, other, near, *close)])
     return path
 
 
@@ -219,8 +220,10 @@ def busiest(values: Tensor) -> tuple[int, int]:
     return row * CLOSE // 4, column * CLOSE // 4
 
 
-def enlarged(picture: Tensor, size: int) -> Tensor:
-    return F.interpolate(picture[None], size=(size, size), mode="nearest")[0]
+def as_high_as_a_strip(picture: Tensor) -> Tensor:
+    """[3, H, W] −1..1 → [3, STRIP, W'] 0..1."""
+    size = (STRIP, round(picture.shape[-1] * STRIP / picture.shape[-2]))
+    return (F.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0] + 1) / 2
 
 
 def bars(rows: dict[str, dict], both: Sequence[Case]) -> list[Bar]:
