@@ -15,7 +15,7 @@ from .objects import click
 from .objects import command as objects
 from .output.publish import PROGRAM
 from .paper import figure7, figure8, table1, table2
-from .speed import cpu, devices, ladder, memory, scaling
+from .speed import cpu, devices, ladder, memory, scaling, size
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ COMMANDS = (
     Command("speed", "a long video by diffusers, a plain loop and the nodes", ladder.add_arguments, ladder.run),
     Command("cpu", "the built-in networks on a CPU, diffusers' form and ours", cpu.add_arguments, cpu.run),
     Command("scaling", "how time and memory grow", scaling.add_arguments, scaling.run),
+    Command("size", "large pictures, sampled near the trained size and at their own", size.add_arguments, size.run),
     Command("devices", "the second phase on several GPUs", devices.add_arguments, devices.run),
     Command("memory", "memory and time of every number format", memory.add_arguments, memory.run),
 )

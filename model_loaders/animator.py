@@ -39,6 +39,7 @@ class Animator:
     rho: float
     latent_channels: int
     latent_factor: int  # pixels of a latent's side
+    unit: int  # pixels that the sides of what the networks see divide by
     scaling_factor: float
     frames: int  # L, trained
     size: int  # px, trained
@@ -115,6 +116,7 @@ def put_together(
         **scheduler,
         latent_channels=channels,
         latent_factor=latent_factor,
+        unit=latent_factor * 2 ** (len(unet.config.block_out_channels) - 1),
         scaling_factor=vae.config.scaling_factor,
         frames=facts.get("frames", unet.config.num_frames),
         size=facts.get("size", unet.config.sample_size * latent_factor),

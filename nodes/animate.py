@@ -11,7 +11,7 @@ from ..model_loaders.animator import Animator
 from ..pipeline.animate import animate
 from ..pipeline.motion import EncodedMotion, encode_motion
 from ..pipeline.plan import plan
-from ..pipeline.settings import AUTOMATIC, CONTROLS, Settings
+from ..pipeline.settings import AUTOMATIC, CONTROLS, WHOLE, Settings
 from .progress import latent_progress, progress
 from .samplers import wrap_sampler
 from .types import (
@@ -25,6 +25,7 @@ from .types import (
     OpticalFlowSocket,
     aliases,
     choice,
+    later,
     single,
 )
 
@@ -85,8 +86,8 @@ class AnimateImage(io.ComfyNode):
                 io.Image.Input(
                     "image",
                     tooltip="The image to animate. Exactly one. Best near the size the model was trained at: 256×256 "
-                    "for the built-in model, 1024×576 for SVD-XT. Sides are padded to a multiple of 64, and cropped "
-                    "back.",
+                    "for the built-in model, 1024×576 for SVD-XT; see sampling_size. Sides are padded to a multiple of "
+                    "64, and cropped back.",
                 ),
                 io.Int.Input(
                     "seed", default=Settings.seed, min=0, max=LARGEST_SEED, control_after_generate=True, tooltip=SEED
@@ -228,6 +229,21 @@ class AnimateImage(io.ComfyNode):
                     tooltip="The same image without the things that move, for what they uncover. Exactly one, of the "
                     "same size. If not connected, it is filled with pieces copied from around them.",
                 ),
+                later(
+                    io.Int.Input(
+                        "sampling_size",
+                        default=int(AUTOMATIC),
+                        min=int(AUTOMATIC),
+                        max=8192,
+                        optional=True,
+                        tooltip="The longer side, in pixels and about, at which the model samples. The video has the "
+                        "image's size and detail in any case. Smaller is faster and takes less memory. -1: automatic, "
+                        "near 256 for the built-in model, the image's size for others. 0: the image's size. Needs "
+                        "motion.",
+                        **ADVANCED,
+                    ),
+                    absent=WHOLE,
+                ),
             ],
             outputs=[
                 AnimationSocket.Output("animation", display_name="animation"),
@@ -258,6 +274,7 @@ class AnimateImage(io.ComfyNode):
         clean_plate: Tensor | None = None,
         sampler: Any = None,
         sigmas: Tensor | None = None,
+        sampling_size: int = Settings.sampling_size,
     ) -> io.NodeOutput:
         manual = choice(strength_mode, STRENGTH_MODES, "strength_mode") == "manual"
         settings = Settings(
@@ -274,12 +291,13 @@ class AnimateImage(io.ComfyNode):
             weak_noise=weak_noise,
             strong_noise=strong_noise,
             still_noise=still_noise,
+            sampling_size=sampling_size,
         )
         sigmas = None if sigmas is None else checked_sigmas(sigmas)
         run_sampler = wrap_sampler(sampler, sigma_min=animator.sigma_min, sigma_max=animator.sigma_max, seed=seed)
         plate = None if clean_plate is None else single(clean_plate, "clean_plate")
         planned = plan(animator, single(image), guidance, settings, sigmas=sigmas, clean_plate=plate)
-        animation = animate(animator, planned, sampler=run_sampler, on_step=latent_progress(animator))
+        animation = animate(animator, planned, sampler=run_sampler, on_step=latent_progress(animator, planned.still))
         logging.log(logging.WARNING if planned.warnings else logging.INFO, "Driftfield: %s", planned.report)
         return io.NodeOutput(animation, animation.report, ui=ui.PreviewText(animation.report))
 

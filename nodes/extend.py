@@ -149,7 +149,7 @@ class ExtendAnimation(io.ComfyNode):
             animation,
             ExtendSettings(total_frames=total_frames, gamma=gamma, omega=omega, seed=seed, joins=joins),
             workers=replicas(animation.animator, memory.devices(devices)),
-            on_window=latent_progress(animation.animator),
+            on_window=latent_progress(animation.animator, animation.plan.still),
         )
         logging.info("Driftfield: %s", longer.report)
         return io.NodeOutput(longer, longer.report, ui=ui.PreviewText(longer.report))
@@ -170,8 +170,8 @@ class DecodeAnimation(io.ComfyNode):
                 io.Latent.Output(
                     "latent",
                     display_name="latent",
-                    tooltip="Latents in the scale that ComfyUI's VAE Decode and KSampler use, of the padded size. "
-                    "Only SVD's have four channels.",
+                    tooltip="Latents in the scale that ComfyUI's VAE Decode and KSampler use, of the size that the "
+                    "model sampled at. Only SVD's have four channels.",
                 ),
             ],
         )

@@ -70,6 +70,6 @@ class ExtendAnimationOtherMethods(io.ComfyNode):
     @classmethod
     def execute(cls, animation: Animation, total_frames: int, method: str, overlap: int, seed: int) -> io.NodeOutput:
         settings = BaselineSettings(total_frames=total_frames, method=method, overlap=overlap, seed=seed)
-        longer = lengthen(animation, settings, on_window=latent_progress(animation.animator))
+        longer = lengthen(animation, settings, on_window=latent_progress(animation.animator, animation.plan.still))
         logging.info("Driftfield: %s", longer.report)
         return io.NodeOutput(longer, longer.report, ui=ui.PreviewText(longer.report))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..model_loaders import memory
 from ..model_loaders.animator import Animator
+from ..pipeline.still import Still
 
 PREVIEW_SIZE = 512  # px of the longer side
 
@@ -25,8 +26,9 @@ def progress() -> Callable[[int, int], None]:
     return on_step
 
 
-def latent_progress(animator: Animator) -> Callable[[int, int, Tensor], None]:
-    """on_step(i, total, denoised [N, c, h, w]): as above, with a picture of the middle frame of the first segment.
+def latent_progress(animator: Animator, still: Still) -> Callable[[int, int, Tensor], None]:
+    """on_step(i, total, denoised [N, c, h, w]): as above, with a picture of the middle frame of the first segment, of
+    the still's shape.
 
     Without a picture where ComfyUI's preview method, which a prompt may set, is none.
     """
@@ -37,7 +39,7 @@ def latent_progress(animator: Animator) -> Callable[[int, int, Tensor], None]:
         preview = None
         if args.preview_method != LatentPreviewMethod.NoPreviews:
             middle = denoised[min(len(denoised), animator.frames) // 2]
-            preview = ("JPEG", latent_picture(animator, middle), PREVIEW_SIZE)
+            preview = ("JPEG", shaped(latent_picture(animator, middle), still), PREVIEW_SIZE)
         bar.update_absolute(i + 1, total, preview)
 
     return on_step
@@ -48,3 +50,9 @@ def latent_picture(animator: Animator, latent: Tensor) -> Image.Image:
     factors, bias = torch.tensor(animator.preview_factors), torch.tensor(animator.preview_bias)
     color = latent.float().cpu().permute(1, 2, 0) @ factors + bias
     return Image.fromarray(((color + 1) * 127.5).round().clamp(0, 255).byte().numpy())
+
+
+def shaped(picture: Image.Image, still: Still) -> Image.Image:
+    """The picture of what the network sees, as wide as the still is for its height."""
+    height, width = still.padded.shape[-2:]
+    return picture.resize((round(picture.height * width / height), picture.height))

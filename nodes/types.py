@@ -23,6 +23,12 @@ SEED = "Seed of the noise. The same seed gives the same video."
 ADVANCED = {"advanced": True} if "advanced" in inspect.signature(io.Int.Input.__init__).parameters else {}
 
 
+def later(widget: io.Int.Input, absent: int) -> io.Int.Input:
+    """A widget that a node has got later: in workflows that lack it, it is `absent`, and on new nodes its default."""
+    widget.extra_dict = {"absent": absent}  # no widget's constructor takes it in every version of ComfyUI
+    return widget
+
+
 def aliases(*words: str) -> dict:
     """Other words that a node is found by, in the versions of ComfyUI that can."""
     known = "search_aliases" in inspect.signature(io.Schema.__init__).parameters

@@ -31,7 +31,7 @@ class Along:
     scale: Tensor  # [L] of guidance
     carried: Tensor  # [N, c, h, w] scaled latents of the frames put together
     touched: Tensor  # [N, 1, h, w] bool: where a region lives, or an object is or was in blended frames of V1
-    steps: Tensor | None  # [N - 1, 2, H', W'] see `_steps`; None: without an adapter or objects
+    steps: Tensor | None  # [N - 1, 2, h', w'] see `_steps`; None: without an adapter or objects
     encoding: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, estimate: Tensor) -> Tensor:
@@ -79,15 +79,15 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
         if anchor is not None and control.strong is not None:
             carried.append(anchor.target)
         else:
-            own = reference if control.warped else encode_image(animator, seen.pictures)
+            own = reference if control.warped else encode_image(animator, plan.still.shrunk(seen.pictures))
             carried.append(own * animator.scaling_factor)
-        touched.append(at_latents(seen.things, factor))
+        touched.append(at_latents(plan.still.shrunk(seen.things), factor))
         if anchor is not None:
             targets.append(anchor.target)
             levels.append(anchor.level)
     first = composition.part(background, None, 0, composition.frames)
-    before = timeline.most(at_latents(first.things, factor).float()) > 0
-    lives = at_latents(padded(composition.lives), factor)
+    before = timeline.most(at_latents(plan.still.shrunk(first.things), factor).float()) > 0
+    lives = at_latents(plan.still.shrunk(padded(composition.lives)), factor)
     return Along(
         animator=animator,
         composition=composition,
@@ -106,12 +106,12 @@ def along_timeline(animator: Animator, plan: Plan, timeline: Timeline) -> Along 
 
 
 def _steps(composition: Composition, timeline: Timeline) -> Tensor:
-    """[N - 1, 2, H', W'] px/frame in half precision and main memory: every window of every step wants a part."""
+    """[N - 1, 2, h', w'] px/frame in half precision and main memory: every window of every step wants a part."""
     last, segment = len(timeline) - 1, timeline.segment
     parts = (composition.flow(timeline, start, min(start + segment, last) + 1) for start in range(0, last, segment))
-    return torch.cat([padded(part).half().cpu() for part in parts])
+    return torch.cat([composition.still.shrunk_flow(padded(part)).half().cpu() for part in parts])
 
 
 def at_latents(things: Tensor, factor: int) -> Tensor:
-    """[m, 1, h, w] bool: latents that hold a part of what is above 0 in [m, 1, H', W']."""
+    """[m, 1, h, w] bool: latents that hold a part of what is above 0 in [m, 1, h', w']."""
     return F.max_pool2d(things, factor) > 0

@@ -26,6 +26,7 @@ class Animation:
     animator: Animator
     sampler: Callable  # of sampling.trajectory's kind
     report: str  # what was done, in words
+    reference: Tensor | None = None  # [N, c, h, w], scaled, of the still moved along; None: not known, or not asked for
     timeline: Timeline | None = None  # of frames beyond the first segment; None: there are none, or they know none
     unfinished: Unfinished = field(default_factory=Unfinished)  # of the first segment's extensions
 
@@ -43,9 +44,11 @@ class Animation:
         """(height, width) of its frames in px."""
         return self.plan.still.size
 
-    def longer(self, latents: Tensor, report: str, timeline: Timeline | None = None) -> Animation:
+    def longer(
+        self, latents: Tensor, report: str, timeline: Timeline | None = None, reference: Tensor | None = None
+    ) -> Animation:
         """The animation that begins with the same first segment."""
-        return replace(self, latents=latents, report=report, timeline=timeline)
+        return replace(self, latents=latents, report=report, timeline=timeline, reference=reference)
 
 
 def animate(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_step: Callable | None = None) -> Animation:
@@ -60,4 +63,7 @@ def animate(animator: Animator, plan: Plan, *, sampler: Callable = euler, on_ste
         sampler=sampler,
         on_step=on_step,
     )
-    return Animation(trajectory.latents, trajectory, plan, animator, sampler, plan.report)
+    reference = None
+    if plan.still.shrinks and plan.control.warped:
+        reference = plan.conditioning.reference * animator.scaling_factor
+    return Animation(trajectory.latents, trajectory, plan, animator, sampler, plan.report, reference)

@@ -54,6 +54,12 @@ def lengthen(animation: Animation, settings: BaselineSettings, *, on_window: OnW
         raise ValueError(f"method: got {method!r}, allowed {', '.join(METHODS)}")
     if total_frames < 1:
         raise ValueError(f"total_frames: got {total_frames}, allowed 1 or more")
+    if animation.plan.still.shrinks:
+        height, width = animation.plan.still.sampled
+        raise ValueError(
+            f"sampling_size: the animation was sampled at {width}×{height}, smaller than its image, allowed Extend "
+            "Animation, or sampling_size 0 in Animate Image"
+        )
     if method == DIRECT and animation.plan.motion is not None and animation.plan.motion.motion.objects:
         raise ValueError(f"method: got {method!r} and objects that move, allowed Extend Animation, or another method")
     total = evaluations(animation, settings)

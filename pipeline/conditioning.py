@@ -64,7 +64,7 @@ def condition(
     noise: Tensor,
     composition: Composition | None = None,
 ) -> Conditioning:
-    """All that the network is conditioned on, in main memory. motion: fitted; noise [1, 3, H', W'] of unit variance."""
+    """All that the network is conditioned on, in main memory. motion: fitted; noise [1, 3, h', w'] of unit variance."""
     pictures = draw_pictures(
         still,
         motion,

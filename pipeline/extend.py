@@ -81,7 +81,11 @@ def extend_animation(
     )
     if resumed:
         report += f", {resumed} of them kept from the run that was stopped"
-    return animation.longer(longer, report, timeline)
+    reference = animation.reference
+    if reference is not None:
+        own = along.conditioning.reference * animator.scaling_factor if along else timeline.blend(reference)
+        reference = own[: settings.total_frames]
+    return animation.longer(longer, report, timeline, reference)
 
 
 def on_timeline(

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..flow_tools.convention import crop_padding, pad_to_multiple
-from ..flow_tools.detail import restore_detail
+from ..flow_tools.detail import agreement, nearness, restore_detail
 from ..flow_tools.warp import reference_video
 from ..model_loaders import memory
 from .animate import Animation
@@ -35,13 +36,45 @@ def frames_of(
         chunk_frames=chunk_frames,
         on_step=on_step,
     ):
-        part = crop_padding(part, padding)
-        if shown is not None:
-            for some in part.split(AT_ONCE):
-                own, certain = (crop_padding(x, padding) for x in shown(first, first + len(some)))
-                some.copy_(restore_detail(some, own, detail, certain=certain))
-                first += len(some)
+        if animation.plan.still.shrinks:
+            part = enlarged(animation, part, first, detail, shown)
+        else:
+            part = crop_padding(part, padding)
+            if shown is not None:
+                for i, some in zip(range(first, first + len(part), AT_ONCE), part.split(AT_ONCE), strict=True):
+                    own, certain = (crop_padding(x, padding) for x in shown(i, i + len(some)))
+                    some.copy_(restore_detail(some, own, detail, certain=certain))
+        first += len(part)
         yield part
+
+
+def enlarged(
+    animation: Animation, sampled: Tensor, first: int, detail: float, shown: Callable[[int, int], tuple] | None
+) -> Tensor:
+    """Decoded frames [n, 3, h', w'] from `first` on, at the still's size [n, 3, H, W] and with its detail.
+
+    A pixel becomes the still's own, of `shown`, as far as the latents are near to the still's or the pictures agree; in
+    frame 0, which is the still, all of them do.
+    """
+    still = animation.plan.still
+    frames = torch.empty(len(sampled), 3, *still.size)
+    for start in range(0, len(sampled), AT_ONCE):
+        memory.check_cancel()
+        some = sampled[start : start + AT_ONCE]
+        now = slice(first + start, first + start + len(some))
+        large = F.interpolate(some, size=still.padded.shape[-2:], mode="bicubic")
+        if shown is not None:
+            own, certain = shown(now.start, now.stop)
+            weight = agreement(some, still.shrunk(own))
+            if animation.reference is not None:
+                near = nearness(animation.latents[now], animation.reference[now])
+                weight = torch.maximum(weight, F.interpolate(near, size=still.sampled, mode="bilinear"))
+            weight = F.interpolate(weight, size=large.shape[-2:], mode="bilinear")
+            weight = torch.maximum(weight, certain)
+            weight[: max(1 - now.start, 0)] = 1
+            large = torch.lerp(large, own, detail * weight)
+        frames[start : start + len(some)] = crop_padding(large, still.padding)
+    return frames
 
 
 @torch.no_grad()

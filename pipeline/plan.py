@@ -15,8 +15,10 @@ from .conditioning import choose_strength, condition
 from .control import Control, begin_at, choose_control
 from .doubts import doubts
 from .motion import EncodedMotion, fit_motion
-from .settings import Settings
-from .still import Still, prepare_still
+from .settings import AUTOMATIC, WHOLE, Settings
+from .still import Still, automatic_size, prepare_still
+
+SMALLEST = 64  # px: a sampling size
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,18 @@ def plan(
     frames, fps = settings.frames or animator.frames, settings.fps or animator.fps
     if frames < 2:
         raise ValueError(f"frames: got {frames}, allowed 0 (the model's own) or 2 and more")
+    size = settings.sampling_size
+    if size not in (AUTOMATIC, WHOLE) and size < SMALLEST:
+        raise ValueError(
+            f"sampling_size: got {size}, allowed {AUTOMATIC:g} (automatic), {WHOLE} (the image's own), or {SMALLEST} "
+            "and more"
+        )
     control = choose_control(animator, motion is not None, settings)
     if settings.loop and not (control.warped and motion is not None):
         what = "no motion" if motion is None else "a repeated reference"
         raise ValueError(f"loop: got {what}, allowed with motion and a warped reference")
-    still = prepare_still(image)
+    longer = network_size(animator, settings) if motion is not None else WHOLE
+    still = prepare_still(image, longer=longer, unit=animator.unit)
     fitted = motion and fit_motion(motion, animator, still, frames, loop=settings.loop)
     field = fitted and fitted.motion.flow(frames)
     composition = fitted and take_apart(
@@ -98,12 +107,15 @@ def plan(
         sigmas = begin_at(sigmas, control.weak)
     scale = guidance_scales(settings.cfg_min, settings.cfg_max, frames)
     warnings = doubts(motion, frames)
+    if size not in (AUTOMATIC, WHOLE) and motion is None:
+        warnings += ("without motion sampling_size is not used",)
     if clean_plate is not None and not (fitted and fitted.motion.objects):
         warnings += ("nothing moves as a thing, so clean_plate is not used",)
     passes = "1 pass" if (scale == 1).all() else "2 passes"
     looping = ", looping" if settings.loop else ""
+    sampled = f", sampled at {still.sampled[1]}×{still.sampled[0]}" if still.shrinks else ""
     report = (
-        f"{animator.name}: {frames} frames of {image.shape[-1]}×{image.shape[-2]} at {fps} fps, "
+        f"{animator.name}: {frames} frames of {image.shape[-1]}×{image.shape[-2]} at {fps} fps{sampled}, "
         f"{len(sigmas) - 1} steps, {passes} per step; {control.report}{looping}; {strength.report}"
     )
     return Plan(
@@ -124,7 +136,12 @@ def plan(
     )
 
 
+def network_size(animator: Animator, settings: Settings) -> int:
+    """px of the longer side that the network sees, about; WHOLE: the picture's own."""
+    return automatic_size(animator) if settings.sampling_size == AUTOMATIC else settings.sampling_size
+
+
 def first_noise(still: Still, settings: Settings) -> tuple[Tensor, torch.Generator]:
-    """[1, 3, H', W'] to augment the reference with, drawn first, as diffusers does; and what to draw on from."""
+    """[1, 3, h', w'] to augment the reference with, drawn first, as diffusers does; and what to draw on from."""
     generator = torch.Generator().manual_seed(settings.seed)
-    return torch.randn(still.padded.shape, generator=generator), generator
+    return torch.randn((1, 3, *still.sampled), generator=generator), generator

@@ -12,7 +12,8 @@ AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH = (
     "dual clock + warped reference",
 )
 CONTROLS = [AUTO, AS_TRAINED, WARPED, DUAL_CLOCK, BOTH]
-AUTOMATIC = -1.0  # a noise level
+AUTOMATIC = -1.0  # a noise level, a sampling size
+WHOLE = 0  # a sampling size: the picture's own
 DIRECT, GEN_L_VIDEO, FREE_NOISE = "Direct", "Gen-L-Video", "FreeNoise"
 
 
@@ -33,6 +34,7 @@ class Settings:
     weak_noise: float = AUTOMATIC
     strong_noise: float = AUTOMATIC
     still_noise: float = AUTOMATIC
+    sampling_size: int = WHOLE  # px of the longer side that the network sees; AUTOMATIC: near the trained one
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ def _is_widget(entry: _Input) -> bool:
 def _inputs(node: dict, info: dict) -> list[_Input]:
     """A node's inputs, widgets with their values: the file lists these in the schema's order, without their names.
 
-    As in the editor, widgets that the file has no value for, the last ones, have their defaults: those that are
-    optional or belong to a dynamic combo, since these are what a later ComfyUI adds.
+    As in the editor, widgets that the file has no value for, the last ones, have their defaults, or what is "absent":
+    those that are optional or belong to a dynamic combo, since these are what a later ComfyUI adds.
     """
     values = list(node.get("widgets_values") or [])
     found, position, missing = [], 0, 0
@@ -146,6 +146,8 @@ def _brought(node: dict, combo: _Input) -> dict:
 
 
 def _default(entry: _Input):
+    if "absent" in entry.options:  # what a node of this pack did before it had the widget
+        return entry.options["absent"]
     if "default" in entry.options:
         return entry.options["default"]
     if entry.kind == DYNAMIC_COMBO:

@@ -47,8 +47,15 @@ def write_sheet(path: Path, blocks: Sequence[Sequence[Path]]) -> None:
 
 
 def write_large_sheet(path: Path, strips: Sequence[Path]) -> None:
-    """Strips as they are, one under the other."""
-    write_picture(path, np.concatenate([cv2.imread(str(strip)) for strip in strips]))
+    """Strips one under the other, wider ones made as narrow as the narrowest."""
+    rows = [cv2.imread(str(strip)) for strip in strips]
+    width = min(row.shape[1] for row in rows)
+    sizes = [(width, round(len(row) * width / row.shape[1])) for row in rows]
+    rows = [
+        row if row.shape[1] == width else cv2.resize(row, size, interpolation=cv2.INTER_AREA)
+        for row, size in zip(rows, sizes, strict=True)
+    ]
+    write_picture(path, np.concatenate(rows))
 
 
 def small(strip: np.ndarray) -> np.ndarray:

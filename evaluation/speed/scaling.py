@@ -25,7 +25,7 @@ from ...pipeline.extend import extend_animation
 from ...pipeline.frames import frames_of
 from ...pipeline.motion import encode_motion
 from ...pipeline.plan import plan
-from ...pipeline.settings import ExtendSettings, Settings
+from ...pipeline.settings import AUTOMATIC, ExtendSettings, Settings
 from .. import host
 from ..options import add_out
 from ..output import markdown
@@ -85,7 +85,7 @@ def measure(case: Case) -> Cost:
     times = [time.process_time()]
     motion = motion_of_arrows(arrows_of(case), frames=animator.frames)
     times.append(time.process_time())
-    planned = plan(animator, image, encode_motion(animator, motion), Settings())
+    planned = plan(animator, image, encode_motion(animator, motion), Settings(sampling_size=AUTOMATIC))
     times.append(time.process_time())
     animation = animate(animator, planned)
     if case.frames > animator.frames:

@@ -270,3 +270,13 @@ def test_a_link_into_an_input_of_a_dynamic_combo_wins_over_its_value():
     workflow["links"].append([2, 4, 0, 2, 5, "FLOAT"])
     workflow["nodes"][1]["inputs"][5]["link"] = 2
     assert inputs_of(workflow, object_info)[1]["format.codec.encoding.crf"] == ["4", 0]
+
+
+def test_a_file_without_a_later_widget_means_what_it_meant():
+    widgets = {"seed": ["INT", {"default": 0}], "size": ["INT", {"default": -1, "absent": 0}]}
+    info = {"Sized": {"input": {"required": {}, "optional": widgets}, "input_order": {"optional": [*widgets]}}}
+    info["Sized"] |= {"output": [], "display_name": "Sized"}
+    node = {"id": 1, "type": "Sized", "inputs": [], "widgets_values": [7, "fixed"]}
+    for values, size in (([7, "fixed"], 0), ([7, "fixed", -1], -1)):
+        prompt = to_api_form({"nodes": [node | {"widgets_values": values}], "links": []}, info)
+        assert prompt["1"]["inputs"] == {"seed": 7, "size": size}

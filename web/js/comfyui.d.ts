@@ -65,7 +65,7 @@ declare namespace ComfyUI {
     connect(slot: number, target: Node, input: number): void;
     addDOMWidget(name: string, type: string, element: HTMLElement, options: Record<string, unknown>): Widget;
     onAdded?: () => void;
-    onConfigure?: () => void;
+    onConfigure?: (saved: { widgets_values?: unknown }) => void;
     onConnectionsChange?: () => void;
     onDrawBackground?: () => void;
     onExecuted?: (output: Output) => void;

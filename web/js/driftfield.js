@@ -13,10 +13,12 @@ import { context2d } from "./editor/dom.js";
 import { mount } from "./editor/editor.js";
 import { texts } from "./editor/texts.js";
 import { flowSettings } from "./flow_settings.js";
+import { fillAbsent } from "./older.js";
 import { addReport } from "./reports.js";
 import { finder } from "./routes.js";
 import { renamePasted, renameSockets } from "./sockets.js";
 
+const PACK = "Driftfield";
 const NODE = "DriftfieldDrawMotionArrows";
 const WIDGET = "arrows";
 const STILL = "driftfield_still"; // of the node's ui output
@@ -277,6 +279,8 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);
+    const { nodeData } = window.LiteGraph.registered_node_types[node.type] ?? {};
+    if (node.comfyClass?.startsWith(PACK)) follow(node, "onConfigure", (saved) => fillAbsent(node, saved, nodeData));
     addReport(app, node);
   },
 });

@@ -1,9 +1,11 @@
 """The still's own pixels on decoded frames: where they agree, and nowhere else."""
 
+import math
+
 import pytest
 import torch
 
-from driftfield.flow_tools.detail import restore_detail
+from driftfield.flow_tools.detail import nearness, restore_detail
 from driftfield.flow_tools.warp import reference_video
 
 SIZE, FRAMES = 48, 4
@@ -45,3 +47,10 @@ def test_less_of_the_still_the_more_they_differ(warped):
         for shift in (0.02, 0.05, 0.1, 0.2, 0.4)
     ]
     assert shares == sorted(shares, reverse=True) and shares[0] > 0.95 and shares[-1] < 0.02
+
+
+def test_latents_count_by_how_far_they_are_apart():
+    reference = torch.randn(2, 16, 3, 4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(nearness(reference, reference), torch.ones(2, 1, 3, 4))
+    one = reference + torch.tensor([1.0, -1.0]).repeat(8).view(1, 16, 1, 1)  # a standard deviation in each channel
+    torch.testing.assert_close(nearness(one, reference), torch.full((2, 1, 3, 4), math.exp(-1)), atol=1e-5, rtol=0)

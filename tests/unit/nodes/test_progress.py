@@ -5,17 +5,37 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+ANIMATOR = SimpleNamespace(frames=2, preview_factors=[[1.0, 0.0, 0.0]] * 4, preview_bias=[0.0, 0.0, 0.0])
 
-@pytest.mark.parametrize(("method", "shown"), [("NoPreviews", False), ("Auto", True), ("Latent2RGB", True)])
-def test_the_preview_method_of_the_server_is_respected(comfy_base, monkeypatch, method, shown):
+
+@pytest.fixture
+def reported(comfy_base, monkeypatch):
+    """What ComfyUI is sent after a step, with this preview method, of a picture of that height and width."""
     import comfy.utils
     from comfy.cli_args import LatentPreviewMethod, args
 
     from driftfield.nodes.progress import latent_progress
+    from driftfield.pipeline.still import prepare_still
 
-    sent = []
-    monkeypatch.setattr(args, "preview_method", LatentPreviewMethod[method])
-    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: sent.append(preview))
-    animator = SimpleNamespace(frames=2, preview_factors=[[1.0, 0.0, 0.0]] * 4, preview_bias=[0.0, 0.0, 0.0])
-    latent_progress(animator)(0, 3, torch.zeros(2, 4, 8, 8))
-    assert [preview is not None for preview in sent] == [shown]
+    def run(method, height, width, **size):
+        sent = []
+        monkeypatch.setattr(args, "preview_method", LatentPreviewMethod[method])
+        monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, preview, **_: sent.append(preview))
+        still = prepare_still(torch.zeros(1, 3, height, width), **size)
+        rows, columns = (side // 8 for side in still.sampled)
+        latent_progress(ANIMATOR, still)(0, 3, torch.zeros(2, 4, rows, columns))
+        return sent
+
+    return run
+
+
+@pytest.mark.parametrize(("method", "shown"), [("NoPreviews", False), ("Auto", True), ("Latent2RGB", True)])
+def test_the_preview_method_of_the_server_is_respected(reported, method, shown):
+    assert [preview is not None for preview in reported(method, 64, 64)] == [shown]
+
+
+def test_the_preview_has_the_pictures_shape(reported):
+    for size in ({}, {"longer": 128, "unit": 64}):
+        ((_, picture, _),) = reported("Auto", 192, 320, **size)
+        assert abs(picture.width / picture.height * 192 / 320 - 1) < 0.05
+    assert picture.size != (16, 8)  # which is what the network saw
