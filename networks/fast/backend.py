@@ -30,8 +30,8 @@ def kernels_for(x: Tensor) -> ModuleType | None:
 
 
 def on_cpu(x: Tensor) -> bool:
-    """Whether operations are arranged for a CPU: none has a gradient there."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled()
+    """Whether operations are arranged for a CPU: none has a gradient there, and torch.compile makes its own of them."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 @functools.cache
