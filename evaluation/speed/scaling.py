@@ -151,8 +151,11 @@ def draw(path: Path, found: dict[str, list[tuple[int, Cost]]]) -> None:
             above.plot(values, [cost.seconds[number] for _, cost in measured], "o-", markersize=3, label=stage)
         below.plot(values, [cost.peak for _, cost in measured], "o-", markersize=3, color="black")
         above.set_yscale("log")
+        below.set_ylim(0, 1.1 * max(cost.peak for _, cost in measured))
         for axes in (above, below):
             axes.set_xscale("symlog" if 0 in values else "log", base=2)
+            axes.set_xticks(values, values)
+            axes.minorticks_off()
             axes.set_xlabel(name, fontsize=8)
             axes.tick_params(labelsize=7)
     for axes, label in zip(panels[:, 0], ("processor seconds", "peak, MiB"), strict=True):
