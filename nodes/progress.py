@@ -55,4 +55,4 @@ def latent_picture(animator: Animator, latent: Tensor) -> Image.Image:
 def shaped(picture: Image.Image, still: Still) -> Image.Image:
     """The picture of what the network sees, as wide as the still is for its height."""
     height, width = still.padded.shape[-2:]
-    return picture.resize((round(picture.height * width / height), picture.height))
+    return picture.resize((max(round(picture.height * width / height), 1), picture.height))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -159,7 +160,12 @@ def take_apart(
 
 @torch.no_grad()
 def alive_once(still: Tensor, living: Sequence[Living], field: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """`plates`, which the preview and the animation of a picture share; not to be written into."""
+    """`plates`, which the preview and the animation of a picture share; not to be written into.
+
+    Forgotten with what lives, which ComfyUI holds with a node's results until it frees them.
+    """
+    if not living:
+        return plates(still, living, field, frames)
     digest = hashlib.blake2b(repr((living, frames, still.device)).encode())
     for part in (still, field, *(each.region for each in living)):
         digest.update(str(part.shape).encode())
@@ -169,6 +175,7 @@ def alive_once(still: Tensor, living: Sequence[Living], field: Tensor, frames: i
     if found is None:
         _last_alive.clear()
         found = _last_alive[key] = plates(still, living, field, frames, memory.check_cancel)
+        weakref.finalize(living[-1], _last_alive.pop, key, None)
     return found
 
 

@@ -78,9 +78,11 @@ def squash(image: Tensor, size: int) -> Tensor:
 @torch.no_grad()
 def motion_maps(animator: Animator, flow: Tensor, *, on_step: Callable | None = None) -> tuple[Tensor, ...]:
     """flow [N, 2, H, W] px/frame, H and W divisible by PAD → motion maps [1, N, C_i, h_i, w_i]; needs an adapter."""
+    from ..networks.fast import accelerate
 
     def run(chunk: int) -> tuple[Tensor, ...]:
         (network,) = memory.load(animator.unet)
+        accelerate(network)  # as for sampling: the same flow gives the same maps before it and after
         parts, levels = flow.split(chunk), []
         for i, part in enumerate(parts):
             memory.check_cancel()

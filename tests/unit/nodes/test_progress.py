@@ -39,3 +39,8 @@ def test_the_preview_has_the_pictures_shape(reported):
         ((_, picture, _),) = reported("Auto", 192, 320, **size)
         assert abs(picture.width / picture.height * 192 / 320 - 1) < 0.05
     assert picture.size != (16, 8)  # which is what the network saw
+
+
+def test_the_preview_of_a_strip_sampled_small_is_no_thinner_than_a_pixel(reported):
+    ((_, picture, _),) = reported("Auto", 8192, 64, longer=256, unit=32)
+    assert picture.width == 1

@@ -1,5 +1,6 @@
 """Regions that live, through all of the pipeline: what the network is shown, held to, and what comes out."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +104,15 @@ def test_the_preview_and_the_animation_share_what_lives(planned, pipeline):
     assert torch.equal(own(planned(motion), planned(motion).composition.segment().pictures), previewed)
     for other in (motion_of(water(seed=6)), motion_of(water(), x=0.5), motion_of(water(LEAVES))):
         assert not torch.equal(planned(other).composition.alive, known)
+
+
+def test_what_lives_is_forgotten_with_the_motion(planned, pipeline):
+    alone = water(seed=78)
+    planned(motion_of(alone))
+    assert pipeline.composition._last_alive
+    del alone
+    gc.collect()
+    assert not pipeline.composition._last_alive
 
 
 def test_cancel_stops_between_the_frames_of_what_lives(pipeline):

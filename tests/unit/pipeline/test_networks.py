@@ -156,3 +156,13 @@ def test_chunks_shrink_to_the_free_memory(loaders, animator, image, monkeypatch,
     monkeypatch.setattr(loaders.memory, "free_bytes", lambda: int(0.5 * frame))
     pipeline.encode.encode_image(animator, image.expand(2, -1, -1, -1))
     assert sizes == [1, 1]
+
+
+def test_a_flow_has_the_same_maps_before_sampling_and_after(loaders, tiny_folder, tiny_adapters, pipeline):
+    from driftfield.networks.fast import accelerate
+
+    fresh = loaders.animator.load_animator("tiny", tiny_adapters["warped"], "fp32")
+    flow = torch.randn(2, 2, 64, 128, generator=torch.Generator().manual_seed(2))
+    before = pipeline.encode.motion_maps(fresh, flow)
+    accelerate(loaders.memory.unwrap(fresh.unet))  # as sampling does
+    assert all(map(torch.equal, before, pipeline.encode.motion_maps(fresh, flow)))
