@@ -33,7 +33,9 @@ from ...pipeline.settings import ExtendSettings, Settings
 from ...training.data.prepared_set import read_still, to_unit
 from ..host import PACK
 from ..output.console import table
+from .alone import largest_memory
 
+GIB = 2**30
 CHUNK_FRAMES = 7  # 25 frames in chunks of at most 8 are 7 + 6 + 6 + 6
 EXAMPLE, PICTURE, SIDE, SEED, GAMMA = "arrows_to_long_animation.json", "example_input.jpg", 256, 7, 0.7
 
@@ -97,7 +99,9 @@ def video(frames: int) -> str:
     def stage(name: str, run: Callable) -> Any:
         nonlocal before
         result, now = run(), (time.process_time(), time.perf_counter())
-        rows.append([name, *(f"{new - old:.1f}" for new, old in zip(now, before, strict=True)), peak_gib()])
+        rows.append(
+            [name, *(f"{new - old:.1f}" for new, old in zip(now, before, strict=True)), largest_memory() / 2**30]
+        )
         before = now
         return result
 
@@ -112,12 +116,6 @@ def video(frames: int) -> str:
     longer = stage("extension", lambda: extend_animation(animation, extension))
     stage("decoding", lambda: sum(len(part) for part in frames_of(longer)))
     return table((f"{frames} frames of {SIDE}²", "processor, s", "s", "most memory, GiB"), rows)
-
-
-def peak_gib() -> float:
-    import resource  # here: Windows has none
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def add_arguments(parser: ArgumentParser) -> None:

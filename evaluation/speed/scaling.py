@@ -5,12 +5,11 @@ its own, measured in processor time, so that other work on the machine counts le
 """
 
 import math
-import re
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -26,12 +25,13 @@ from ...pipeline.frames import frames_of
 from ...pipeline.motion import encode_motion
 from ...pipeline.plan import plan
 from ...pipeline.settings import AUTOMATIC, ExtendSettings, Settings
-from .. import host
 from ..options import add_out
 from ..output import markdown
 from ..output.publish import command_of, device_name, write_page
+from .alone import alone, largest_memory
 
 STAGES = ("arrows", "still and motion", "sampling", "frames")
+MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,7 @@ def measure(case: Case) -> Cost:
     for _ in frames_of(animation):
         pass
     times.append(time.process_time())
-    return Cost(tuple(later - earlier for earlier, later in zip(times, times[1:], strict=False)), peak())
-
-
-def peak() -> float:
-    """MiB. Not getrusage's, which a process inherits from the one that started it."""
-    try:
-        return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1024
-    except OSError:
-        return math.nan
+    return Cost(tuple(later - earlier for earlier, later in pairwise(times)), largest_memory() / MIB)
 
 
 def slope(values: Sequence[int], costs: Sequence[float]) -> float:
@@ -175,12 +167,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     found: dict[str, list[tuple[int, Cost]]] = {}
-    # The initializer comes before the case, whose module wants ComfyUI.
-    with get_context("spawn").Pool(1, initializer=host.enter, maxtasksperchild=1) as pool:
-        for name in GROWTH:
-            cases = [replace(Case(), **{name: value}) for value in getattr(arguments, name)]
-            for case, cost in zip(cases, pool.imap(measure, cases), strict=True):
-                found.setdefault(name, []).append((getattr(case, name), cost))
-                print(case, cost, flush=True)
+    for name in GROWTH:
+        for value in getattr(arguments, name):
+            case = replace(Case(), **{name: value})
+            cost = alone(measure, case)
+            found.setdefault(name, []).append((value, cost))
+            print(case, cost, flush=True)
     draw(arguments.out / "scaling.png", found)
     write_page(arguments, "scaling", report(found, command_of(arguments)))

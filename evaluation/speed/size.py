@@ -8,10 +8,8 @@ import json
 import math
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +27,6 @@ from ...pipeline.frames import frames_of
 from ...pipeline.settings import AUTOMATIC, WHOLE, ExtendSettings, Settings
 from ...training.data.prepared_set import to_unit
 from ...training.prepare import LISTS, open_picture, wheel_pictures
-from .. import host
 from ..inputs.arrow_sets import arrow_sets, region_around
 from ..metrics.sharpness import sharpness
 from ..network.made import BEYOND, MOVES, OBJECT, UNCOVERED, moved, regions
@@ -38,6 +35,7 @@ from ..output import markdown
 from ..output.contact_sheet import write_large_sheet, write_strip
 from ..output.publish import command_of, device_name, write_page
 from ..output.results import Bar, Results, digest_without_lora
+from .alone import alone, largest_memory
 
 SIZES = ((576, 1024), (512, 512))  # px, height and width; a picture is cut to the first that it covers
 TWO, REGION, THING = "two arrows", "arrow in a region", "thing"
@@ -150,12 +148,6 @@ def run(arguments: Namespace) -> int:
     return 0 if all(bar.met for bar in held) else 1
 
 
-def alone(work: Callable, *arguments) -> dict:
-    """work(*arguments) in a fresh process, so that its largest memory is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=host.enter) as pool:
-        return pool.submit(work, *arguments).result()
-
-
 @torch.no_grad()
 def measure(case: Case, way: str, file: Path, given: dict) -> dict:
     """From picture and arrows to frames. The frames of a short one are kept in `file`."""
@@ -184,14 +176,6 @@ def measure(case: Case, way: str, file: Path, given: dict) -> dict:
         "pixels": {name: int(where.sum()) for name, where in seen.items()},
         "sharpness": {name: sharpness(frames, where) / still for name, where in seen.items() if where.any()},
     }
-
-
-def largest_memory() -> int:
-    """Bytes that this process has held at once; Linux alone says it."""
-    (line,) = [
-        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
-    ]
-    return int(line.split()[1]) * 1024
 
 
 def frames_file(work: Path, case: Case, way: str) -> Path:
