@@ -5,7 +5,7 @@ import torch
 from noise import randn
 from tiny import EMBEDDING, FRAMES, seeded, tiny_unet, tiny_vae
 
-from driftfield.networks.fast import accelerate, encoder, in_pieces
+from driftfield.networks.fast import accelerate, in_pieces
 from driftfield.networks.fast.blocks import FastResBlock, FastUpsample
 from driftfield.networks.motion_unet import AdapterConfig, MotionAdapter, MotionUNet
 
@@ -28,13 +28,24 @@ def close(got: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 128), (66, 33)])
-def test_encoder_is_that_of_diffusers(size, small_pieces):
+def test_encoder_is_that_of_diffusers(size):
     vae, image = tiny_vae(), randn(2, 3, *size)
     expected = vae.encode(image).latent_dist.parameters
     vae.encoder = accelerate(vae.encoder)
     close(vae.encode(image).latent_dist.parameters, expected)
     got = vae.encode(image.bfloat16()).latent_dist.parameters
     torch.testing.assert_close(got, expected, rtol=0, atol=0.03 * expected.abs().max().item())
+
+
+def test_what_a_picture_is_encoded_to_does_not_depend_on_those_beside_it():
+    encoder, image = accelerate(tiny_vae().encoder), randn(1, 3, 64, 64)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)  # which share a batch out
+        together = encoder(image.expand(5, -1, -1, -1).contiguous())
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(together, together[:1].expand_as(together))
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -69,8 +80,7 @@ def test_adapter_and_strength_work_on():
 @pytest.fixture
 def small_pieces(monkeypatch):
     """A frame, or a row of 256 pixels, at a time."""
-    for module in (in_pieces, encoder):
-        monkeypatch.setattr(module, "PIECE", 1)
+    monkeypatch.setattr(in_pieces, "PIECE", 1)
 
 
 @pytest.mark.parametrize("clips", [1, 2])
