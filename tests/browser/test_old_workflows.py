@@ -65,6 +65,13 @@ def of_old(text: str) -> str:
     return old
 
 
+def with_todays_names(workflow: dict) -> dict:
+    text = json.dumps(workflow)
+    for before, today in RENAMED.items():
+        text = text.replace(f'"{before}"', f'"{today}"')
+    return json.loads(text)
+
+
 @pytest.mark.parametrize("come", [opened, pasted])
 @pytest.mark.parametrize("file", OLD, ids=lambda file: file.stem)
 def test_it_means_the_same_can_be_built_on_and_is_saved_with_todays_names(page, object_info, file, come):
@@ -83,6 +90,11 @@ def test_it_means_the_same_can_be_built_on_and_is_saved_with_todays_names(page, 
         if isinstance(value, list)
     }
     assert found == links
+    for node, entry in to_api_form(with_todays_names(workflow), object_info).items():
+        kept = {name: value for name, value in entry["inputs"].items() if not isinstance(value, list)}
+        assert {name: prompt[numbers[int(node)]]["inputs"][name] for name in kept} == kept
+        if entry["class_type"] == "DriftfieldAnimateImage":
+            assert kept["sampling_size"] == 0  # as it was before there was the widget; new nodes have -1
     assert to_api_form(page.evaluate(SAVED), object_info) == prompt  # it checks the types of all links and slots
     assert page.evaluate(NEW_CONNECTION)
 

@@ -279,8 +279,11 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addEditor(node);
-    const { nodeData } = window.LiteGraph.registered_node_types[node.type] ?? {};
-    if (node.comfyClass?.startsWith(PACK)) follow(node, "onConfigure", (saved) => fillAbsent(node, saved, nodeData));
+    if (node.comfyClass?.startsWith(PACK)) {
+      // Looked up when it is wanted: a node that is being made has no type yet.
+      const definition = () => window.LiteGraph.registered_node_types[node.type]?.nodeData;
+      follow(node, "onConfigure", (saved) => fillAbsent(node, saved, definition()));
+    }
     addReport(app, node);
   },
 });
