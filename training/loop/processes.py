@@ -5,6 +5,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import torch
+import torch.distributed.nn  # its defaults keep the group that there is when it is imported, as optimizers do later
 from accelerate import Accelerator, InitProcessGroupKwargs
 
 
