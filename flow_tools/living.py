@@ -1,5 +1,6 @@
 """Regions of the picture that live: water, clouds and leaves that move by themselves, over and over."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ RUNNING_WATER, CALM_WATER, CLOUDS, LEAVES = "running water", "calm water", "clou
 SIDE = 256  # px of the longer side that amplitudes are given at
 EDGE = 5 / 256  # of the longer side: over which a region begins to live
 FAST = 1.5  # px/frame at SIDE: what runs faster is the still again sooner, or it would be drawn out
+SLOW = 0.02  # px/frame at SIDE: what flows slower flows nowhere
 OFFSET, OFFSET_SIZE = 1.75, 0.1  # px at SIDE, and share of the side: how another copy of the still differs
 
 
@@ -26,11 +28,12 @@ class Kind:
     period: float  # frames
     reset: float  # frames
     squeeze: float = 1.0  # eddies are so many times as wide as high
+    stretch: float = 1.0  # and so many times as long along a flow as fast as they are, as across it
     together: float = 0.0  # see `flowing`
 
 
 KINDS = {
-    RUNNING_WATER: Kind(0.9, 0.145, 12.5, 25),
+    RUNNING_WATER: Kind(0.9, 0.145, 12.5, 25, stretch=2),
     CALM_WATER: Kind(0.5, 0.09, 12.5, 25, squeeze=4),
     CLOUDS: Kind(0.4, 0.19, 25, 25, together=0.7),
     LEAVES: Kind(3.0, 0.14, 12.5, 25),
@@ -74,28 +77,47 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     scale = max(height, width) / SIDE
     region = fitted(living.region, background)
     weight = soft(region)
-    cycles = _whole(frames, living.of_kind("period"))
-    own = {"size": living.of_kind("size"), "cycles": cycles, "seed": living.seed}
-    amplitude = living.of_kind("amplitude") * scale
+    kind = KINDS[living.kind]
+    size, amplitude = living.of_kind("size"), living.of_kind("amplitude") * scale
+    own = {"cycles": _whole(frames, living.of_kind("period")), "seed": living.seed}
     if living.kind == LEAVES:
-        moved = sway(height, width, frames, amplitude=amplitude, **own).to(background) * weight * above_root(weight)
+        moved = sway(height, width, frames, amplitude=amplitude, size=size, **own).to(background)
+        moved = moved * weight * above_root(weight)
         return Life(region, weight, torch.roll(moved, -1, 0) - moved, moved)
-    squeeze = KINDS[living.kind].squeeze
-    noise = curl_noise(height, width, frames, amplitude=amplitude, squeeze=squeeze, **own)
+    stretch, along = _along(background, region, kind.stretch, amplitude, slow=SLOW * scale)
+    longer, shape = math.sqrt(stretch), {"squeeze": kind.squeeze * stretch, "along": along}
+    noise = curl_noise(height, width, frames, amplitude=amplitude, size=size * longer, **shape, **own)
     speed = background.norm(dim=1, keepdim=True).mean(0, keepdim=True)
     goes_on = _share_outside(speed, region)
     steps = background if len(background) == 1 else torch.cat([background, background[-1:]])
     flow = steps * (weight + goes_on * (1 - weight)) + noise.to(background) * weight
     reset = living.reset
     if reset is None:
-        inside = (speed * region).sum() / region.sum().clamp(min=1)
-        reset = living.of_kind("reset") / (2 if inside > FAST * scale else 1)
+        reset = living.of_kind("reset") / (2 if _mean_inside(speed, region) > FAST * scale else 1)
     resets = _whole(frames, reset)
-    other = {"amplitude": OFFSET * scale, "size": OFFSET_SIZE, "squeeze": squeeze, "seed": living.seed + 1}
-    offsets = curl_noise(height, width, 2 * resets - 1, cycles=1, **other)
+    other = {"amplitude": OFFSET * scale, "size": OFFSET_SIZE * longer, "cycles": 1, "seed": living.seed + 1}
+    offsets = curl_noise(height, width, 2 * resets - 1, **shape, **other)
     offsets = offsets.to(background) * weight
-    together = KINDS[living.kind].together
-    return Life(region, weight, flow, resets=resets, offsets=offsets, together=together, goes_on=goes_on)
+    return Life(region, weight, flow, resets=resets, offsets=offsets, together=kind.together, goes_on=goes_on)
+
+
+def _mean_inside(values: Tensor, region: Tensor) -> Tensor:
+    """[C]: of [1, C, H, W], in the region [1, 1, H, W]."""
+    return (values * region).sum((0, 2, 3)) / region.sum().clamp(min=1)
+
+
+def _along(
+    background: Tensor, region: Tensor, most: float, amplitude: float, *, slow: float
+) -> tuple[float, tuple[float, float]]:
+    """How many times as long along the region's flow as across it an eddy is, up to `most`, and which way that is.
+
+    Round eddies in a flow as fast as themselves throw it about: narrow falls as a whole.
+    """
+    x, y = _mean_inside(background.mean(0, keepdim=True), region).tolist()
+    speed = math.hypot(x, y)
+    if most == 1 or speed <= slow:
+        return 1.0, (1.0, 0.0)
+    return 1 + (most - 1) * min(speed / max(amplitude, slow), 1), (x / speed, y / speed)
 
 
 def _whole(frames: int, length: float) -> int:

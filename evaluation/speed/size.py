@@ -239,7 +239,7 @@ def page(arguments: Namespace, found: Sequence[Case], rows: dict[str, dict], hel
 
 
 def notes(arguments: Namespace) -> list[str]:
-    return [
+    found = [
         f"Held-out pictures, {arguments.frames} frames, the long one {LONG_FRAMES}; one thread of {device_name()}. "
         "Seconds are the processor's, from picture and arrows to finished frames; GB are the most that the process "
         "held, with the model and all that it imports.",
@@ -247,6 +247,10 @@ def notes(arguments: Namespace) -> list[str]:
         "where something has left; beyond the border: what came in.",
         "The threshold between what is the still's and what the network painted was chosen on the templates' pictures, "
         "which are none of these.",
-        "On the sheet: the still, the last frame of each way, and of both a part enlarged where they differ most. "
-        "Grey: not sampled at the picture's size; the part is then where the last frame differs most from the still.",
+        "On the sheet: the still, the last frame of each way, and of both a part enlarged where they differ most.",
     ]
+    if arguments.full is not None:
+        found[-1] += (
+            " Grey: not sampled at the picture's size; the part is then where the last frame differs most from the still."
+        )
+    return found

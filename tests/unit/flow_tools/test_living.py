@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -178,6 +179,25 @@ def test_automatic_is_the_kinds_own_and_fast_water_begins_again_sooner():
 def test_without_amplitude_it_only_flows():
     own = life(Living(whole(), RUNNING_WATER, amplitude=0.0), still_flow(0.5), FRAMES)
     torch.testing.assert_close(own.flow, still_flow(0.5).expand(FRAMES, -1, -1, -1))
+
+
+def across_over_along(kind, x, y, *, within=(1.0, 0.0)):
+    """Of what an eddy does, root mean square; along `within` where nothing flows."""
+    own = life(Living(whole(), kind, 3), still_flow(x, y), FRAMES)
+    eddies = far_from_border(own.flow - still_flow(x, y))
+    speed = math.hypot(x, y)
+    ahead = (x / speed, y / speed) if speed else within
+    along, across = (eddies[:, 0] * a + eddies[:, 1] * b for a, b in (ahead, (-ahead[1], ahead[0])))
+    return float((across.square().mean() / along.square().mean()).sqrt())
+
+
+def test_falls_are_not_thrown_aside_by_their_own_eddies():
+    """As fast as its eddies, water has them along its way; slower, rounder; other kinds as ever."""
+    fast = KINDS[RUNNING_WATER].amplitude * WIDTH / 256
+    down, aslant = across_over_along(RUNNING_WATER, 0.0, fast), across_over_along(RUNNING_WATER, fast, -fast)
+    assert max(down, aslant) < 0.75
+    assert down < across_over_along(RUNNING_WATER, 0.0, fast / 2) < 0.95 < across_over_along(RUNNING_WATER, 0.0, 0.0)
+    assert across_over_along(CALM_WATER, 0.0, fast) == pytest.approx(1 / across_over_along(CALM_WATER, 0.0, 0.0))
 
 
 def test_a_flow_that_goes_on_outside_is_not_held_at_the_edge():

@@ -53,13 +53,14 @@ def test_eddies_have_their_amplitude_neither_gather_nor_scatter_and_come_again()
     assert steps[-1] < 1.3 * steps[:-1].mean(), "the way back to the first is a step like the others"
 
 
-@pytest.mark.parametrize("squeeze", [1.0, 4.0])
-def test_eddies_are_of_one_size(squeeze):
+@pytest.mark.parametrize(("squeeze", "along"), [(1.0, (1.0, 0.0)), (4.0, (1.0, 0.0)), (3.0, (0.6, 0.8))])
+def test_eddies_are_of_one_size(squeeze, along):
     size = 0.05
-    noise = curl_noise(512, 512, 1, amplitude=1.0, size=size, cycles=2, seed=5, squeeze=squeeze)
+    noise = curl_noise(512, 512, 1, amplitude=1.0, size=size, cycles=2, seed=5, squeeze=squeeze, along=along)
     power = torch.fft.rfft2(noise[0] * torch.hann_window(512) * torch.hann_window(512)[:, None]).abs().square().sum(0)
-    y, x = torch.fft.fftfreq(512)[:, None] * 512 / squeeze, torch.fft.rfftfreq(512) * 512
-    number = torch.hypot(x, y) * 2 * size  # 1 where two eddies are a wave
+    y, x = torch.fft.fftfreq(512)[:, None] * 512, torch.fft.rfftfreq(512) * 512
+    ahead, aside = along[0] * x + along[1] * y, along[0] * y - along[1] * x
+    number = torch.hypot(ahead, aside / squeeze) * 2 * size  # 1 where two eddies are a wave
     inside = power[(number > 0.4) & (number < 1.6)].sum()
     assert inside / power.sum() > 0.97
 

@@ -13,15 +13,16 @@ const SIDE = 256; // px of the longer side that amplitudes are given at
 const EDGE = 5 / 256; // of the longer side
 const ROOT = 0.2; // of the longer side
 const FAST = 1.5; // px/frame at SIDE
+const SLOW = 0.02; // px/frame at SIDE
 const [OFFSET, OFFSET_SIZE] = [1.75, 0.1]; // px at SIDE, and share of the side
 
-/** @typedef {{ amplitude: number, size: number, period: number, reset: number, squeeze: number, together: number }} Kind */
+/** @typedef {{ amplitude: number, size: number, period: number, reset: number, squeeze: number, stretch: number, together: number }} Kind */
 /** @type {Record<string, Kind>} */
 const KINDS = {
-  "running water": { amplitude: 0.9, size: 0.145, period: 12.5, reset: 25, squeeze: 1, together: 0 },
-  "calm water": { amplitude: 0.5, size: 0.09, period: 12.5, reset: 25, squeeze: 4, together: 0 },
-  "clouds or smoke": { amplitude: 0.4, size: 0.19, period: 25, reset: 25, squeeze: 1, together: 0.7 },
-  "leaves or grass": { amplitude: 3, size: 0.14, period: 12.5, reset: 25, squeeze: 1, together: 0 },
+  "running water": { amplitude: 0.9, size: 0.145, period: 12.5, reset: 25, squeeze: 1, stretch: 2, together: 0 },
+  "calm water": { amplitude: 0.5, size: 0.09, period: 12.5, reset: 25, squeeze: 4, stretch: 1, together: 0 },
+  "clouds or smoke": { amplitude: 0.4, size: 0.19, period: 25, reset: 25, squeeze: 1, stretch: 1, together: 0.7 },
+  "leaves or grass": { amplitude: 3, size: 0.14, period: 12.5, reset: 25, squeeze: 1, stretch: 1, together: 0 },
 };
 const LEAVES = "leaves or grass";
 
@@ -125,20 +126,19 @@ function lifeOf({ region: mask, kind, seed, ...given }, motion) {
     const held = weight.map((value, at) => value * free[at]);
     return { sway: (t) => scaled(moved(t), held), copies: [], goesOn: 0 };
   }
-  const { squeeze } = usual;
+  const { stretch, along } = stretched(meanFlow(frames, area, region), usual.stretch, amplitude, SLOW * scale);
+  const [longer, shape] = [Math.sqrt(stretch), { squeeze: usual.squeeze * stretch, along }];
   const speed = meanSpeed(frames, area);
   const goesOn = shareOutside(speed, region, cols, rows);
-  const eddies = curlNoise(field, frames, { ...noise, squeeze });
+  const eddies = curlNoise(field, frames, { ...noise, size: noise.size * longer, ...shape });
   const carried = weight.map((value) => value + goesOn * (1 - value));
   /** @type {Field[]} */
   const steps = [];
   /** @param {number} t */
   const flow = (t) => (steps[t] ??= sum(scaled(area(Math.min(t, frames - 2)), carried), scaled(eddies(t), weight)));
-  let inside = 0;
-  region.forEach((value, at) => (inside += speed[at] * value));
-  const fast = inside / Math.max(region.reduce((all, value) => all + value, 0), 1) > FAST * scale;
+  const fast = meanInside(speed, region) > FAST * scale;
   const resets = whole(given.reset || usual.reset / (fast ? 2 : 1));
-  const other = { amplitude: OFFSET * scale, size: OFFSET_SIZE, cycles: 1, seed: seed + 1, squeeze };
+  const other = { amplitude: OFFSET * scale, size: OFFSET_SIZE * longer, cycles: 1, seed: seed + 1, ...shape };
   const offset = curlNoise(field, 2 * resets - 1, other);
   const offsets = Array.from({ length: 2 * resets - 1 }, (_, number) => scaled(offset(number), weight));
   return { copies: copiesOf(frames, flow, resets, offsets), goesOn };
@@ -168,6 +168,31 @@ function aboveRoot(region, width, height) {
     }
   }
   return free;
+}
+
+/** @type {(values: Float32Array, region: Float32Array) => number} */
+function meanInside(values, region) {
+  let [sum, all] = [0, 0];
+  region.forEach((value, at) => ([sum, all] = [sum + values[at] * value, all + value]));
+  return sum / Math.max(all, 1);
+}
+
+/** @type {(frames: number, area: (t: number) => Field, region: Float32Array) => [number, number]} */
+function meanFlow(frames, area, region) {
+  const fields = [...new Set(Array.from({ length: frames - 1 }, (_, t) => area(t)))];
+  /** @param {"x" | "y"} part */
+  const mean = (part) => fields.reduce((all, field) => all + meanInside(field[part], region), 0) / fields.length;
+  return [mean("x"), mean("y")];
+}
+
+/**
+ * How many times as long along the flow as across it an eddy is, and which way that is.
+ * @type {(flow: [number, number], most: number, amplitude: number, slow: number) => { stretch: number, along: [number, number] }}
+ */
+function stretched([x, y], most, amplitude, slow) {
+  const speed = Math.hypot(x, y);
+  if (most === 1 || speed <= slow) return { stretch: 1, along: [1, 0] };
+  return { stretch: 1 + (most - 1) * Math.min(speed / Math.max(amplitude, slow), 1), along: [x / speed, y / speed] };
 }
 
 /** @type {(frames: number, area: (t: number) => Field) => Float32Array} */

@@ -40,15 +40,16 @@ const turns = (j, cycles) => Math.max(cycles + [0, 1, 0, -1][j % 4], 1);
  * Eddies in px/frame: the field of step t.
  * @param {Grid} grid
  * @param {number} frames
- * @param {Noise & { squeeze: number }} noise
+ * @param {Noise & { squeeze: number, along: [number, number] }} noise of which way an eddy is longer than across
  * @returns {(t: number) => Field}
  */
-export function curlNoise(grid, frames, { amplitude, size, cycles, seed, squeeze }) {
+export function curlNoise(grid, frames, { amplitude, size, cycles, seed, squeeze, along }) {
   const random = drawn(seed, 4 * WAVES);
   const waves = Array.from({ length: WAVES }, (_, j) => {
     const angle = Math.PI * ((j * GOLDEN + random[0]) % 1);
     const number = (Math.PI / size) * (LOWEST + (HIGHEST - LOWEST) * random[WAVES + j]);
-    const [x, y] = [Math.cos(angle), squeeze * Math.sin(angle)];
+    const [ahead, aside] = [Math.cos(angle), squeeze * Math.sin(angle)];
+    const [x, y] = [along[0] * ahead - along[1] * aside, along[1] * ahead + along[0] * aside];
     const way = random[3 * WAVES + j] < 0.5 ? -1 : 1;
     const step = (2 * Math.PI * way * turns(j, cycles)) / frames;
     return { x: number * x, y: number * y, step, shift: 2 * Math.PI * random[2 * WAVES + j], toX: y, toY: -x };
