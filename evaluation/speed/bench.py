@@ -121,7 +121,7 @@ class Bench:
     @cached_property
     def animator(self) -> Animator:
         """Copies of the networks as Load Animation Model gives them."""
-        return as_animator(self.models, "bf16")
+        return as_animator(self.models, "bf16" if self.models.dtype == torch.bfloat16 else "fp32")
 
     @torch.no_grad()
     def chained(self, pipeline: StableVideoDiffusionPipeline, *, segments: int, steps: int) -> tuple:

@@ -250,7 +250,7 @@ def notes(arguments: Namespace) -> list[str]:
         "On the sheet: the still, the last frame of each way, and of both a part enlarged where they differ most.",
     ]
     if arguments.full is not None:
-        found[-1] += (
-            " Grey: not sampled at the picture's size; the part is then where the last frame differs most from the still."
+        found.append(
+            "Grey: not sampled at the picture's size. The part is then where the last frame differs most from the still."
         )
     return found

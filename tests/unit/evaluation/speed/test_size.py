@@ -78,7 +78,7 @@ def test_the_page_has_both_ways_and_the_bars(size, measured):
     rows[f"{MIDDLE}, {size.LONG}"] = {"seconds": 2.5, "GB": 1.0}
     held = size.bars(rows, [case])
     assert held[0].value == 2.5 and not held[0].met
-    text = size.page(Namespace(words=["size"], frames=3), [case], rows, held)
+    text = size.page(Namespace(words=["size"], frames=3, full=1), [case], rows, held)
     assert text.count(f"| {MIDDLE}, 128×128 |") == 3 and "FAIL  CPU seconds a frame, the most: 2.500" in text
 
 
