@@ -251,6 +251,6 @@ def notes(arguments: Namespace) -> list[str]:
     ]
     if arguments.full is not None:
         found.append(
-            "Grey: not sampled at the picture's size. The part is then where the last frame differs most from the still."
+            "Grey: not sampled at the picture's size; the part is where the last frame differs most from the still."
         )
     return found
