@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -79,14 +80,15 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     weight = soft(region)
     kind = KINDS[living.kind]
     size, amplitude = living.of_kind("size"), living.of_kind("amplitude") * scale
-    own = {"cycles": _whole(frames, living.of_kind("period")), "seed": living.seed}
+    cycles, seed = _whole(frames, living.of_kind("period")), living.seed
     if living.kind == LEAVES:
-        moved = sway(height, width, frames, amplitude=amplitude, size=size, **own).to(background)
-        moved = moved * weight * above_root(weight)
+        wind = sway(height, width, frames, amplitude=amplitude, size=size, cycles=cycles, seed=seed)
+        moved = wind.to(background) * weight * above_root(weight)
         return Life(region, weight, torch.roll(moved, -1, 0) - moved, moved)
     stretch, along = _along(background, region, kind.stretch, amplitude, slow=SLOW * scale)
-    longer, shape = math.sqrt(stretch), {"squeeze": kind.squeeze * stretch, "along": along}
-    noise = curl_noise(height, width, frames, amplitude=amplitude, size=size * longer, **shape, **own)
+    eddies = partial(curl_noise, height, width, squeeze=kind.squeeze * stretch, along=along)
+    longer = math.sqrt(stretch)
+    noise = eddies(frames, amplitude=amplitude, size=size * longer, cycles=cycles, seed=seed)
     speed = background.norm(dim=1, keepdim=True).mean(0, keepdim=True)
     goes_on = _share_outside(speed, region)
     steps = background if len(background) == 1 else torch.cat([background, background[-1:]])
@@ -95,9 +97,8 @@ def life(living: Living, background: Tensor, frames: int) -> Life:
     if reset is None:
         reset = living.of_kind("reset") / (2 if _mean_inside(speed, region) > FAST * scale else 1)
     resets = _whole(frames, reset)
-    other = {"amplitude": OFFSET * scale, "size": OFFSET_SIZE * longer, "cycles": 1, "seed": living.seed + 1}
-    offsets = curl_noise(height, width, 2 * resets - 1, **shape, **other)
-    offsets = offsets.to(background) * weight
+    others = eddies(2 * resets - 1, amplitude=OFFSET * scale, size=OFFSET_SIZE * longer, cycles=1, seed=seed + 1)
+    offsets = others.to(background) * weight
     return Life(region, weight, flow, resets=resets, offsets=offsets, together=kind.together, goes_on=goes_on)
 
 

@@ -93,7 +93,24 @@ GRAPH["nodes"][1]["size"] = [440, 560]
 
 
 @pytest.fixture
+def page_aside(page):
+    """A tab of its own: Chromium and its front end keep traces of what was there before."""
+    with page.aside():
+        page.open_editor(page.server.url)
+        yield page
+
+
+@pytest.fixture
 def hand(page):
+    yield from hand_over(page)
+
+
+@pytest.fixture
+def hand_aside(page_aside):
+    yield from hand_over(page_aside)
+
+
+def hand_over(page):
     """A hand over the editor of a new graph, GRAPH."""
     page.console.clear()
     page.evaluate(f"app.loadGraphData({json.dumps(GRAPH)})")

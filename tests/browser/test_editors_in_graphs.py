@@ -50,7 +50,8 @@ def test_a_pasted_node_has_arrows_of_its_own(page, hand):
 
 
 @pytest.mark.parametrize("page", [("pinned", "nodes 2.0"), ("newest", "nodes 2.0")], indirect=True, ids=", ".join)
-def test_of_a_removed_editor_nothing_is_left_in_memory(page, hand):
+def test_of_a_removed_editor_nothing_is_left_in_memory(page_aside, hand_aside):
+    page, hand = page_aside, hand_aside
     hand.drag((0.2, 0.2), (0.5, 0.3), (0.7, 0.6))
     page.evaluate("void app.graph.add(window.driftfield_node.clone())")
     hand.take("app.graph.nodes.at(-1)")

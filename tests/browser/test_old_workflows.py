@@ -99,14 +99,6 @@ def test_it_means_the_same_can_be_built_on_and_is_saved_with_todays_names(page, 
     assert page.evaluate(NEW_CONNECTION)
 
 
-@pytest.fixture
-def page_aside(page):
-    """A tab of its own: what is put into a graph and cleared away by hand leaves traces in the front end."""
-    with page.aside():
-        page.open_editor(page.server.url)
-        yield page
-
-
 @pytest.mark.parametrize("name", blueprints())
 def test_subgraphs_have_todays_names_inside_and_outside(page_aside, name):
     page = page_aside
