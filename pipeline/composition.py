@@ -24,6 +24,7 @@ from ..sampling.joins import Timeline
 from .still import PAD, Still, prepare_still
 
 AT_ONCE = 8  # frames put together at a time
+STANDS = 1e-6  # of a pose: what it differs by from none is rounding
 _last_alive: dict[str, tuple[Tensor, Tensor]] = {}  # of the last picture alone: at 1024 × 576, 25 frames, 180 MB
 
 
@@ -47,6 +48,8 @@ class Composition:
     layers: Layers  # of the still, without padding
     moves: tuple[bool, ...]  # of each object: whether it does
     left: Tensor  # [1, 1, H, W] 0..1: where those are in the still that do
+    stands: tuple[bool, ...]  # of each object: whether it is where it is in the still, always
+    held: Tensor  # [1, 1, H, W] bool: about those, where nothing lives or flows and no other one was
     alive: Tensor  # [L, 3, H, W]: what living regions show, times how much of what is seen there they are
     lives: Tensor  # [1, 1, H, W] 0..1: that
     frames: int  # L, of a segment
@@ -100,7 +103,10 @@ class Composition:
         """background [m], the frames `numbers` [m], with the objects where they are at `times` [m] of their clock."""
         device = memory.device()
         layers = replace(self.layers, cutouts=tuple(cutout.to(device) for cutout in self.layers.cutouts))
-        moves = torch.tensor(self.moves).float().view(len(self.moves), 1, 1, 1, 1)
+        moves, strays = (
+            torch.tensor(each).float().view(len(each), 1, 1, 1, 1)
+            for each in (self.moves, [not stands for stands in self.stands])
+        )
         placed, parts = self.poses(times, numbers), []
         for start in range(0, len(times), AT_ONCE):
             memory.check_cancel()
@@ -112,6 +118,7 @@ class Composition:
             things, carried = each.sum(0), (each * moves).sum(0)
             moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving.where(self.lives == 0, 1))
             uncovered = torch.maximum(behind.uncovered, self.left) * (things <= 0.5) * (moving == 0)
+            pictures = torch.where(self.held & ((each * strays).sum(0) == 0), self.still.image, pictures)
             parts.append(Seen(pictures, things, moving, uncovered).map(padded))
         seen = Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
         if len(numbers) and numbers[0] == 0:
@@ -142,15 +149,27 @@ def take_apart(
     placed = motion.poses(np.arange(frames), width=width, height=height)
     moves = tuple(farthest(own, width=width, height=height) > MOVING_PX for own in placed)
     nothing = torch.zeros_like(still.image[:, :1])
-    leaving = torch.stack([nothing, *(mask * moved for mask, moved in zip(masks, moves, strict=True))]).amax(0)
+    stands = tuple(bool(np.abs(own - np.eye(2, 3)).max() < STANDS) for own in placed)
+
+    def hole_of(which: Sequence[bool]) -> Tensor:
+        return grown(torch.stack([nothing, *(mask for mask, it in zip(masks, which, strict=True) if it)]).amax(0))
+
     layers = split(still.image, masks, clean_plate, memory.progress())
+
+    def drawn(which: Sequence[bool]) -> Tensor:
+        alphas = (cutout[:, 3:] > 0 for cutout, it in zip(layers.cutouts, which, strict=True) if it)
+        return torch.stack([hole_of(which), *alphas]).any(0)
+
     alive, lives = alive_once(layers.plate, motion.living, motion.field, frames)
+    flows = motion.field.ne(0).any(1, keepdim=True).any(0, keepdim=True)
     return Composition(
         still=still,
         motion=motion,
         layers=layers,
         moves=moves,
-        left=grown(leaving).float(),
+        left=hole_of(moves).float(),
+        stands=stands,
+        held=drawn(stands) & ~drawn([not each for each in stands]) & (lives == 0) & ~flows,
         alive=alive,
         lives=lives,
         frames=frames,

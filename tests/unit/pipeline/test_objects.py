@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from extending import timeline_of
+from noise import randn
 from tiny import FRAMES
 
 from driftfield.flow_tools.arrows import Arrow, MotionArrows
@@ -100,6 +101,23 @@ def test_a_thing_that_its_pins_hold_rests_while_what_is_behind_it_moves(planned)
     torch.testing.assert_close(column, column[:1].expand_as(column), rtol=0, atol=0.3)
     top, left = plan.still.padding[0], plan.still.padding[2]
     assert seen.moving[-1, 0, top + 32, left + 28] == 0 and seen.moving[-1, 0, top + 32, left + 70] == 1
+
+
+def test_a_thing_that_its_pins_hold_is_the_still_itself_until_another_passes(animator, pipeline):
+    pin = Arrow("p", ((28 / WIDTH, 32 / HEIGHT),))
+    still = pipeline.plan.prepare_still(picture() + 0.05 * randn(1, 3, HEIGHT, WIDTH))
+    held = Motion(torch.zeros(1, 2, HEIGHT, WIDTH), FRAMES, objects=(Object(box_mask(), (pin,)),))
+    seen = pipeline.composition.take_apart(still, held, frames=FRAMES, loop=False).segment()
+    torch.testing.assert_close(seen.pictures, still.padded.expand(FRAMES, -1, -1, -1), rtol=0, atol=1e-6)
+
+    mask = torch.zeros(1, 1, HEIGHT, WIDTH)
+    mask[..., 56:68, 16:40] = 1
+    passing = Object(mask, (Arrow("a", ((0.3, 62 / HEIGHT), (0.3, 32 / HEIGHT))),))
+    both = replace(held, objects=(*held.objects, passing))
+    seen = pipeline.composition.take_apart(still, both, frames=FRAMES, loop=False).segment()
+    shown = crop_padding(seen.pictures, still.padding)
+    torch.testing.assert_close(shown[1, :, :36], still.image[0, :, :36], rtol=0, atol=1e-6)
+    assert (shown[-1, :, 28:36, 18:38] - still.image[0, :, 28:36, 18:38]).abs().max() > 0.5
 
 
 def test_without_objects_nothing_is_taken_apart(planned):
