@@ -103,10 +103,7 @@ class Composition:
         """background [m], the frames `numbers` [m], with the objects where they are at `times` [m] of their clock."""
         device = memory.device()
         layers = replace(self.layers, cutouts=tuple(cutout.to(device) for cutout in self.layers.cutouts))
-        moves, strays = (
-            torch.tensor(each).float().view(len(each), 1, 1, 1, 1)
-            for each in (self.moves, [not stands for stands in self.stands])
-        )
+        moves, stands = (torch.tensor(own).float().view(-1, 1, 1, 1, 1) for own in (self.moves, self.stands))
         placed, parts = self.poses(times, numbers), []
         for start in range(0, len(times), AT_ONCE):
             memory.check_cancel()
@@ -118,7 +115,9 @@ class Composition:
             things, carried = each.sum(0), (each * moves).sum(0)
             moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving.where(self.lives == 0, 1))
             uncovered = torch.maximum(behind.uncovered, self.left) * (things <= 0.5) * (moving == 0)
-            pictures = torch.where(self.held & ((each * strays).sum(0) == 0), self.still.image, pictures)
+            if any(self.stands):
+                alone = self.held & ((each * (1 - stands)).sum(0) == 0)
+                pictures = torch.where(alone, self.still.image, pictures)
             parts.append(Seen(pictures, things, moving, uncovered).map(padded))
         seen = Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
         if len(numbers) and numbers[0] == 0:

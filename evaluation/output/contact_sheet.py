@@ -11,7 +11,7 @@ from torch import Tensor
 from ..inputs.held_out import evenly_chosen
 
 SHOWN = 5  # frames of an animation
-LABEL = (1 / 8, 1 / 48)  # a label's height: of the pictures' under it, or of all their width, whichever is more
+LABEL_FRACTION, LABEL_WIDTH = 8, 48  # a label is 1/8 as high as the pictures under it, or 1/48 of their width, if more
 STRIP_PX = 126  # a strip's height on a sheet of many
 COLUMNS = 3  # of such a sheet
 MOST_BLOCKS = 24  # on it; 60 stills of 7 strips would make a PNG of 75 MB
@@ -20,7 +20,7 @@ MOST_BLOCKS = 24  # on it; 60 stills of 7 strips would make a PNG of 75 MB
 def write_strip(path: Path, label: str, pictures: Sequence[Tensor]) -> None:
     """Pictures [3, H, W] 0..1 side by side under a line of text."""
     row = (torch.cat(list(pictures), dim=-1).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    size = round(max(share * side for share, side in zip(LABEL, row.shape, strict=False)))
+    size = max(row.shape[0] // LABEL_FRACTION, row.shape[1] // LABEL_WIDTH)
     head = np.full((size, row.shape[1], 3), 255, np.uint8)
     look = (cv2.FONT_HERSHEY_SIMPLEX, size / 39, (0, 0, 0), max(1, size // 19), cv2.LINE_AA)
     cv2.putText(head, label, (size // 6, size - round(size / 3.5)), *look)

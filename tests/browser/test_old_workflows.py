@@ -58,18 +58,16 @@ def pasted(page, workflow: dict) -> dict:
 
 def of_old(text: str) -> str:
     """JSON with the old names in place of today's."""
-    old = text
-    for before, today in RENAMED.items():
-        old = old.replace(f'"{today}"', f'"{before}"')
-    assert old != text
-    return old
+    return renamed(text, {today: before for before, today in RENAMED.items()})
 
 
-def with_todays_names(workflow: dict) -> dict:
-    text = json.dumps(workflow)
-    for before, today in RENAMED.items():
-        text = text.replace(f'"{before}"', f'"{today}"')
-    return json.loads(text)
+def renamed(text: str, names: dict[str, str]) -> str:
+    """JSON with other names, of which it holds at least one."""
+    other = text
+    for before, after in names.items():
+        other = other.replace(f'"{before}"', f'"{after}"')
+    assert other != text
+    return other
 
 
 @pytest.mark.parametrize("come", [opened, pasted])
@@ -90,7 +88,7 @@ def test_it_means_the_same_can_be_built_on_and_is_saved_with_todays_names(page, 
         if isinstance(value, list)
     }
     assert found == links
-    for node, entry in to_api_form(with_todays_names(workflow), object_info).items():
+    for node, entry in to_api_form(json.loads(renamed(json.dumps(workflow), RENAMED)), object_info).items():
         kept = {name: value for name, value in entry["inputs"].items() if not isinstance(value, list)}
         assert {name: prompt[numbers[int(node)]]["inputs"][name] for name in kept} == kept
         if entry["class_type"] == "DriftfieldAnimateImage":
