@@ -1,5 +1,6 @@
 """Makes the checkout importable as the package `driftfield`, and one real ComfyUI for the server and browser tests."""
 
+import importlib
 import os
 import shutil
 import sys
@@ -58,3 +59,32 @@ def still(server):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     Image.fromarray(pixels).save(server.base / "input" / "still.png")
     return "still.png"
+
+
+@pytest.fixture(scope="session")
+def comfy_base(tmp_path_factory):
+    """The base directory of an imported ComfyUI; the tests are skipped where COMFYUI_DIR names none."""
+    folder = os.environ.get("COMFYUI_DIR")
+    if not folder:
+        pytest.skip("COMFYUI_DIR is not set: the loaders need ComfyUI's modules")
+    sys.path.append(folder)
+    from comfy.cli_args import args
+
+    args.cpu = not torch.cuda.is_available()
+    import comfy.model_management  # noqa: F401  (reads args once)
+    import folder_paths
+
+    base = tmp_path_factory.mktemp("base")
+    names = ("checkpoints", "diffusers", "loras", "driftfield")
+    before = {name: folder_paths.folder_names_and_paths.get(name) for name in names}
+    for name in before:
+        (base / "models" / name).mkdir(parents=True)
+    importlib.import_module("driftfield.model_loaders.locations")  # registers its folder before it is redirected
+    for name in before:
+        extensions = folder_paths.folder_names_and_paths[name][1]
+        folder_paths.folder_names_and_paths[name] = ([str(base / "models" / name)], extensions)
+    yield base
+    for name, paths in before.items():
+        if paths is not None:
+            folder_paths.folder_names_and_paths[name] = paths
+    sys.path.remove(folder)

@@ -232,6 +232,17 @@ def answered(page, hand, act) -> None:
     page.wait_for(f"window.driftfield_node.widgets.find(({{ name }}) => name === 'arrows').value !== {before}")
 
 
+def shown(page) -> np.ndarray:
+    """The editor's canvas [H, W, 4]."""
+    width, height, values = page.evaluate(
+        """(() => {
+            const canvas = window.driftfield_canvas(), { width, height } = canvas;
+            return [width, height, [...canvas.getContext("2d").getImageData(0, 0, width, height).data]];
+        })()"""
+    )
+    return np.array(values, np.uint8).reshape(height, width, 4)
+
+
 def scrub(page, frame: int) -> None:
     page.evaluate(
         f"""(() => {{
@@ -266,6 +277,26 @@ def test_a_thing_is_found_under_its_arrow_and_moves_as_a_whole(page, hand):
     scrub(page, 0)
     hand.wait_for_pixel(0, 220, position=(0.35, 0.5))
     assert hand.pixel(0.5, 0.5)[0] < 60
+
+
+def test_a_thing_that_pins_hold_stays_the_pictures_own(page, hand):
+    disc(page)
+    hand.wait_for_pixel(1, 200, position=(0.35, 0.5))
+    hand.drag((0.35, 0.5), (0.5, 0.5), (0.65, 0.5), modifiers=ALT)
+    page.wait_for("window.driftfield_node.widgets.find(({ name }) => name === 'arrows').value.includes('objects')")
+    hand.click((0.35, 0.44))
+    hand.click((0.5, 0.5))
+    hand.key("Delete")
+    assert [len(arrow["points"]) for arrow in hand.arrows] == [1] and hand.arrows[0]["object"] == 1
+    hand.key("h")
+    hand.press("playing")
+    hand.key("k")
+    scrub(page, 24)
+    page.wait_for(f"{HELP}.startsWith('flow')")
+    later = shown(page)
+    scrub(page, 0)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert (shown(page) == later).all() and later.std() > 20
 
 
 def test_parts_pins_and_the_brush_change_the_selected_arrows_object_alone(page, hand):

@@ -2,8 +2,6 @@
 
 import asyncio
 import importlib
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -39,35 +37,6 @@ PIPELINE = (
     "refine",
     "settings",
 )
-
-
-@pytest.fixture(scope="session")
-def comfy_base(tmp_path_factory):
-    """The base directory of an imported ComfyUI; the tests are skipped where COMFYUI_DIR names none."""
-    folder = os.environ.get("COMFYUI_DIR")
-    if not folder:
-        pytest.skip("COMFYUI_DIR is not set: the loaders need ComfyUI's modules")
-    sys.path.append(folder)
-    from comfy.cli_args import args
-
-    args.cpu = not torch.cuda.is_available()
-    import comfy.model_management  # noqa: F401  (reads args once)
-    import folder_paths
-
-    base = tmp_path_factory.mktemp("base")
-    names = ("checkpoints", "diffusers", "loras", "driftfield")
-    before = {name: folder_paths.folder_names_and_paths.get(name) for name in names}
-    for name in before:
-        (base / "models" / name).mkdir(parents=True)
-    importlib.import_module("driftfield.model_loaders.locations")  # registers its folder before it is redirected
-    for name in before:
-        extensions = folder_paths.folder_names_and_paths[name][1]
-        folder_paths.folder_names_and_paths[name] = ([str(base / "models" / name)], extensions)
-    yield base
-    for name, paths in before.items():
-        if paths is not None:
-            folder_paths.folder_names_and_paths[name] = paths
-    sys.path.remove(folder)
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from driftfield.flow_tools.arrows import parse_arrows
+from driftfield.flow_tools.arrows import Arrow, parse_arrows
 from driftfield.flow_tools.beyond import continued, margin_of
-from driftfield.flow_tools.layers import compose, split
-from driftfield.flow_tools.motion import dense_motion, sparse_motion
+from driftfield.flow_tools.convention import crop_padding
+from driftfield.flow_tools.layers import split
+from driftfield.flow_tools.motion import Motion, dense_motion, sparse_motion
+from driftfield.flow_tools.objects import Object
 from driftfield.flow_tools.warp import accumulate_backward, reference_video
 
 HERE = Path(__file__).absolute().parent
@@ -47,6 +49,13 @@ CASES = {
     "an arrow through its pin": [arrow([0.7, 0.5], [0.73, 0.66], [0.8, 0.9], object=3), arrow([0.73, 0.66], object=3)],
     "an arrow of no length is a pin": [*PINNED[:1], arrow([0.6, 0.6], [0.6, 0.6], object=3)],
     "nothing but pins": [arrow([0.7, 0.6], object=3), *WATER],
+    "nothing but pins, and nothing flows": [arrow([0.7, 0.6], object=3)],
+    "nothing but pins, and another passes": [arrow([0.7, 0.6], object=3), *ALONG],
+    "nothing but pins, and another leaves them": [arrow([0.38, 0.5], object=2), *ALONG],
+    "nothing but pins, and another passes behind": [
+        arrow([0.05, 0.9], object=4),
+        arrow([0.7, 0.6], [0.1, 0.8], object=3),
+    ],
     "arrows that shrink it to nothing": [
         arrow([0.6, 0.6], [0.7, 0.6], object=3),
         arrow([0.8, 0.6], [0.7, 0.6], object=3),
@@ -110,7 +119,7 @@ def test_the_exact_field_of_a_frame_is_pythons(t, mode):
         expected = motion_of(arrows, mode).flow()
         expected = expected[min(t, len(expected) - 1)].numpy()
         off = np.abs(field.reshape(expected.shape) - expected).max(axis=0)
-        assert np.abs(expected).max() > 0.1, name
+        assert np.abs(expected).max() > 0.1 or name.endswith("nothing flows"), name
         assert (off > MOST_FIELD).sum() <= 2, (name, off.max())  # a pixel on the very edge may be either
         worst, fastest = max(worst, off[off <= MOST_FIELD].max()), max(fastest, np.abs(expected).max())
     print(f"frame {t}: at most {worst:.1g} px/frame off, of {fastest:.1f}")
@@ -118,31 +127,64 @@ def test_the_exact_field_of_a_frame_is_pythons(t, mode):
 
 @pytest.mark.parametrize("mode", ["followed", "faded"])
 @pytest.mark.parametrize("t", [1, 6, FRAMES - 1])
-def test_the_picture_of_a_frame_is_pythons(t, mode):
+def test_the_picture_of_a_frame_is_pythons(t, mode, comfy_base):
+    from driftfield.pipeline.composition import take_apart
+    from driftfield.pipeline.still import prepare_still
+
     column, row = torch.arange(WIDTH) / WIDTH, torch.arange(HEIGHT)[:, None] / HEIGHT
     waves = [torch.sin(9 * column + 5 * row), torch.cos(14 * row - 3 * column), (column - row).expand(HEIGHT, WIDTH)]
     picture = torch.stack([wave * 0.6 for wave in waves])[None]
     for mask, colour in zip(MASKS, ((0.9, -0.5, 0.1), (-0.8, 0.9, 0.2), (0.3, 0.3, -0.9), (1, 1, 1)), strict=True):
         picture = torch.where(torch.from_numpy(mask), torch.tensor(colour).view(1, 3, 1, 1), picture)
-    cases, frames = [], []
+    picture = (picture + 0.05 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(3))).clamp(-1, 1)
+    picture = (picture * 127.5).round() / 127.5
+    still, cases, frames = prepare_still(picture), [], []
     for name, arrows in CASES.items():
         motion = motion_of(arrows, mode)
-        masks = [torch.from_numpy(MASKS[number - 1])[None, None].float() for number in used_in(arrows)]
-        layers = split(picture, masks)
-        plates = reference_video(layers.plate, motion.field, FRAMES, hole=layers.hole)[t : t + 1]
-        placed = motion.poses(np.array([t]), width=WIDTH, height=HEIGHT)
-        frames.append((name, compose(layers, plates, placed)[0][0].permute(1, 2, 0).numpy()))
+        made = take_apart(still, motion, frames=FRAMES, loop=False)
+        if made is None:
+            layers, shown = split(picture, []), reference_video(picture, motion.field, FRAMES)
+        else:
+            layers, shown = made.layers, crop_padding(made.segment().pictures, still.padding)
+        frames.append((name, shown[t].permute(1, 2, 0).numpy()))
         margin = margin_of(accumulate_backward(motion.field, FRAMES))
         assert any(margin) or not name.startswith("in over"), name
         plate = as_bytes(continued(layers.plate, margin, layers.hole))
         objects = [straight(cutout) for cutout in layers.cutouts]
-        cases.append({**given(arrows, t, mode), "layers": {"plate": plate, "objects": objects}})
+        shown = {"plate": plate, "objects": objects, "still": as_bytes(picture)}
+        cases.append({**given(arrows, t, mode), "layers": shown})
     worst = 0
     for (name, expected), found in zip(frames, in_the_browser(cases, 4 * WIDTH * HEIGHT), strict=True):
         off = np.abs(found.reshape(HEIGHT, WIDTH, 4)[..., :3] - (expected + 1) * 127.5)
         assert off.max() <= MOST_PICTURE, (name, off.max())
         worst = max(worst, off.max())
     print(f"frame {t}: at most {worst:.2f} of 255 off")
+
+
+def test_where_a_thing_stands_alone_is_pythons(comfy_base):
+    from driftfield.pipeline.composition import take_apart
+    from driftfield.pipeline.still import prepare_still
+
+    wide = torch.nn.functional.interpolate(torch.from_numpy(np.stack(MASKS))[None].float(), scale_factor=4)[0] > 0.5
+    height, width = wide.shape[1:]
+    picture = torch.where(wide.any(0), 0.8, -0.6).expand(1, 3, -1, -1)
+    pin, other = Arrow("p", ((0.4, 0.5),)), Arrow("a", ((0.3, 0.3), (0.6, 0.3)))
+    objects = [Object(wide[number][None, None].float(), (each,)) for number, each in ((1, pin), (0, other))]
+    motion = Motion(torch.zeros(1, 2, height, width), FRAMES, objects=tuple(objects))
+    made = take_apart(prepare_still(picture), motion, frames=FRAMES, loop=False)
+    case = given([arrow(*pin.points, object=1), arrow(*other.points, object=2)], None, "followed")
+    masks = [{"width": width, "height": height, "data": wide[number].int().flatten().tolist()} for number in (1, 0)]
+    shown = {
+        "plate": as_bytes(picture),
+        "still": as_bytes(picture),
+        "objects": list(map(straight, made.layers.cutouts)),
+    }
+    (found,) = in_the_browser(
+        [{**case, "width": width, "height": height, "masks": masks, "layers": shown}], width * height
+    )
+    expected = made.held[0, 0].numpy()
+    assert expected.sum() > 500
+    assert (found.reshape(expected.shape) != expected).sum() == 0
 
 
 def as_bytes(colours: torch.Tensor, alpha: torch.Tensor | None = None) -> list[int]:

@@ -2,7 +2,7 @@
 /**
  * The moving picture: its layers, and their composition at a frame.
  * @import { Margin } from "../flow/beyond.js"
- * @import { Layers } from "../flow/layers.js"
+ * @import { Held, Layers } from "../flow/layers.js"
  * @import { Living } from "../flow/living.js"
  * @import { Motion } from "../flow/motion.js"
  * @import { Context } from "./draw.js"
@@ -11,7 +11,7 @@
  * @import { Finder, Picture, Scene } from "./session.js"
  */
 import { NO_MARGIN, inPx, stepsOut, wider } from "../flow/beyond.js";
-import { compose, cutOut, plainLayers, withoutMargin } from "../flow/layers.js";
+import { compose, cutOut, heldStill, plainLayers, withoutMargin } from "../flow/layers.js";
 import { Alive } from "../flow/living.js";
 import { stretched } from "../flow/poses.js";
 import { context2d } from "./dom.js";
@@ -38,8 +38,8 @@ export class Film {
   #asking = null;
   /** @type {unknown[]} */
   #shown = [];
-  /** @type {{ layers: Layers, motion: Motion, living: readonly Living[], alive: Alive } | null} */
-  #alive = null;
+  /** @type {{ from: unknown[], alive: Alive | null, held: Held | null } | null} */
+  #kept = null;
 
   /** Whether the page is still to be asked for better layers. */
   waits = false;
@@ -70,20 +70,28 @@ export class Film {
       this.#shown = shown;
       const { width, height } = motion.area(0);
       const poses = motion.posesAt(frame).map((pose) => stretched(pose, source.width / width, source.height / height));
-      const alive = frame && living.length ? this.#living(layers, motion, living) : null;
-      if (frame) compose(layers, motion.back(frame), poses, target, alive ? (over) => alive.paint(frame, over) : undefined);
+      if (frame) {
+        const { alive, held } = this.#keep(source, layers, motion, living);
+        compose(layers, motion.back(frame), poses, target, alive && ((over) => alive.paint(frame, over)), held);
+      }
       context2d(canvas).putImageData(frame ? target : source, 0, 0);
     }
     context.imageSmoothingQuality = "high";
     context.drawImage(canvas, box.left, box.top, box.width, box.height);
   }
 
-  /** @type {(layers: Layers, motion: Motion, living: readonly Living[]) => Alive} */
-  #living(layers, motion, living) {
-    const made = this.#alive;
-    if (made?.layers === layers && made.motion === motion && made.living === living) return made.alive;
-    this.#alive = { layers, motion, living, alive: new Alive(withoutMargin(layers), living, motion) };
-    return this.#alive.alive;
+  /**
+   * What is the same at every frame.
+   * @param {ImageData} source
+   * @param {Layers} layers
+   * @param {Motion} motion
+   * @param {readonly Living[]} living
+   */
+  #keep(source, layers, motion, living) {
+    const from = [source, layers, motion, living];
+    if (this.#kept?.from.every((part, i) => part === from[i])) return this.#kept;
+    const alive = living.length ? new Alive(withoutMargin(layers), living, motion) : null;
+    return (this.#kept = { from, alive, held: heldStill(source, layers, motion, alive?.share) });
   }
 
   /**

@@ -256,3 +256,6 @@ export function resized(mask, width, height) {
   }
   return { width, height, data };
 }
+
+/** @type {(value: number) => number} as Python rounds */
+export const roundedToEven = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));

@@ -4,10 +4,11 @@
  * flow_tools/layers.py has it.
  * @import { Margin } from "./beyond.js"
  * @import { Field, Mask } from "./field.js"
+ * @import { Motion } from "./motion.js"
  * @import { Pose } from "./poses.js"
  */
 import { NO_MARGIN } from "./beyond.js";
-import { resized } from "./field.js";
+import { resized, roundedToEven } from "./field.js";
 import { inverse, moved } from "./poses.js";
 import { warp } from "./warp.js";
 
@@ -19,9 +20,12 @@ import { warp } from "./warp.js";
  * @typedef {{ bounds: Bounds, data: Float32Array }} CutOut
  */
 /** @typedef {{ plate: Raster, margin: Margin, objects: readonly CutOut[] }} Layers the plate with a margin, px, round the size of all */
+/** @typedef {{ still: Raster, stands: readonly boolean[], where: Uint8Array }} Held the picture, which objects stand, and where only they are */
 
 const INSIDE = 0.5; // a mask's value
 const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
+/** @type {WeakMap<CutOut, Uint8Array>} */
+const prints = new WeakMap(); // of objects, which are cut out anew with every change of their masks
 
 /**
  * @param {Raster} raster
@@ -50,18 +54,62 @@ export function cutOut({ width, height, data }) {
 }
 
 /**
- * Fills `target` with the plate warped by `back` (stretched over it), what lives over it, and the objects in order at their
- * poses over that.
+ * Fills `target` with the plate warped by `back` (stretched over it), what lives over it, the objects in order at their
+ * poses over that, and the picture itself where only objects that stand are.
  * @param {Layers} layers
  * @param {Field} back
  * @param {readonly Pose[]} poses on the target's grid
  * @param {Raster} target
- * @param {(target: Raster) => void} [enliven]
+ * @param {((target: Raster) => void) | null} [enliven]
+ * @param {Held | null} [held]
  */
-export function compose({ plate, margin, objects }, back, poses, target, enliven) {
+export function compose({ plate, margin, objects }, back, poses, target, enliven, held) {
   warp(plate, back, target, margin);
   enliven?.(target);
-  objects.forEach((object, i) => place(object, poses[i], target));
+  const others = held ? new Float32Array(target.width * target.height) : null; // how much is seen of those that do not stand
+  objects.forEach((object, i) => place(object, poses[i], target, others, held?.stands[i] ? 0 : 1));
+  held?.where.forEach((inside, i) => {
+    if (inside && !others?.[i]) target.data.set(held.still.data.subarray(4 * i, 4 * i + 3), 4 * i);
+  });
+}
+
+/**
+ * Where a thing that stands is what the picture shows, edge and all: where nothing flows or lives, and nothing else was.
+ * @param {Raster} still
+ * @param {Layers} layers
+ * @param {Pick<Motion, "masks" | "stands" | "flows">} motion
+ * @param {ArrayLike<number>} [lives] how much of each pixel does
+ * @returns {Held | null} where nothing stands
+ */
+export function heldStill(still, { objects }, motion, lives) {
+  const { masks, stands } = motion;
+  if (!stands.some(Boolean)) return null;
+  const { width, height } = still;
+  const [standing, others] = [new Uint8Array(width * height), new Uint8Array(width * height)];
+  objects.forEach((object, number) => {
+    const into = stands[number] ? standing : others;
+    printOf(object, masks[number], still).forEach((inside, i) => (into[i] |= inside));
+  });
+  const flow = resized(motion.flows, width, height).data;
+  const where = standing.map((inside, i) => (inside && !others[i] && !flow[i] && !lives?.[i] ? 1 : 0));
+  return { still, stands, where };
+}
+
+/**
+ * 1 where an object is in the picture: its mask, grown as the plate is filled, and what there is of it.
+ * @type {(object: CutOut, mask: Mask, size: { width: number, height: number }) => Uint8Array}
+ */
+function printOf(object, mask, { width, height }) {
+  let print = prints.get(object);
+  if (print) return print;
+  prints.set(object, (print = new Uint8Array(width * height)));
+  grow(resized(mask, width, height).data, print, width, height);
+  const { left, top, right } = object.bounds;
+  const columns = right - left;
+  for (let i = 0; 4 * i < object.data.length; i++) {
+    if (object.data[4 * i + 3]) print[(top + Math.floor(i / columns)) * width + left + (i % columns)] = 1;
+  }
+  return print;
 }
 
 /**
@@ -79,8 +127,11 @@ export function withoutMargin({ plate, margin: [above, below, before, after] }) 
   return { width, height, data };
 }
 
-/** @type {(object: CutOut, pose: Pose, target: Raster) => void} */
-function place({ bounds, data }, pose, target) {
+/**
+ * Puts the object over what `target` shows, and `seen`, if it is counted, over what `others` counts.
+ * @type {(object: CutOut, pose: Pose, target: Raster, others: Float32Array | null, seen: number) => void}
+ */
+function place({ bounds, data }, pose, target, others, seen) {
   const { left, top, right, bottom } = bounds;
   if (right <= left) return;
   const columns = right - left;
@@ -114,6 +165,7 @@ function place({ bounds, data }, pose, target) {
       target.data[at] = red + (1 - alpha) * target.data[at]; // rounded and clamped by the array
       target.data[at + 1] = green + (1 - alpha) * target.data[at + 1];
       target.data[at + 2] = blue + (1 - alpha) * target.data[at + 2];
+      if (others) others[at / 4] = seen * alpha + (1 - alpha) * others[at / 4];
     }
   }
 }
@@ -153,12 +205,16 @@ export function plainLayers(picture, masks) {
  * @type {(alpha: ArrayLike<number>, hole: Uint8Array, width: number, height: number) => void}
  */
 function grow(alpha, hole, width, height) {
-  const reach = Math.round(GROWN * Math.max(width, height));
+  const reach = roundedToEven(GROWN * Math.max(width, height));
+  /** @type {(x: number, y: number) => boolean} */
+  const inside = (x, y) => x < 0 || y < 0 || x >= width || y >= height || alpha[y * width + x] > INSIDE;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      if (alpha[y * width + x] <= INSIDE) continue;
+      if (!inside(x, y)) continue;
+      hole[y * width + x] = 1;
+      if (inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1)) continue; // only the edge reaches out
       for (let row = Math.max(y - reach, 0); row <= Math.min(y + reach, height - 1); row++) {
-        const half = Math.floor(Math.sqrt(reach * reach - (row - y) ** 2));
+        const half = Math.round(Math.sqrt(reach * reach - (row - y) ** 2));
         hole.fill(1, row * width + Math.max(x - half, 0), row * width + Math.min(x + half + 1, width));
       }
     }

@@ -5,7 +5,7 @@
  * @import { Planes, Copy } from "./flowing.js"
  * @import { Raster } from "./layers.js"
  */
-import { resized } from "./field.js";
+import { resized, roundedToEven } from "./field.js";
 import { blended, closer, copiesOf, lone, meanAround, sampled, sourceOf } from "./flowing.js";
 import { curlNoise, sway } from "./waves.js";
 
@@ -61,6 +61,11 @@ export class Alive {
       }
       return { life, region, weight: soft(region, width, height), source };
     });
+  }
+
+  /** How much of what is seen lives, at any frame. */
+  get share() {
+    return this.#at(0).share;
   }
 
   /**
@@ -143,9 +148,6 @@ function lifeOf({ region: mask, kind, seed, ...given }, motion) {
   const offsets = Array.from({ length: 2 * resets - 1 }, (_, number) => scaled(offset(number), weight));
   return { copies: copiesOf(frames, flow, resets, offsets), goesOn };
 }
-
-/** @type {(value: number) => number} as Python rounds */
-const roundedToEven = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
 /** @type {(region: Float32Array, width: number, height: number) => Float32Array} */
 function soft(region, width, height) {

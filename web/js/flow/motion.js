@@ -7,7 +7,7 @@
  */
 import { bilinear, denseField, emptyField, hintsOf, middle } from "./field.js";
 import { followedField } from "./followed.js";
-import { inverse, moved, posesOf, progress } from "./poses.js";
+import { inverse, moved, posesOf, progress, stays } from "./poses.js";
 import { stepBack, stepFurtherBack } from "./warp.js";
 
 /** @typedef {Mover & { object?: number }} MovingArrow */
@@ -42,6 +42,22 @@ export class Motion {
   /** @type {(t: number) => Pose[]} */
   posesAt(t) {
     return this.poses.map((pose) => pose(t));
+  }
+
+  /** Of each object, whether it is where it is in the picture, always. */
+  get stands() {
+    return this.poses.map((pose) => Array.from({ length: this.frames }, (_, t) => pose(t)).every(stays));
+  }
+
+  /** @type {Mask} 1 where the area field ever moves */
+  get flows() {
+    const { cols, rows } = this.area(0);
+    const data = new Float32Array(cols * rows);
+    for (let t = 0; t < (this.timed ? this.frames - 1 : 1); t++) {
+      const { x, y } = this.area(t);
+      data.forEach((_, i) => (x[i] || y[i]) && (data[i] = 1));
+    }
+    return { width: cols, height: rows, data };
   }
 
   /**

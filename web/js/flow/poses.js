@@ -11,6 +11,7 @@ import { lengthsOf, pathPx, pointAt } from "./field.js";
 /** @type {Pose} */
 const IDENTITY = [1, 0, 0, 0, 1, 0];
 const NOTHING = 1e-9; // px, and square px
+const ROUNDING = 1e-6;
 const [SMALLEST, LARGEST] = [1 / 16, 16]; // of what an object can be scaled to
 
 /**
@@ -111,6 +112,9 @@ function about(from, to, scale, angle) {
   const [cos, sin] = [scale * Math.cos(angle), scale * Math.sin(angle)];
   return [cos, -sin, to[0] - cos * from[0] + sin * from[1], sin, cos, to[1] - sin * from[0] - cos * from[1]];
 }
+
+/** @type {(pose: Pose) => boolean} whether it leaves all where it is, up to rounding */
+export const stays = (pose) => pose.every((value, i) => Math.abs(value - IDENTITY[i]) < ROUNDING);
 
 /** @type {(pose: Pose, x: number, y: number) => Point} */
 export const moved = ([a, b, c, d, e, f], x, y) => [a * x + b * y + c, d * x + e * y + f];
