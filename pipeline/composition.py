@@ -6,6 +6,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import compress
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from .still import PAD, Still, prepare_still
 
 AT_ONCE = 8  # frames put together at a time
 STANDS = 1e-6  # of a pose: what it differs by from none is rounding
+FLOWS = 1e-3 / 256  # of the longer side a frame: what moves less does not
+SEEN = 0.5 / 255  # of an object: less is not to be seen
 _last_alive: dict[str, tuple[Tensor, Tensor]] = {}  # of the last picture alone: at 1024 × 576, 25 frames, 180 MB
 
 
@@ -49,7 +52,7 @@ class Composition:
     moves: tuple[bool, ...]  # of each object: whether it does
     left: Tensor  # [1, 1, H, W] 0..1: where those are in the still that do
     stands: tuple[bool, ...]  # of each object: whether it is where it is in the still, always
-    held: Tensor  # [1, 1, H, W] bool: about those, where nothing lives or flows and no other one was
+    held: Tensor  # [1, 3, H, W]: what those lack there of the still, where nothing lives or flows and no other one was
     alive: Tensor  # [L, 3, H, W]: what living regions show, times how much of what is seen there they are
     lives: Tensor  # [1, 1, H, W] 0..1: that
     frames: int  # L, of a segment
@@ -116,8 +119,7 @@ class Composition:
             moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving.where(self.lives == 0, 1))
             uncovered = torch.maximum(behind.uncovered, self.left) * (things <= 0.5) * (moving == 0)
             if any(self.stands):
-                alone = self.held & ((each * (1 - stands)).sum(0) == 0)
-                pictures = torch.where(alone, self.still.image, pictures)
+                pictures = (pictures + self.held * (1 - (each * (1 - stands)).sum(0))).clamp(-1, 1)
             parts.append(Seen(pictures, things, moving, uncovered).map(padded))
         seen = Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
         if len(numbers) and numbers[0] == 0:
@@ -151,16 +153,20 @@ def take_apart(
     stands = tuple(bool(np.abs(own - np.eye(2, 3)).max() < STANDS) for own in placed)
 
     def hole_of(which: Sequence[bool]) -> Tensor:
-        return grown(torch.stack([nothing, *(mask for mask, it in zip(masks, which, strict=True) if it)]).amax(0))
+        return grown(torch.stack([nothing, *compress(masks, which)]).amax(0))
 
     layers = split(still.image, masks, clean_plate, memory.progress())
 
-    def drawn(which: Sequence[bool]) -> Tensor:
-        alphas = (cutout[:, 3:] > 0 for cutout, it in zip(layers.cutouts, which, strict=True) if it)
+    def drawn(which: Sequence[bool], least: float) -> Tensor:
+        alphas = (cutout[:, 3:] > least for cutout in compress(layers.cutouts, which))
         return torch.stack([hole_of(which), *alphas]).any(0)
 
     alive, lives = alive_once(layers.plate, motion.living, motion.field, frames)
-    flows = motion.field.ne(0).any(1, keepdim=True).any(0, keepdim=True)
+    standing = layers.plate
+    for cutout in compress(layers.cutouts, stands):
+        standing = standing * (1 - cutout[:, 3:]) + cutout[:, :3]
+    flows = motion.field.abs().amax((0, 1), keepdim=True) > FLOWS * max(still.size)
+    where = drawn(stands, 0) & ~drawn([not each for each in stands], SEEN) & (lives == 0) & ~flows
     return Composition(
         still=still,
         motion=motion,
@@ -168,7 +174,7 @@ def take_apart(
         moves=moves,
         left=hole_of(moves).float(),
         stands=stands,
-        held=drawn(stands) & ~drawn([not each for each in stands]) & (lives == 0) & ~flows,
+        held=torch.where(where, still.image - standing, 0),
         alive=alive,
         lives=lives,
         frames=frames,

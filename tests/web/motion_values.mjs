@@ -1,7 +1,7 @@
 // node motion_values.mjs < cases.json: what the browser makes of each case, as float32 after float32.
 // A case: {arrows, masks, width, height, frames, sigma, threshold, mode, t, layers?, living?}: the exact field of frame t, or
 // with `layers` ({plate, objects, still?}, RGBA bytes of width x height each, the plate with the motion's margin) the picture of
-// that frame, over the plate with what lives, and with `still` where only what stands is; with t null, where that is.
+// that frame, over the plate with what lives, and with `still` where only what stands is; with t null, what it lacks of it.
 import { readFileSync, writeSync } from "node:fs";
 
 import { NO_MARGIN, inPx, stepsOut, wider } from "../../web/js/flow/beyond.js";
@@ -32,7 +32,7 @@ for (const { arrows, masks, layers, living = [], t, ...grid } of JSON.parse(read
     const alive = new Alive(withoutMargin(cut), living, motion);
     const held = layers.still && heldStill(raster(width, height, layers.still), cut, motion, alive.share);
     if (t !== null) compose(cut, motion.back(t), motion.posesAt(t), target, (over) => alive.paint(t, over), held);
-    found = [t === null ? held.where : target.data];
+    found = [t === null ? held.lacks : target.data];
   } else {
     const { x, y } = motion.exact(t);
     found = [x, y];

@@ -9,10 +9,11 @@
  */
 import { NO_MARGIN } from "./beyond.js";
 import { resized, roundedToEven } from "./field.js";
-import { inverse, moved } from "./poses.js";
+import { IDENTITY, inverse, moved } from "./poses.js";
 import { warp } from "./warp.js";
 
 /** @typedef {{ width: number, height: number, data: Uint8ClampedArray }} Raster as ImageData: straight RGBA */
+/** @typedef {{ width: number, height: number, data: Float32Array }} Exact the same, not rounded */
 /** @typedef {{ left: number, top: number, right: number, bottom: number }} Bounds pixels, the last ones not included */
 
 /**
@@ -20,7 +21,7 @@ import { warp } from "./warp.js";
  * @typedef {{ bounds: Bounds, data: Float32Array }} CutOut
  */
 /** @typedef {{ plate: Raster, margin: Margin, objects: readonly CutOut[] }} Layers the plate with a margin, px, round the size of all */
-/** @typedef {{ still: Raster, stands: readonly boolean[], where: Uint8Array }} Held the picture, which objects stand, and where only they are */
+/** @typedef {{ stands: readonly boolean[], lacks: Float32Array }} Held which objects stand, and what they lack of the picture, RGBA */
 
 const INSIDE = 0.5; // a mask's value
 const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
@@ -55,44 +56,50 @@ export function cutOut({ width, height, data }) {
 
 /**
  * Fills `target` with the plate warped by `back` (stretched over it), what lives over it, the objects in order at their
- * poses over that, and the picture itself where only objects that stand are.
+ * poses over that, which are the picture itself where they stand.
  * @param {Layers} layers
  * @param {Field} back
  * @param {readonly Pose[]} poses on the target's grid
  * @param {Raster} target
- * @param {((target: Raster) => void) | null} [enliven]
+ * @param {((target: Exact) => void) | null} [enliven]
  * @param {Held | null} [held]
  */
 export function compose({ plate, margin, objects }, back, poses, target, enliven, held) {
+  const { width, height } = target;
   warp(plate, back, target, margin);
-  enliven?.(target);
-  const others = held ? new Float32Array(target.width * target.height) : null; // how much is seen of those that do not stand
-  objects.forEach((object, i) => place(object, poses[i], target, others, held?.stands[i] ? 0 : 1));
-  held?.where.forEach((inside, i) => {
-    if (inside && !others?.[i]) target.data.set(held.still.data.subarray(4 * i, 4 * i + 3), 4 * i);
-  });
+  const shown = { width, height, data: Float32Array.from(target.data) };
+  enliven?.(shown);
+  const others = held ? new Float32Array(width * height) : null; // how much is seen of those that do not stand
+  objects.forEach((object, i) => place(object, poses[i], shown, others, held?.stands[i] ? 0 : 1));
+  held?.lacks.forEach((lack, at) => lack && others && (shown.data[at] += lack * (1 - others[at >> 2])));
+  target.data.set(shown.data);
 }
 
 /**
- * Where a thing that stands is what the picture shows, edge and all: where nothing flows or lives, and nothing else was.
+ * What things that stand lack of the picture, edge and all, where nothing flows or lives and no other thing was.
  * @param {Raster} still
  * @param {Layers} layers
  * @param {Pick<Motion, "masks" | "stands" | "flows">} motion
  * @param {ArrayLike<number>} [lives] how much of each pixel does
  * @returns {Held | null} where nothing stands
  */
-export function heldStill(still, { objects }, motion, lives) {
+export function heldStill(still, layers, motion, lives) {
   const { masks, stands } = motion;
   if (!stands.some(Boolean)) return null;
   const { width, height } = still;
+  const shown = { width, height, data: Float32Array.from(withoutMargin(layers).data) };
   const [standing, others] = [new Uint8Array(width * height), new Uint8Array(width * height)];
-  objects.forEach((object, number) => {
+  layers.objects.forEach((object, number) => {
+    if (stands[number]) place(object, IDENTITY, shown, null, 0);
     const into = stands[number] ? standing : others;
     printOf(object, masks[number], still).forEach((inside, i) => (into[i] |= inside));
   });
   const flow = resized(motion.flows, width, height).data;
-  const where = standing.map((inside, i) => (inside && !others[i] && !flow[i] && !lives?.[i] ? 1 : 0));
-  return { still, stands, where };
+  const lacks = Float32Array.from(still.data, (value, at) => {
+    const i = at >> 2;
+    return standing[i] && !others[i] && !flow[i] && !lives?.[i] ? value - shown.data[at] : 0;
+  });
+  return { stands, lacks };
 }
 
 /**
@@ -129,7 +136,7 @@ export function withoutMargin({ plate, margin: [above, below, before, after] }) 
 
 /**
  * Puts the object over what `target` shows, and `seen`, if it is counted, over what `others` counts.
- * @type {(object: CutOut, pose: Pose, target: Raster, others: Float32Array | null, seen: number) => void}
+ * @type {(object: CutOut, pose: Pose, target: Exact, others: Float32Array | null, seen: number) => void}
  */
 function place({ bounds, data }, pose, target, others, seen) {
   const { left, top, right, bottom } = bounds;
@@ -162,7 +169,7 @@ function place({ bounds, data }, pose, target, others, seen) {
         alpha += weight * data[at + 3];
       }
       const at = 4 * (y * target.width + x);
-      target.data[at] = red + (1 - alpha) * target.data[at]; // rounded and clamped by the array
+      target.data[at] = red + (1 - alpha) * target.data[at];
       target.data[at + 1] = green + (1 - alpha) * target.data[at + 1];
       target.data[at + 2] = blue + (1 - alpha) * target.data[at + 2];
       if (others) others[at / 4] = seen * alpha + (1 - alpha) * others[at / 4];

@@ -3,7 +3,7 @@
  * Regions that live, as flow_tools/living.py has them: what they show at each frame, over the picture warped along the flow.
  * @import { Field, Mask } from "./field.js"
  * @import { Planes, Copy } from "./flowing.js"
- * @import { Raster } from "./layers.js"
+ * @import { Exact, Raster } from "./layers.js"
  */
 import { resized, roundedToEven } from "./field.js";
 import { blended, closer, copiesOf, lone, meanAround, sampled, sourceOf } from "./flowing.js";
@@ -71,7 +71,7 @@ export class Alive {
   /**
    * Puts what lives at frame `t` over what `target` shows.
    * @param {number} t
-   * @param {Raster} target
+   * @param {Exact} target
    */
   paint(t, { data }) {
     const { planes, share } = this.#at(t % this.#frames);

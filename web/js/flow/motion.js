@@ -10,6 +10,8 @@ import { followedField } from "./followed.js";
 import { inverse, moved, posesOf, progress, stays } from "./poses.js";
 import { stepBack, stepFurtherBack } from "./warp.js";
 
+const FLOWS = 1e-3 / 256; // of the longer side a frame: what moves less does not
+
 /** @typedef {Mover & { object?: number }} MovingArrow */
 /** @typedef {Pick<FlowSettings, "width" | "height" | "frames" | "sigma" | "threshold" | "mode"> & { region?: Mask | null, most?: number }} Grid */
 
@@ -51,11 +53,12 @@ export class Motion {
 
   /** @type {Mask} 1 where the area field ever moves */
   get flows() {
-    const { cols, rows } = this.area(0);
+    const { width, height, cols, rows } = this.area(0);
     const data = new Float32Array(cols * rows);
+    const least = FLOWS * Math.max(width, height);
     for (let t = 0; t < (this.timed ? this.frames - 1 : 1); t++) {
       const { x, y } = this.area(t);
-      data.forEach((_, i) => (x[i] || y[i]) && (data[i] = 1));
+      data.forEach((_, i) => Math.max(Math.abs(x[i]), Math.abs(y[i])) > least && (data[i] = 1));
     }
     return { width: cols, height: rows, data };
   }

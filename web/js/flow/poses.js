@@ -9,7 +9,7 @@ import { lengthsOf, pathPx, pointAt } from "./field.js";
 /** @typedef {{ points: Point[], strength: number, timing?: "ease" | "sway" }} Mover points 0..1 */
 
 /** @type {Pose} */
-const IDENTITY = [1, 0, 0, 0, 1, 0];
+export const IDENTITY = [1, 0, 0, 0, 1, 0];
 const NOTHING = 1e-9; // px, and square px
 const ROUNDING = 1e-6;
 const [SMALLEST, LARGEST] = [1 / 16, 16]; // of what an object can be scaled to
