@@ -4,7 +4,7 @@ import statistics
 import time
 from argparse import ArgumentParser, Namespace
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -41,9 +41,10 @@ from ..output.results import Results, digest_without_lora
 from ..shots import Models, Shot, flow_of, inputs_of, load_models, planned
 from .means import columns, fvd, mean
 
-OURS = "ours, "
+OURS, TIME_OF = "ours, ", "time of "
 ALL_METHODS = [*METHODS, *(OURS + joins for joins in JOINS)]
 IN_FLIGHT = 6  # videos that wait to be measured while the next is sampled
+TIMED = 3  # runs of every method, after one more that is not
 FIGURES = columns(
     *("psnr", "ssim", "lpips", "tem_cons", "error", "between", "cosine"),
     *("jump", "largest", "sharpness", "repeated", "degree"),
@@ -63,7 +64,7 @@ class Lengthened:
     latents: Tensor  # [N, c, h, w]
     joins: Tensor  # bool [N - 1]: which changes of neighbours are joins
     pace: Tensor  # [N - 1]: what the motion is to be, as a factor of the flow that is asked for
-    facts: dict  # evaluations and seconds; both count the first segment's where the method begins with it
+    passes: int  # evaluations; with the first segment's where the method begins with it
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,10 @@ class Measured:
     """Figures of every case under the label of each method, or of each gamma."""
 
     rows: dict[str, list[dict]]
+    seconds: dict[str, float]  # of one video, without decoding
     cases: int
     kind: str  # "clips" or "stills"
     missing: list[str]  # metrics, in words
-
-    def seconds(self, label: str) -> float:
-        """The median."""
-        return statistics.median(row["seconds"] for row in self.rows[label])
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -117,10 +115,20 @@ def measure(arguments: Namespace, name: str, labels: list[str], *, option: str) 
     def compute(keys: list[str]) -> Iterator[dict]:
         yield from measured(models, networks, given, labels, set(keys), arguments)
 
+    def time_them(keys: list[str]) -> Iterator[dict]:
+        first = next(iter(given.values()))
+        return ({"seconds": seconds(models, first, key.removeprefix(TIME_OF), arguments)} for key in keys)
+
     keys = [f"{case}, {label}" for case in given for label in labels]
-    rows = results.fill(keys, compute, lambda row: f"{row['seconds']:.1f} s, jump {row['jump']:.2f}")
-    by_label = {label: [rows[f"{case}, {label}"] for case in given] for label in labels}
-    return Measured(by_label, len(given), kind, missing)
+    rows = results.fill(keys, compute, lambda row: f"jump {row['jump']:.2f}")
+    times = results.fill([TIME_OF + label for label in labels], time_them, lambda row: f"{row['seconds']:.2f} s")
+    return Measured(
+        {label: [rows[f"{case}, {label}"] for case in given] for label in labels},
+        {label: times[TIME_OF + label]["seconds"] for label in labels},
+        len(given),
+        kind,
+        missing,
+    )
 
 
 def cases(models: Models, arguments: Namespace) -> dict[str, Case]:
@@ -146,18 +154,15 @@ def measured(
 ) -> Iterator[dict]:
     """Figures of the wanted "case, label", in order; the first segment is sampled once for each case."""
     cv2.setNumThreads(1)
-    waiting, warm = deque(), False
+    waiting = deque()
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for name, case in given.items():
             todo = [label for label in labels if f"{name}, {label}" in wanted]
             if not todo:
                 continue
-            if not warm:  # what the first pass on a device takes is nobody's time
-                extend_animation(sampled(models, case, arguments)[0], ExtendSettings(arguments.frames + 1))
-                warm = True
-            animation, seconds = sampled(models, case, arguments)
+            animation = sampled(models, case, arguments)
             for label in todo:
-                made = lengthened(animation, seconds, label, arguments)
+                made = lengthened(animation, label, arguments)
                 video = decode(animation.animator, made.latents, segment_frames=animation.segment_frames)
                 video = crop_padding(video, animation.plan.still.padding).clamp(-1, 1)
                 waiting.append(pool.submit(figures, networks, case, video, made, arguments.frames))
@@ -167,20 +172,38 @@ def measured(
             yield waiting.popleft().result()
 
 
-def sampled(models: Models, case: Case, arguments: Namespace) -> tuple[Animation, float]:
-    """(the first segment, seconds of its sampling)."""
+def seconds(models: Models, case: Case, label: str, arguments: Namespace) -> float:
+    """Of one video, without decoding, the median: alone, for measuring videos beside it takes the processor's time.
+
+    The first segment's are counted where the method begins with it.
+    """
+    taken, animation = [], sampled(models, case, arguments)
+    for _ in range(1 + TIMED):
+        start = time.perf_counter()  # results are in main memory: nothing is still to come from a GPU
+        if begins_with_segment(label):
+            animation = sampled(models, case, arguments)
+        lengthened(animation, label, arguments)
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken[1:])
+
+
+def begins_with_segment(label: str) -> bool:
+    return label not in METHODS or label == DIRECT
+
+
+def sampled(models: Models, case: Case, arguments: Namespace) -> Animation:
+    """The first segment."""
     settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=arguments.frames, cfg_max=arguments.cfg_max)
-    plan = planned(models.animator, Shot(case.image, case.flow), settings)
-    return timed(lambda: animate(models.animator, plan))
+    return animate(models.animator, planned(models.animator, Shot(case.image, case.flow), settings))
 
 
-def lengthened(animation: Animation, first_seconds: float, label: str, arguments: Namespace) -> Lengthened:
+def lengthened(animation: Animation, label: str, arguments: Namespace) -> Lengthened:
     total, segment, seed = arguments.total_frames, animation.segment_frames, arguments.seed
     pace = torch.ones(total - 1)
     if label in METHODS:
         overlap = segment // 2
         settings = BaselineSettings(total, label, overlap, seed)
-        longer, seconds = timed(lambda: lengthen(animation, settings))
+        longer = lengthen(animation, settings)
         starts = range(0, total, segment) if label == DIRECT else window_starts(total, segment, overlap)
         edges = {edge for start in starts for edge in (start, start + segment) if 0 < edge < total}
         joins = torch.zeros(total - 1, dtype=torch.bool)
@@ -190,26 +213,19 @@ def lengthened(animation: Animation, first_seconds: float, label: str, arguments
         kind = label.removeprefix(OURS) if label.startswith(OURS) else arguments.joins
         gamma = arguments.gamma if label.startswith(OURS) else float(label)
         settings = ExtendSettings(total, gamma=gamma, seed=seed, joins=kind)
-        longer, seconds = timed(lambda: extend_animation(animation, settings))
+        longer = extend_animation(animation, settings)
         timeline = longer.timeline
         joins = joins_of(timeline)[: total - 1]
         if JOINS[kind].turns:
             pace = timeline.mean(torch.arange(float(segment))).diff()
         passes = phased.evaluations(timeline, steps=arguments.steps, gamma=gamma)
-    begins = label not in METHODS or label == DIRECT
-    facts = {"passes": passes + begins * arguments.steps, "seconds": seconds + begins * first_seconds}
-    return Lengthened(longer.latents, joins, pace, facts)
+    return Lengthened(longer.latents, joins, pace, passes + begins_with_segment(label) * arguments.steps)
 
 
 def joins_of(timeline: Timeline) -> Tensor:
     """[N - 1] bool: changes within a crossfade, or from one pass to the next."""
     fading = timeline.weight > 0
     return fading[1:] | fading[:-1] | (timeline.number[1].diff() != 0)
-
-
-def timed(work: Callable) -> tuple:
-    start = time.perf_counter()  # results are in main memory: nothing is still to come from a GPU
-    return work(), time.perf_counter() - start
 
 
 def figures(
@@ -221,7 +237,7 @@ def figures(
     asked = case.flow * pace.abs()
     on_device = video.to(memory.device())
     jump, largest = join_jump(neighbour_changes(on_device).cpu(), joins)
-    row = {**made.facts, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
+    row = {"passes": made.passes, "jump": jump, "largest": largest, "degree": dynamic_degree(motion)}
     row["sharpness"] = sharpness_in_joins(on_device, joins)
     row["repeated"] = repetition(on_device, segment)[0]
     row |= {"error": end_point_error(motion, asked), "cosine": flow_cosine(motion, case.flow)}
@@ -246,10 +262,10 @@ def table_of(measured: Measured, first: str, reference: str) -> tuple[list[str],
     on_gpu = torch.cuda.is_available()
     header = [first, "FVD", *FIGURES.values(), "evaluations", f"time ÷ {reference}"]
     header += ["seconds"] if on_gpu else []
-    unit, lines = measured.seconds(next(iter(measured.rows))), []
+    unit, lines = measured.seconds[next(iter(measured.rows))], []
     for label, rows in measured.rows.items():
         line = [label, fvd(rows), *(mean(row[figure] for row in rows) for figure in FIGURES), rows[0]["passes"]]
-        seconds = measured.seconds(label)
+        seconds = measured.seconds[label]
         lines.append([*line, seconds / unit] + ([seconds] if on_gpu else []))
     return header, lines
 
@@ -267,8 +283,9 @@ def notes_of(arguments: Namespace, measured: Measured, settings: str) -> list[st
         "elsewhere; 1 is best, more is a jump, less a halt: Direct's clips begin with the frame before. "
         "Repetition: distance of a frame beyond the first segment to the nearest earlier one over the median change of "
         "neighbours, the least of each video; 0 is a copy. Evaluations: segments that the network saw, guidance apart.",
-        "Time: median, without decoding. End-point error and cosine: motion that is measured in the result (DIS), "
-        "against the flow that was asked for, and against its opposite where ping-pong runs back.",
+        f"Time: of the first of the {measured.kind}, without decoding, the median of {TIMED} runs. End-point error and "
+        "cosine: motion that is measured in the result (DIS), against the flow that was asked for, and against its "
+        "opposite where ping-pong runs back.",
         "Sharpness: mean size of the gradient in frames of a fade, or of ping-pong's turns, over the median elsewhere.",
     ]
     if measured.kind == "clips":

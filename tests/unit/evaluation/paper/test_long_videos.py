@@ -52,33 +52,45 @@ def test_every_method_is_measured_at_its_price(methods, models, case, tmp_path, 
         "ours, ping-pong": 4 + 1 + 2 + 2,
     }
     for label, row in rows.items():
-        assert row["lpips"] is None and row["psnr"] > 0 and -1 <= row["cosine"] <= 1 and row["seconds"] > 0
+        assert row["lpips"] is None and row["psnr"] > 0 and -1 <= row["cosine"] <= 1
         if label == "ours, ping-pong":  # so short a segment is too short to slow down: no frames of a turn
             assert math.isnan(row["jump"])
         else:
             assert row["jump"] > 0 and row["largest"] >= row["jump"]
 
     arguments = Namespace(**SETTINGS, model="tiny", out=tmp_path, words=[])
-    table2.write(arguments, methods.Measured({k: [row] for k, row in rows.items()}, 1, "clips", ["!"]))
+    times = dict.fromkeys(labels, 3.0) | {"ours, loop": 1.5}
+    table2.write(arguments, methods.Measured({k: [row] for k, row in rows.items()}, times, 1, "clips", ["!"]))
     page = (tmp_path / "table2.md").read_text(encoding="utf-8")
     assert "| Direct | missing |" in page and "time ÷ Direct" in page and "- !" in page and "seconds" not in page
     over_gamma = {"0": [rows["ours, loop"]], "1": [rows["ours, restart"]]}
-    figure8.write(arguments, methods.Measured(over_gamma, 1, "stills", []))
+    figure8.write(arguments, methods.Measured(over_gamma, {"0": 2.0, "1": 0.5}, 1, "stills", []))
     assert "time ÷ γ = 0" in (tmp_path / "figure8_stills.csv").read_text(encoding="utf-8")
+    assert page.split("| ours, loop |")[1].split(" |\n")[0].endswith("| 0.5")
+
+
+def test_a_method_is_timed_with_the_first_segment_where_it_begins_with_it(methods, models, case, monkeypatch):
+    done = []
+    for name in ("sampled", "lengthened"):
+        monkeypatch.setattr(methods, name, lambda *given, name=name: done.append(name))
+    assert methods.seconds(models, case, "ours, loop", Namespace()) >= 0
+    assert done == ["sampled", *["sampled", "lengthened"] * (1 + methods.TIMED)]
+    done.clear()
+    assert methods.seconds(models, case, "FreeNoise", Namespace()) >= 0
+    assert done == ["sampled", *["lengthened"] * (1 + methods.TIMED)]
 
 
 def test_joins_are_where_passes_meet(methods, models, case):
     arguments = Namespace(**SETTINGS)
-    animation, _ = methods.sampled(models, case, arguments)
+    animation = methods.sampled(models, case, arguments)
     made = {
-        label: methods.lengthened(animation, 1.0, label, arguments)
+        label: methods.lengthened(animation, label, arguments)
         for label in ("ours, restart", "Direct", "ours, crossfade", "ours, ping-pong", "0.5")
     }
     assert all(made[label].joins.nonzero().flatten().tolist() == [4, 9] for label in ("ours, restart", "Direct"))
     crossfaded = made["ours, crossfade"]
     assert crossfaded.joins[:3].tolist() == [False, False, False] and crossfaded.joins.sum() > 2
-    assert crossfaded.facts["seconds"] > 1, "the first segment's, too"
-    assert made["0.5"].facts["passes"] == 10 and len(made["0.5"].joins) == 12
+    assert made["0.5"].passes == 10 and len(made["0.5"].joins) == 12
     assert made["ours, ping-pong"].pace.tolist() == [1] * 4 + [-1] * 4 + [1] * 4 and (crossfaded.pace == 1).all()
 
 
@@ -106,7 +118,7 @@ def test_motion_between_joins_is_measured_without_them(methods):
     networks = learned.Learned(None, None, None, torch.device("cpu"))
 
     def figures(video, pace):
-        made = methods.Lengthened(video, joins, pace, {})
+        made = methods.Lengthened(video, joins, pace, 8)
         return methods.figures(networks, methods.Case(picture, flow), video, made, 8)
 
     row = figures(video, pace)
