@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...networks.fast.add_layer_norm import add_layer_norm
 from ...networks.fast.attend_over_frames import attend_over_frames
 from ...networks.fast.gated_gelu import gated_gelu
+from ...networks.fast.gated_linear import gated_linear
 from ...networks.fast.group_norm import group_norm, instance_norm_leaky_relu
 from ...networks.fast.mix import mix
 
@@ -21,6 +22,7 @@ class Operands:
     clips: Tensor  # the same, [2, images / 2, h · w, C]
     tokens: Tensor  # the same, [images, h · w, C]
     wide: Tensor  # [images, h · w, 8 C]
+    widens: nn.Linear  # tokens to that
     group: nn.GroupNorm
     instance: nn.InstanceNorm2d
     layer: nn.LayerNorm
@@ -35,6 +37,7 @@ class Operands:
             clips=x.view(2, images // 2, pixels, channels),
             tokens=x.view(images, pixels, channels),
             wide=torch.randn(images, pixels, 8 * channels, device=x.device, dtype=x.dtype),
+            widens=nn.Linear(channels, 8 * channels).to(x),
             group=nn.GroupNorm(groups, channels).to(x),
             instance=nn.InstanceNorm2d(channels, affine=True).to(x),
             layer=nn.LayerNorm(channels).to(x),
@@ -52,6 +55,7 @@ class Line:
 
 LINES = (
     Line("gated_gelu", "gated GELU", lambda o: gated_gelu(o.wide), 12),
+    Line("gated_linear", "linear layer with gated GELU", lambda o: gated_linear(o.tokens, o.widens), 5),
     Line("group_norm", "group norm", lambda o: group_norm(o.x, o.group, silu=True), 3),
     Line("group_norm", "group norm of clips", lambda o: group_norm(o.clips, o.group, silu=True), 3),
     Line("group_norm", "instance norm", lambda o: instance_norm_leaky_relu(o.x, o.instance, 0.2), 3),

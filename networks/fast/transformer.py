@@ -10,7 +10,7 @@ from ..motion_attention import MotionAttention
 from .add_layer_norm import add_layer_norm
 from .attend import attend
 from .attend_over_frames import attend_over_frames
-from .gated_gelu import gated_linear
+from .gated_linear import gated_linear
 from .group_norm import group_norm
 from .layers import Block, image, linear, project, temporal_weight, tokens
 from .mix import mix
