@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import compress
 
@@ -149,37 +149,42 @@ def take_apart(
     masks = [fitted(thing.mask, still.image) for thing in motion.objects]
     placed = motion.poses(np.arange(frames), width=width, height=height)
     moves = tuple(farthest(own, width=width, height=height) > MOVING_PX for own in placed)
-    nothing = torch.zeros_like(still.image[:, :1])
     stands = tuple(bool(np.abs(own - np.eye(2, 3)).max() < STANDS) for own in placed)
-
-    def hole_of(which: Sequence[bool]) -> Tensor:
-        return grown(torch.stack([nothing, *compress(masks, which)]).amax(0))
-
     layers = split(still.image, masks, clean_plate, memory.progress())
-
-    def drawn(which: Sequence[bool], least: float) -> Tensor:
-        alphas = (cutout[:, 3:] > least for cutout in compress(layers.cutouts, which))
-        return torch.stack([hole_of(which), *alphas]).any(0)
-
     alive, lives = alive_once(layers.plate, motion.living, motion.field, frames)
-    standing = layers.plate
-    for cutout in compress(layers.cutouts, stands):
-        standing = standing * (1 - cutout[:, 3:]) + cutout[:, :3]
     flows = motion.field.abs().amax((0, 1), keepdim=True) > FLOWS * max(still.size)
-    where = drawn(stands, 0) & ~drawn([not each for each in stands], SEEN) & (lives == 0) & ~flows
     return Composition(
         still=still,
         motion=motion,
         layers=layers,
         moves=moves,
-        left=hole_of(moves).float(),
+        left=hole_of(still.image, compress(masks, moves)).float(),
         stands=stands,
-        held=torch.where(where, still.image - standing, 0),
+        held=torch.where(flows | (lives > 0), 0, lacking(still.image, layers, masks, stands)),
         alive=alive,
         lives=lives,
         frames=frames,
         loop=loop,
     )
+
+
+def hole_of(image: Tensor, masks: Iterable[Tensor]) -> Tensor:
+    """[1, 1, H, W] bool: that of all these masks in the image together."""
+    return grown(torch.stack([torch.zeros_like(image[:, :1]), *masks]).amax(0))
+
+
+def lacking(image: Tensor, layers: Layers, masks: Sequence[Tensor], stands: Sequence[bool]) -> Tensor:
+    """[1, 3, H, W]: what things that stand, over the plate, lack of the image [1, 3, H, W]; 0 where another one is."""
+    plain = layers.plate
+    for cutout in compress(layers.cutouts, stands):
+        plain = plain * (1 - cutout[:, 3:]) + cutout[:, :3]
+
+    def drawn(which: Sequence[bool], least: float) -> Tensor:
+        alphas = (cutout[:, 3:] > least for cutout in compress(layers.cutouts, which))
+        return torch.stack([hole_of(image, compress(masks, which)), *alphas]).any(0)
+
+    alone = drawn(stands, 0) & ~drawn([not each for each in stands], SEEN)
+    return torch.where(alone, image - plain, 0)
 
 
 @torch.no_grad()
