@@ -8,7 +8,7 @@ from .gated_gelu import gated_gelu
 from .layers import linear
 
 
-def gated_linear(x: Tensor, layer: nn.Module) -> Tensor:
+def gated_linear(x: Tensor, layer: nn.Linear) -> Tensor:
     """[N, …, C] → [N, …, C'], of layer(x) first half · GELU(second half)."""
     if type(layer) is nn.Linear and layer.bias is not None:
         kernels = None if torch.is_grad_enabled() else backend.kernels_for(x)
