@@ -53,7 +53,7 @@ def object_under(asked: dict) -> dict:
 
 
 def layers_of(asked: dict) -> dict:
-    """{"plate", "objects"}: data URLs of PNGs of asked["size"]; the objects' colours are not multiplied by alpha.
+    """{"still", "plate", "objects"}: data URLs of PNGs of asked["size"]; the objects' colours are not times alpha.
 
     The plate is continued by asked["margin"] px at its top, bottom, left and right.
     """
@@ -66,12 +66,13 @@ def layers_of(asked: dict) -> dict:
         raise ValueError(f"margin: got {short(margin)}, allowed [top, bottom, left, right], each at most the side")
     top, bottom, left, right = map(int, margin)
     masks = objects_of(asked)
-    layers = split(_tensor(_still(asked), (width, height)), masks)
+    still = _tensor(_still(asked), (width, height))
+    layers = split(still, masks)
     plate = continued(layers.plate, (top, bottom, left, right), layers.hole)
     alphas = [cutout[:, 3:] for cutout in layers.cutouts]
     colours = [cutout[:, :3] / alpha.clamp(min=1e-6) for cutout, alpha in zip(layers.cutouts, alphas, strict=True)]
     straight = [torch.cat([colour, 2 * alpha - 1], 1) for colour, alpha in zip(colours, alphas, strict=True)]
-    return {"plate": _data_url(plate), "objects": [_data_url(each) for each in straight]}
+    return {"still": _data_url(still), "plate": _data_url(plate), "objects": [_data_url(each) for each in straight]}
 
 
 def _answer(work: Callable[[dict], dict]) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -25,8 +25,8 @@ from ..sampling.joins import Timeline
 from .still import PAD, Still, prepare_still
 
 AT_ONCE = 8  # frames put together at a time
-STANDS = 1e-6  # of a pose: what it differs by from none is rounding
-FLOWS = 1e-3 / 256  # of the longer side a frame: what moves less does not
+STANDS = 0.1 / 256  # of the longer side: what travels less stands
+FLOWS = 0.02 / 256  # of the longer side a frame: where it flows as fast, all of the still is gone
 SEEN = 0.5 / 255  # of an object: less is not to be seen
 _last_alive: dict[str, tuple[Tensor, Tensor]] = {}  # of the last picture alone: at 1024 × 576, 25 frames, 180 MB
 
@@ -52,7 +52,7 @@ class Composition:
     moves: tuple[bool, ...]  # of each object: whether it does
     left: Tensor  # [1, 1, H, W] 0..1: where those are in the still that do
     stands: tuple[bool, ...]  # of each object: whether it is where it is in the still, always
-    held: Tensor  # [1, 3, H, W]: what those lack there of the still, where nothing lives or flows and no other one was
+    held: Tensor  # [1, 3, H, W]: what those lack of the still where no other was; less where it lives or flows
     alive: Tensor  # [L, 3, H, W]: what living regions show, times how much of what is seen there they are
     lives: Tensor  # [1, 1, H, W] 0..1: that
     frames: int  # L, of a segment
@@ -148,11 +148,12 @@ def take_apart(
     height, width = still.size
     masks = [fitted(thing.mask, still.image) for thing in motion.objects]
     placed = motion.poses(np.arange(frames), width=width, height=height)
-    moves = tuple(farthest(own, width=width, height=height) > MOVING_PX for own in placed)
-    stands = tuple(bool(np.abs(own - np.eye(2, 3)).max() < STANDS) for own in placed)
+    ways = [farthest(own, width=width, height=height) for own in placed]
+    moves, stands = (tuple(way > MOVING_PX for way in ways), tuple(way <= STANDS * max(still.size) for way in ways))
     layers = split(still.image, masks, clean_plate, memory.progress())
     alive, lives = alive_once(layers.plate, motion.living, motion.field, frames)
-    flows = motion.field.abs().amax((0, 1), keepdim=True) > FLOWS * max(still.size)
+    speed = motion.field.abs().amax((0, 1), keepdim=True) / max(still.size)
+    rests = (1 - speed / FLOWS).clamp(min=0) * (1 - lives)
     return Composition(
         still=still,
         motion=motion,
@@ -160,7 +161,7 @@ def take_apart(
         moves=moves,
         left=hole_of(still.image, compress(masks, moves)).float(),
         stands=stands,
-        held=torch.where(flows | (lives > 0), 0, lacking(still.image, layers, masks, stands)),
+        held=lacking(still.image, layers, masks, stands) * rests,
         alive=alive,
         lives=lives,
         frames=frames,
@@ -178,13 +179,9 @@ def lacking(image: Tensor, layers: Layers, masks: Sequence[Tensor], stands: Sequ
     plain = layers.plate
     for cutout in compress(layers.cutouts, stands):
         plain = plain * (1 - cutout[:, 3:]) + cutout[:, :3]
-
-    def drawn(which: Sequence[bool], least: float) -> Tensor:
-        alphas = (cutout[:, 3:] > least for cutout in compress(layers.cutouts, which))
-        return torch.stack([hole_of(image, compress(masks, which)), *alphas]).any(0)
-
-    alone = drawn(stands, 0) & ~drawn([not each for each in stands], SEEN)
-    return torch.where(alone, image - plain, 0)
+    others = [not each for each in stands]
+    alphas = (cutout[:, 3:] > SEEN for cutout in compress(layers.cutouts, others))
+    return torch.where(torch.stack([hole_of(image, compress(masks, others)), *alphas]).any(0), 0, image - plain)
 
 
 @torch.no_grad()

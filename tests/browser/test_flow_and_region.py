@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from editor_hand import ALT, CTRL, SHIFT
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 SIZE = 64  # px, the stills here
 
@@ -271,7 +272,16 @@ def test_a_thing_is_found_under_its_arrow_and_moves_as_a_whole(page, hand):
 
 
 def test_a_thing_that_pins_hold_stays_the_pictures_own(page, hand):
+    """Of a picture that browsers show otherwise: large, with a gamma of its own and half transparent."""
     disc(page)
+    file, gamma = page.server.base / "input" / "disc.png", PngInfo()
+    gamma.add(b"gAMA", (70_000).to_bytes(4, "big"))
+    pixels = np.asarray(Image.open(file).resize((640, 640))).astype(int)
+    noise = np.random.default_rng(0).integers(-6, 7, pixels.shape)
+    picture = Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8))
+    picture.putalpha(Image.fromarray(np.linspace(128, 255, 640).astype(np.uint8)[None].repeat(640, 0)))
+    picture.save(page.server.base / "input" / "odd.png", pnginfo=gamma)
+    page.evaluate("window.driftfield_load.widgets.find(({ name }) => name === 'image').value = 'odd.png'")
     hand.wait_for_pixel(1, 200, position=(0.35, 0.5))
     hand.drag((0.35, 0.5), (0.5, 0.5), (0.65, 0.5), modifiers=ALT)
     page.wait_for("window.driftfield_node.widgets.find(({ name }) => name === 'arrows').value.includes('objects')")

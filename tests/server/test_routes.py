@@ -139,6 +139,7 @@ def test_the_picture_is_taken_apart(post, folder):
     asked = {"picture": of("ball.png")["picture"], "size": [WIDTH, HEIGHT], "objects": [mask]}
     status, answer = post("layers", asked)
     assert status == 200 and len(answer["objects"]) == 1
+    assert np.array_equal(opened(answer["still"]), Image.open(folder / "ball.png"))
     plate, thing = map(opened, (answer["plate"], *answer["objects"]))
     assert (plate.mode, plate.size, thing.mode, thing.size) == ("RGB", (WIDTH, HEIGHT), "RGBA", (WIDTH, HEIGHT))
     assert np.asarray(plate)[35, 55].tolist() == pytest.approx([105] * 3, abs=20)  # the ball is gone

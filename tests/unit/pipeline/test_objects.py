@@ -11,6 +11,7 @@ from tiny import FRAMES
 
 from driftfield.flow_tools.arrows import Arrow, MotionArrows
 from driftfield.flow_tools.convention import crop_padding
+from driftfield.flow_tools.living import CALM_WATER, Living
 from driftfield.flow_tools.motion import Motion
 from driftfield.flow_tools.objects import Object
 
@@ -118,6 +119,20 @@ def test_a_thing_that_its_pins_hold_is_the_still_itself_until_another_passes(ani
     shown = crop_padding(seen.pictures, still.padding)
     torch.testing.assert_close(shown[1, :, :36], still.image[0, :, :36], rtol=0, atol=1e-5)
     assert (shown[-1, :, 28:36, 18:38] - still.image[0, :, 28:36, 18:38]).abs().max() > 0.5
+
+
+def test_what_hardly_moves_or_lives_hardly_changes_a_thing_that_stands(pipeline):
+    noise = 0.3 * randn(1, 3, HEIGHT, WIDTH)
+    still = pipeline.plan.prepare_still((picture() + noise).clamp(-1, 1))
+    pin, slow = Arrow("p", ((28 / WIDTH, 32 / HEIGHT),)), arrow(strength=1e-3)
+    region = torch.ones(1, 1, HEIGHT, WIDTH)
+    for motion in (
+        motion_of(pin, field=torch.full((1, 2, HEIGHT, WIDTH), 2e-4)),
+        motion_of(slow),
+        replace(motion_of(pin), living=(Living(1e-3 * region, CALM_WATER, 1),)),
+    ):
+        seen = pipeline.composition.take_apart(still, motion, frames=FRAMES, loop=False).segment()
+        assert (seen.pictures - still.padded).abs().max() < 0.06
 
 
 def test_without_objects_nothing_is_taken_apart(planned):

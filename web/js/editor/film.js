@@ -21,7 +21,7 @@ export const FPS = 12;
 const MOST_PIXELS = 400; // on the longer side
 const SETTLED_MS = 300; // the motion has stayed for so long
 
-/** @typedef {{ picture: Picture, masks: readonly Region[], layers: Layers, asked: string }} Cut `asked`: with which margin, "" for none */
+/** @typedef {{ picture: Picture, masks: readonly Region[], still: ImageData, layers: Layers, asked: string }} Cut `asked`: with which margin, "" for none */
 /** @typedef {{ motion: Motion, since: number, frames: number, out: Margin }} Outlook what the first frames show from beyond the picture, in steps; `since` in ms */
 /** @typedef {{ picture: Picture, canvas: HTMLCanvasElement, source: ImageData, target: ImageData }} Rasters */
 
@@ -38,7 +38,7 @@ export class Film {
   #asking = null;
   /** @type {unknown[]} */
   #shown = [];
-  /** @type {{ from: unknown[], alive: Alive | null, held: Held | null } | null} */
+  /** @type {{ from: unknown[], alive: Alive | null, held: Held | null | undefined } | null} */
   #kept = null;
 
   /** Whether the page is still to be asked for better layers. */
@@ -64,34 +64,37 @@ export class Film {
     if (!picture?.image) return;
     if (this.#rasters?.picture !== picture) this.#rasters = { picture, ...rasters(picture.image, picture.aspect) };
     const { canvas, source, target } = this.#rasters;
-    const layers = this.#layers(picture, masks, motion, source);
-    const shown = [source, motion, layers, frame, living];
+    const { still, layers } = this.#cutOf(picture, masks, motion, source);
+    const shown = [still, motion, layers, frame, living, this.waits];
     if (shown.some((part, i) => part !== this.#shown[i])) {
       this.#shown = shown;
       const { width, height } = motion.area(0);
       const poses = motion.posesAt(frame).map((pose) => stretched(pose, source.width / width, source.height / height));
       if (frame) {
-        const { alive, held } = this.#keep(source, layers, motion, living);
+        const { alive, held } = this.#keep(still, layers, motion, living);
         compose(layers, motion.back(frame), poses, target, alive && ((over) => alive.paint(frame, over)), held);
       }
-      context2d(canvas).putImageData(frame ? target : source, 0, 0);
+      context2d(canvas).putImageData(frame ? target : still, 0, 0);
     }
     context.imageSmoothingQuality = "high";
     context.drawImage(canvas, box.left, box.top, box.width, box.height);
   }
 
   /**
-   * What is the same at every frame.
-   * @param {ImageData} source
+   * What is the same at every frame. What stands is looked for when the motion has settled: that takes all of its fields.
+   * @param {ImageData} still
    * @param {Layers} layers
    * @param {Motion} motion
    * @param {readonly Living[]} living
    */
-  #keep(source, layers, motion, living) {
-    const from = [source, layers, motion, living];
-    if (this.#kept?.from.every((part, i) => part === from[i])) return this.#kept;
-    const alive = living.length ? new Alive(withoutMargin(layers), living, motion) : null;
-    return (this.#kept = { from, alive, held: heldStill(source, layers, motion, alive?.share) });
+  #keep(still, layers, motion, living) {
+    const from = [still, layers, motion, living];
+    if (!this.#kept?.from.every((part, i) => part === from[i])) {
+      const alive = living.length ? new Alive(withoutMargin(layers), living, motion) : null;
+      this.#kept = { from, alive, held: undefined };
+    }
+    if (!this.waits && this.#kept.held === undefined) this.#kept.held = heldStill(still, layers, motion, this.#kept.alive?.share);
+    return this.#kept;
   }
 
   /**
@@ -101,17 +104,17 @@ export class Film {
    * @param {Motion} motion
    * @param {ImageData} source
    */
-  #layers(picture, masks, motion, source) {
+  #cutOf(picture, masks, motion, source) {
     let cut = this.#cut;
     if (!cut || cut.picture !== picture || cut.masks.length !== masks.length || cut.masks.some((mask, i) => mask !== masks[i])) {
       this.#asking?.abort();
       const layers = masks.length ? plainLayers(source, motion.masks) : { plate: source, margin: NO_MARGIN, objects: [] };
-      cut = this.#cut = { picture, masks, layers, asked: "" };
+      cut = this.#cut = { picture, masks, still: source, layers, asked: "" };
       this.#outlook = null;
       this.#say(masks.length && this.#layersOf ? "cutting" : null);
     }
     this.waits = Boolean(this.#layersOf) && !this.#looked(motion, cut, source);
-    return cut.layers;
+    return cut;
   }
 
   /**
@@ -139,13 +142,15 @@ export class Film {
     cut.asked = String(margin);
     this.#say(cut.masks.length ? "cutting" : "continuing");
     try {
-      const { plate, objects } = await /** @type {NonNullable<Finder["layers"]>} */ (this.#layersOf)([width, height], cut.masks, margin, signal);
+      const { still, plate, objects } = await /** @type {NonNullable<Finder["layers"]>} */ (this.#layersOf)([width, height], cut.masks, margin, signal);
       const [above, below, before, after] = margin;
-      const [behind, ...things] = await Promise.all([
+      const [seen, behind, ...things] = await Promise.all([
+        loaded(still, width, height),
         loaded(plate, before + width + after, above + height + below),
         ...objects.map((url) => loaded(url, width, height)),
       ]);
       if (signal.aborted) return;
+      cut.still = seen;
       cut.layers = { plate: behind, margin, objects: things.map(cutOut) };
       this.#say(null);
     } catch (error) {

@@ -24,6 +24,7 @@ import { warp } from "./warp.js";
 /** @typedef {{ stands: readonly boolean[], lacks: Float32Array }} Held which objects stand, and what they lack of the picture, RGBA */
 
 const INSIDE = 0.5; // a mask's value
+const FLOWS = 0.02 / 256; // of the longer side a frame: where it flows as fast, all of the still is gone
 const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
 /** @type {WeakMap<CutOut, Uint8Array>} */
 const prints = new WeakMap(); // of objects, which are cut out anew with every change of their masks
@@ -76,10 +77,10 @@ export function compose({ plate, margin, objects }, back, poses, target, enliven
 }
 
 /**
- * What things that stand lack of the picture, edge and all, where nothing flows or lives and no other thing was.
+ * What things that stand lack of the picture, edge and all, where no other thing was; the less the more it flows or lives.
  * @param {Raster} still
  * @param {Layers} layers
- * @param {Pick<Motion, "masks" | "stands" | "flows">} motion
+ * @param {Pick<Motion, "masks" | "stands" | "speed">} motion
  * @param {ArrayLike<number>} [lives] how much of each pixel does
  * @returns {Held | null} where nothing stands
  */
@@ -88,16 +89,16 @@ export function heldStill(still, layers, motion, lives) {
   if (!stands.some(Boolean)) return null;
   const { width, height } = still;
   const shown = { width, height, data: Float32Array.from(withoutMargin(layers).data) };
-  const [standing, others] = [new Uint8Array(width * height), new Uint8Array(width * height)];
+  const others = new Uint8Array(width * height);
   layers.objects.forEach((object, number) => {
     if (stands[number]) place(object, IDENTITY, shown, null, 0);
-    const into = stands[number] ? standing : others;
-    printOf(object, masks[number], still).forEach((inside, i) => (into[i] |= inside));
+    else printOf(object, masks[number], still).forEach((inside, i) => (others[i] |= inside));
   });
-  const flow = resized(motion.flows, width, height).data;
+  const { data: speed } = resized(motion.speed, width, height);
   const lacks = Float32Array.from(still.data, (value, at) => {
     const i = at >> 2;
-    return standing[i] && !others[i] && !flow[i] && !lives?.[i] ? value - shown.data[at] : 0;
+    if (others[i]) return 0;
+    return (value - shown.data[at]) * Math.max(1 - speed[i] / FLOWS, 0) * (1 - (lives?.[i] ?? 0));
   });
   return { stands, lacks };
 }

@@ -7,10 +7,10 @@
  */
 import { bilinear, denseField, emptyField, hintsOf, middle } from "./field.js";
 import { followedField } from "./followed.js";
-import { inverse, moved, posesOf, progress, stays } from "./poses.js";
+import { farthest, inverse, moved, posesOf, progress } from "./poses.js";
 import { stepBack, stepFurtherBack } from "./warp.js";
 
-const FLOWS = 1e-3 / 256; // of the longer side a frame: what moves less does not
+const STANDS = 0.1 / 256; // of the longer side: what travels less stands
 
 /** @typedef {Mover & { object?: number }} MovingArrow */
 /** @typedef {Pick<FlowSettings, "width" | "height" | "frames" | "sigma" | "threshold" | "mode"> & { region?: Mask | null, most?: number }} Grid */
@@ -48,19 +48,20 @@ export class Motion {
 
   /** Of each object, whether it is where it is in the picture, always. */
   get stands() {
-    return this.poses.map((pose) => Array.from({ length: this.frames }, (_, t) => pose(t)).every(stays));
+    const { width, height } = this.#grid;
+    const least = STANDS * Math.max(width, height);
+    return this.poses.map((pose) => Array.from({ length: this.frames }, (_, t) => farthest(pose(t), width, height)).every((way) => way <= least));
   }
 
-  /** @type {Mask} 1 where the area field ever moves */
-  get flows() {
+  /** @type {Mask} how fast the area field is at most, of the longer side a frame */
+  get speed() {
     const { width, height, cols, rows } = this.area(0);
     const data = new Float32Array(cols * rows);
-    const least = FLOWS * Math.max(width, height);
     for (let t = 0; t < (this.timed ? this.frames - 1 : 1); t++) {
       const { x, y } = this.area(t);
-      data.forEach((_, i) => Math.max(Math.abs(x[i]), Math.abs(y[i])) > least && (data[i] = 1));
+      data.forEach((most, i) => (data[i] = Math.max(most, Math.abs(x[i]), Math.abs(y[i]))));
     }
-    return { width: cols, height: rows, data };
+    return { width: cols, height: rows, data: data.map((most) => most / Math.max(width, height)) };
   }
 
   /**

@@ -11,7 +11,6 @@ import { lengthsOf, pathPx, pointAt } from "./field.js";
 /** @type {Pose} */
 export const IDENTITY = [1, 0, 0, 0, 1, 0];
 const NOTHING = 1e-9; // px, and square px
-const ROUNDING = 1e-6;
 const [SMALLEST, LARGEST] = [1 / 16, 16]; // of what an object can be scaled to
 
 /**
@@ -113,8 +112,14 @@ function about(from, to, scale, angle) {
   return [cos, -sin, to[0] - cos * from[0] + sin * from[1], sin, cos, to[1] - sin * from[0] - cos * from[1]];
 }
 
-/** @type {(pose: Pose) => boolean} whether it leaves all where it is, up to rounding */
-export const stays = (pose) => pose.every((value, i) => Math.abs(value - IDENTITY[i]) < ROUNDING);
+/**
+ * How far a corner of a picture travels at most.
+ * @type {(pose: Pose, width: number, height: number) => number}
+ */
+export function farthest(pose, width, height) {
+  const corners = [[0, 0], [width, 0], [0, height], [width, height]];
+  return Math.max(...corners.map(([x, y]) => Math.hypot(moved(pose, x, y)[0] - x, moved(pose, x, y)[1] - y)));
+}
 
 /** @type {(pose: Pose, x: number, y: number) => Point} */
 export const moved = ([a, b, c, d, e, f], x, y) => [a * x + b * y + c, d * x + e * y + f];
