@@ -52,7 +52,7 @@ class Composition:
     moves: tuple[bool, ...]  # of each object: whether it does
     left: Tensor  # [1, 1, H, W] 0..1: where those are in the still that do
     stands: tuple[bool, ...]  # of each object: whether it is where it is in the still, always
-    held: Tensor  # [1, 3, H, W]: what those lack of the still where no other was; less where it lives or flows
+    held: Tensor | None  # [1, 3, H, W]: what those lack of the still where no other was; less where it lives or flows
     alive: Tensor  # [L, 3, H, W]: what living regions show, times how much of what is seen there they are
     lives: Tensor  # [1, 1, H, W] 0..1: that
     frames: int  # L, of a segment
@@ -118,7 +118,7 @@ class Composition:
             things, carried = each.sum(0), (each * moves).sum(0)
             moving = torch.where(things > 0.5, (carried > 0.5).float(), behind.moving.where(self.lives == 0, 1))
             uncovered = torch.maximum(behind.uncovered, self.left) * (things <= 0.5) * (moving == 0)
-            if any(self.stands):
+            if self.held is not None:
                 pictures = (pictures + self.held * (1 - (each * (1 - stands)).sum(0))).clamp(-1, 1)
             parts.append(Seen(pictures, things, moving, uncovered).map(padded))
         seen = Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
@@ -149,7 +149,8 @@ def take_apart(
     masks = [fitted(thing.mask, still.image) for thing in motion.objects]
     placed = motion.poses(np.arange(frames), width=width, height=height)
     ways = [farthest(own, width=width, height=height) for own in placed]
-    moves, stands = (tuple(way > MOVING_PX for way in ways), tuple(way <= STANDS * max(still.size) for way in ways))
+    moves = tuple(way > MOVING_PX for way in ways)
+    stands = tuple(way <= STANDS * max(still.size) for way in ways)
     layers = split(still.image, masks, clean_plate, memory.progress())
     alive, lives = alive_once(layers.plate, motion.living, motion.field, frames)
     speed = motion.field.abs().amax((0, 1), keepdim=True) / max(still.size)
@@ -161,7 +162,7 @@ def take_apart(
         moves=moves,
         left=hole_of(still.image, compress(masks, moves)).float(),
         stands=stands,
-        held=lacking(still.image, layers, masks, stands) * rests,
+        held=lacking(still.image, layers, masks, stands) * rests if any(stands) else None,
         alive=alive,
         lives=lives,
         frames=frames,
@@ -176,9 +177,8 @@ def hole_of(image: Tensor, masks: Iterable[Tensor]) -> Tensor:
 
 def lacking(image: Tensor, layers: Layers, masks: Sequence[Tensor], stands: Sequence[bool]) -> Tensor:
     """[1, 3, H, W]: what things that stand, over the plate, lack of the image [1, 3, H, W]; 0 where another one is."""
-    plain = layers.plate
-    for cutout in compress(layers.cutouts, stands):
-        plain = plain * (1 - cutout[:, 3:]) + cutout[:, :3]
+    standing = replace(layers, cutouts=tuple(compress(layers.cutouts, stands)))
+    plain, _ = compose(standing, layers.plate, [np.eye(2, 3)[None]] * len(standing.cutouts))
     others = [not each for each in stands]
     alphas = (cutout[:, 3:] > SEEN for cutout in compress(layers.cutouts, others))
     return torch.where(torch.stack([hole_of(image, compress(masks, others)), *alphas]).any(0), 0, image - plain)

@@ -1,4 +1,4 @@
-"""Makes the checkout importable as the package `driftfield`, and one real ComfyUI for the server and browser tests."""
+"""Makes the checkout importable as the package `driftfield`, ComfyUI's modules, and one real ComfyUI that runs."""
 
 import importlib
 import os

@@ -117,7 +117,7 @@ def measure(arguments: Namespace, name: str, labels: list[str], *, option: str) 
 
     def time_them(keys: list[str]) -> Iterator[dict]:
         first = next(iter(given.values()))
-        return ({"seconds": seconds(models, first, key.removeprefix(TIME_OF), arguments)} for key in keys)
+        return ({"seconds": seconds_of(models, first, key.removeprefix(TIME_OF), arguments)} for key in keys)
 
     keys = [f"{case}, {label}" for case in given for label in labels]
     rows = results.fill(keys, compute, lambda row: f"jump {row['jump']:.2f}")
@@ -172,7 +172,7 @@ def measured(
             yield waiting.popleft().result()
 
 
-def seconds(models: Models, case: Case, label: str, arguments: Namespace) -> float:
+def seconds_of(models: Models, case: Case, label: str, arguments: Namespace) -> float:
     """Of one video, without decoding, the median: alone, for measuring videos beside it takes the processor's time.
 
     The first segment's are counted where the method begins with it.

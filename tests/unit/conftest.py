@@ -1,4 +1,4 @@
-"""ComfyUI's modules on an empty base directory, and tiny models in its model folders."""
+"""The pack's modules inside ComfyUI, and tiny models in its model folders."""
 
 import asyncio
 import importlib

@@ -74,6 +74,15 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def apart(comfy_base):
+    """Takes a picture with its motion apart, as the pipeline does."""
+    from driftfield.pipeline.composition import take_apart
+    from driftfield.pipeline.still import prepare_still
+
+    return lambda picture, motion: take_apart(prepare_still(picture), motion, frames=FRAMES, loop=False)
+
+
 def in_the_browser(cases: list[dict], count: int) -> list[np.ndarray]:
     """[count] of each case; see motion_values.mjs."""
     node = shutil.which("node")
@@ -127,10 +136,7 @@ def test_the_exact_field_of_a_frame_is_pythons(t, mode):
 
 @pytest.mark.parametrize("mode", ["followed", "faded"])
 @pytest.mark.parametrize("t", [1, 6, FRAMES - 1])
-def test_the_picture_of_a_frame_is_pythons(t, mode, comfy_base):
-    from driftfield.pipeline.composition import take_apart
-    from driftfield.pipeline.still import prepare_still
-
+def test_the_picture_of_a_frame_is_pythons(t, mode, apart):
     column, row = torch.arange(WIDTH) / WIDTH, torch.arange(HEIGHT)[:, None] / HEIGHT
     waves = [torch.sin(9 * column + 5 * row), torch.cos(14 * row - 3 * column), (column - row).expand(HEIGHT, WIDTH)]
     picture = torch.stack([wave * 0.6 for wave in waves])[None]
@@ -138,14 +144,14 @@ def test_the_picture_of_a_frame_is_pythons(t, mode, comfy_base):
         picture = torch.where(torch.from_numpy(mask), torch.tensor(colour).view(1, 3, 1, 1), picture)
     picture = (picture + 0.05 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(3))).clamp(-1, 1)
     picture = (picture * 127.5).round() / 127.5
-    still, cases, frames = prepare_still(picture), [], []
+    cases, frames = [], []
     for name, arrows in CASES.items():
         motion = motion_of(arrows, mode)
-        made = take_apart(still, motion, frames=FRAMES, loop=False)
+        made = apart(picture, motion)
         if made is None:
             layers, shown = split(picture, []), reference_video(picture, motion.field, FRAMES)
         else:
-            layers, shown = made.layers, crop_padding(made.segment().pictures, still.padding)
+            layers, shown = made.layers, crop_padding(made.segment().pictures, made.still.padding)
         frames.append((name, shown[t].permute(1, 2, 0).numpy()))
         margin = margin_of(accumulate_backward(motion.field, FRAMES))
         assert any(margin) or not name.startswith("in over"), name
@@ -161,10 +167,7 @@ def test_the_picture_of_a_frame_is_pythons(t, mode, comfy_base):
     print(f"frame {t}: at most {worst:.2f} of 255 off")
 
 
-def test_where_a_thing_stands_alone_is_pythons(comfy_base):
-    from driftfield.pipeline.composition import take_apart
-    from driftfield.pipeline.still import prepare_still
-
+def test_where_a_thing_stands_alone_is_pythons(apart):
     wide = torch.nn.functional.interpolate(torch.from_numpy(np.stack(MASKS))[None].float(), scale_factor=4)[0] > 0.5
     height, width = wide.shape[1:]
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(3))
@@ -172,7 +175,7 @@ def test_where_a_thing_stands_alone_is_pythons(comfy_base):
     pin, other = Arrow("p", ((0.4, 0.5),)), Arrow("a", ((0.3, 0.3), (0.6, 0.3)))
     objects = [Object(wide[number][None, None].float(), (each,)) for number, each in ((1, pin), (0, other))]
     motion = Motion(torch.zeros(1, 2, height, width), FRAMES, objects=tuple(objects))
-    made = take_apart(prepare_still(picture), motion, frames=FRAMES, loop=False)
+    made = apart(picture, motion)
     case = given([arrow(*pin.points, object=1), arrow(*other.points, object=2)], None, "followed")
     masks = [{"width": width, "height": height, "data": wide[number].int().flatten().tolist()} for number in (1, 0)]
     same, objects = as_bytes(picture), [straight(cutout) for cutout in made.layers.cutouts]

@@ -109,7 +109,7 @@ def test_a_thing_that_its_pins_hold_is_the_still_itself_until_another_passes(ani
     still = pipeline.plan.prepare_still((picture() + 0.05 * randn(1, 3, HEIGHT, WIDTH)).clamp(-1, 1))
     held = Motion(torch.zeros(1, 2, HEIGHT, WIDTH), FRAMES, objects=(Object(box_mask(), (pin,)),))
     seen = pipeline.composition.take_apart(still, held, frames=FRAMES, loop=False).segment()
-    torch.testing.assert_close(seen.pictures, still.padded.expand(FRAMES, -1, -1, -1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen.pictures, still.padded.expand(FRAMES, -1, -1, -1), rtol=0, atol=1e-6)
 
     mask = torch.zeros(1, 1, HEIGHT, WIDTH)
     mask[..., 56:68, 16:40] = 1
@@ -117,7 +117,7 @@ def test_a_thing_that_its_pins_hold_is_the_still_itself_until_another_passes(ani
     both = replace(held, objects=(*held.objects, passing))
     seen = pipeline.composition.take_apart(still, both, frames=FRAMES, loop=False).segment()
     shown = crop_padding(seen.pictures, still.padding)
-    torch.testing.assert_close(shown[1, :, :36], still.image[0, :, :36], rtol=0, atol=1e-5)
+    torch.testing.assert_close(shown[1, :, :36], still.image[0, :, :36], rtol=0, atol=1e-6)
     assert (shown[-1, :, 28:36, 18:38] - still.image[0, :, 28:36, 18:38]).abs().max() > 0.5
 
 

@@ -37,8 +37,8 @@ import { initial, selectedOf, withoutGone } from "./view.js";
  * @property {(point: Point, pins: readonly Point[], signal: AbortSignal) => Promise<Region>} [objectAt] the mask of the
  *   thing at a point; what is at the pins does not belong to it; all points 0..1
  * @property {(size: Point, masks: readonly Region[], margin: Margin, signal: AbortSignal) => Promise<{ still: string, plate: string, objects: string[] }>} [layers]
- *   addresses of pictures of that size: what is behind the objects of those masks, with a margin of so many px round it, and
- *   each of them, cut out
+ *   addresses of pictures of that size: the picture, what is behind the objects of those masks, with a margin of so many px
+ *   round it, and each of them, cut out
  */
 
 /** @type {Point} */

@@ -26,8 +26,6 @@ import { warp } from "./warp.js";
 const INSIDE = 0.5; // a mask's value
 const FLOWS = 0.02 / 256; // of the longer side a frame: where it flows as fast, all of the still is gone
 const GROWN = 3 / 256; // of the longer side: how far round an object the plate is filled
-/** @type {WeakMap<CutOut, Uint8Array>} */
-const prints = new WeakMap(); // of objects, which are cut out anew with every change of their masks
 
 /**
  * @param {Raster} raster
@@ -68,11 +66,12 @@ export function cutOut({ width, height, data }) {
 export function compose({ plate, margin, objects }, back, poses, target, enliven, held) {
   const { width, height } = target;
   warp(plate, back, target, margin);
+  if (!objects.length && !enliven) return;
   const shown = { width, height, data: Float32Array.from(target.data) };
   enliven?.(shown);
   const others = held ? new Float32Array(width * height) : null; // how much is seen of those that do not stand
   objects.forEach((object, i) => place(object, poses[i], shown, others, held?.stands[i] ? 0 : 1));
-  held?.lacks.forEach((lack, at) => lack && others && (shown.data[at] += lack * (1 - others[at >> 2])));
+  if (held && others) held.lacks.forEach((lack, at) => (shown.data[at] += lack * (1 - others[at >> 2])));
   target.data.set(shown.data);
 }
 
@@ -91,8 +90,13 @@ export function heldStill(still, layers, motion, lives) {
   const shown = { width, height, data: Float32Array.from(withoutMargin(layers).data) };
   const others = new Uint8Array(width * height);
   layers.objects.forEach((object, number) => {
-    if (stands[number]) place(object, IDENTITY, shown, null, 0);
-    else printOf(object, masks[number], still).forEach((inside, i) => (others[i] |= inside));
+    if (stands[number]) return place(object, IDENTITY, shown, null, 0);
+    grow(resized(masks[number], width, height).data, others, width, height);
+    const { left, top, right } = object.bounds;
+    for (let i = 0; 4 * i < object.data.length; i++) {
+      const at = (top + Math.floor(i / (right - left))) * width + left + (i % (right - left));
+      if (object.data[4 * i + 3]) others[at] = 1;
+    }
   });
   const { data: speed } = resized(motion.speed, width, height);
   const lacks = Float32Array.from(still.data, (value, at) => {
@@ -101,23 +105,6 @@ export function heldStill(still, layers, motion, lives) {
     return (value - shown.data[at]) * Math.max(1 - speed[i] / FLOWS, 0) * (1 - (lives?.[i] ?? 0));
   });
   return { stands, lacks };
-}
-
-/**
- * 1 where an object is in the picture: its mask, grown as the plate is filled, and what there is of it.
- * @type {(object: CutOut, mask: Mask, size: { width: number, height: number }) => Uint8Array}
- */
-function printOf(object, mask, { width, height }) {
-  let print = prints.get(object);
-  if (print) return print;
-  prints.set(object, (print = new Uint8Array(width * height)));
-  grow(resized(mask, width, height).data, print, width, height);
-  const { left, top, right } = object.bounds;
-  const columns = right - left;
-  for (let i = 0; 4 * i < object.data.length; i++) {
-    if (object.data[4 * i + 3]) print[(top + Math.floor(i / columns)) * width + left + (i % columns)] = 1;
-  }
-  return print;
 }
 
 /**
@@ -214,13 +201,9 @@ export function plainLayers(picture, masks) {
  */
 function grow(alpha, hole, width, height) {
   const reach = roundedToEven(GROWN * Math.max(width, height));
-  /** @type {(x: number, y: number) => boolean} */
-  const inside = (x, y) => x < 0 || y < 0 || x >= width || y >= height || alpha[y * width + x] > INSIDE;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      if (!inside(x, y)) continue;
-      hole[y * width + x] = 1;
-      if (inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1)) continue; // only the edge reaches out
+      if (alpha[y * width + x] <= INSIDE) continue;
       for (let row = Math.max(y - reach, 0); row <= Math.min(y + reach, height - 1); row++) {
         const half = Math.round(Math.sqrt(reach * reach - (row - y) ** 2));
         hole.fill(1, row * width + Math.max(x - half, 0), row * width + Math.min(x + half + 1, width));

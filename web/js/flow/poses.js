@@ -118,7 +118,11 @@ function about(from, to, scale, angle) {
  */
 export function farthest(pose, width, height) {
   const corners = [[0, 0], [width, 0], [0, height], [width, height]];
-  return Math.max(...corners.map(([x, y]) => Math.hypot(moved(pose, x, y)[0] - x, moved(pose, x, y)[1] - y)));
+  const ways = corners.map(([x, y]) => {
+    const [u, v] = moved(pose, x, y);
+    return Math.hypot(u - x, v - y);
+  });
+  return Math.max(...ways);
 }
 
 /** @type {(pose: Pose, x: number, y: number) => Point} */
