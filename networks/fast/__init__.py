@@ -15,11 +15,13 @@ from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import Tempor
 from diffusers.models.autoencoders.vae import Encoder
 from diffusers.models.resnet import SpatioTemporalResBlock
 from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
+from diffusers.models.unets.unet_3d_blocks import CrossAttnUpBlockSpatioTemporal, UpBlockSpatioTemporal
+from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 from diffusers.models.upsampling import Upsample2D
 from torch import nn
 
 from ..motion_encoder import ResidualBlock
-from .blocks import FastDecoder, FastResBlock, FastResidualBlock, FastUpsample
+from .blocks import FastDecoder, FastResBlock, FastResidualBlock, FastUpBlock, FastUpsample, NormWithSiLU
 from .encoder import FastEncoder
 from .replacement import replace_modules
 from .transformer import FastTransformer
@@ -29,6 +31,8 @@ FAST = {
     SpatioTemporalResBlock: FastResBlock,
     TransformerSpatioTemporalModel: FastTransformer,
     Upsample2D: FastUpsample,
+    UpBlockSpatioTemporal: FastUpBlock,
+    CrossAttnUpBlockSpatioTemporal: FastUpBlock,
     TemporalDecoder: FastDecoder,
     Encoder: FastEncoder,
 }
@@ -45,6 +49,8 @@ def accelerate(network: nn.Module) -> nn.Module:
         if isinstance(module, nn.Conv2d | nn.Conv3d) and module.weight.is_cuda:
             form = torch.channels_last if module.weight.ndim == 4 else torch.channels_last_3d
             module.weight.data = module.weight.data.contiguous(memory_format=form)
+        if isinstance(module, UNetSpatioTemporalConditionModel) and isinstance(module.conv_act, nn.SiLU):
+            module.conv_norm_out, module.conv_act = NormWithSiLU(module.conv_norm_out), nn.Identity()
 
     def fast(name: str, module: nn.Module) -> nn.Module | None:
         kind = FAST.get(type(module))

@@ -45,8 +45,3 @@ def formats_of_products() -> tuple[torch.dtype, ...]:
 def has_products(x: Tensor) -> bool:
     """Whether oneDNN is asked for the products of x."""
     return on_cpu(x) and x.dtype in formats_of_products()
-
-
-def leaves_bias(x: Tensor) -> bool:
-    """Whether a linear layer leaves its bias to the next kernel: for gradients, which are summed up on the way."""
-    return torch.is_grad_enabled() and kernels_for(x) is not None

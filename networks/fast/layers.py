@@ -29,17 +29,9 @@ def convolve(x: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Tensor | None]:
     return tokens(out), conv.bias if left else None
 
 
-def convolve_frames(x: Tensor, conv: nn.Conv3d) -> tuple[Tensor, Tensor | None]:
-    """[B, frames, pixels, C] → the same of C' channels, and the bias as above; the kernel is (3, 1, 1)."""
-    left = backend.kernels_for(x) is not None
-    weight = conv.weight.to(x.dtype).squeeze(-1)
-    out = F.conv2d(image(x), weight, None if left else conv.bias, 1, (int(conv.padding[0]), 0))
-    return tokens(out), conv.bias if left else None
-
-
 def linear(x: Tensor, layer: nn.Linear) -> tuple[Tensor, Tensor | None]:
     """[N, …, C] → [N, …, C'], and the bias where it is left to the kernel that comes next."""
-    if backend.leaves_bias(x):
+    if backend.kernels_for(x) is not None and type(layer) is nn.Linear:
         return F.linear(x, layer.weight), layer.bias
     return project(x, layer), None
 

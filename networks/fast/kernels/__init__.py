@@ -5,6 +5,15 @@ is kept in float32; sums of a gradient over rows are left as one number for each
 adds up. Rows are 64-bit: a batch of long clips has more than 2³¹ numbers.
 """
 
-from . import add_layer_norm, attend_over_frames, gated_gelu, gated_linear, group_norm, mix
+from . import add_bias, add_layer_norm, attend_over_frames, convolve_frames, gated_gelu, gated_linear, group_norm, mix
 
-__all__ = ["add_layer_norm", "attend_over_frames", "gated_gelu", "gated_linear", "group_norm", "mix"]
+__all__ = [
+    "add_bias",
+    "add_layer_norm",
+    "attend_over_frames",
+    "convolve_frames",
+    "gated_gelu",
+    "gated_linear",
+    "group_norm",
+    "mix",
+]

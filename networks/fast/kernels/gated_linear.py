@@ -1,16 +1,13 @@
 """A linear layer with the gated GELU of its result in Triton, for Hopper's copy engine; without a gradient."""
 
-from importlib.util import find_spec
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import blocks
+from .launch import blocks, hopper_copies
 
 ROWS, CHANNELS, INSIDE, GROUP = 128, 64, 64, 8
-HAS_DESCRIPTORS = find_spec("triton.tools.tensor_descriptor") is not None  # since Triton 3.4
 OPTIONS = {"num_warps": 4, "num_stages": 2}
 
 
@@ -51,10 +48,8 @@ def gated_linear(
 
 def fits(x: Tensor, weight: Tensor) -> bool:
     """Whether `launch` takes them, and is the faster form: on a Hopper GPU, in half precision."""
-    halves = x.dtype == weight.dtype and x.dtype in (torch.float16, torch.bfloat16)
-    whole = weight.shape[0] % (2 * CHANNELS) == 0 and x.shape[-1] % 8 == 0
-    aligned = weight.is_contiguous() and x.data_ptr() % 16 == weight.data_ptr() % 16 == 0
-    return HAS_DESCRIPTORS and halves and whole and aligned and torch.cuda.get_device_capability(x.device) == (9, 0)
+    whole = weight.shape[0] % (2 * CHANNELS) == 0 and x.shape[-1] % 8 == 0 and weight.is_contiguous()
+    return whole and x.dtype == weight.dtype and hopper_copies(x) and weight.data_ptr() % 16 == 0
 
 
 def launch(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -181,7 +181,10 @@ class GroupNorm(Function):
             GROUP_BLOCK=group_block, CHUNKS=2048 // group_block,
         )  # fmt: skip
         out = torch.empty_like(x)
-        normalize[grid](
+        if channels % 128 == 0:
+            width = 128
+        height = TILE // 2 // width
+        normalize[blocks(rows, height), samples, blocks(channels, width)](
             x, scale, offset, weight, bias, out, rows, channels, slope, ACTIVATION=activation, ROWS=height,
             CHANNELS=width,
         )  # fmt: skip
