@@ -118,8 +118,9 @@ def extend(
     )
     denoise = over_windows(denoise_windows, trajectory, timeline)
     # A report for every step, so that latents that are not finite are found at once.
-    extension = run(denoise, starts[None], sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
-    return torch.cat([kept, extension])
+    starts = starts[None].to(prior.device)
+    extension = run(denoise, starts, sigmas, first, sampler=sampler, on_step=lambda i, denoised: None)[0]
+    return torch.cat([kept, extension.cpu()])
 
 
 def window_counts(timeline: Timeline, *, steps: int, gamma: float) -> list[int]:
