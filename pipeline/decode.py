@@ -1,5 +1,6 @@
 """Latents to frames: in chunks that fit in memory, long videos a segment at a time."""
 
+import functools
 from collections.abc import Callable, Iterator
 
 import torch
@@ -11,65 +12,68 @@ from ..model_loaders.animator import Animator
 DECODE_BYTES = 3_000  # of activations per pixel that is decoded, in half precision
 
 
+def decode(animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8) -> Tensor:
+    """`decoded` as one tensor [N, 3, H, W]."""
+    return torch.cat([*decoded(animator, latents, segment_frames=segment_frames, chunk_frames=chunk_frames)])
+
+
 @torch.no_grad()
-def decode(
+def decoded(
     animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step: Callable | None = None
-) -> Tensor:
-    """Scaled latents [N, c, h, w] → frames [N, 3, H, W], about −1..1.
+) -> Iterator[Tensor]:
+    """Scaled latents [N, c, h, w] → frames [n, 3, H, W], about −1..1, a segment at a time.
 
     At most chunk_frames at once, fewer where the free memory has no room. The decoder smooths over the frames of a
-    chunk, so chunks are even and none crosses a join of segments of segment_frames. on_step(i, total) after each
-    chunk. ValueError where a frame is not finite.
+    chunk, so chunks are even and none crosses a join of segments of segment_frames. A GPU is a chunk ahead of what is
+    handed out. on_step(i, N) with the last frame that is done, after each chunk. ValueError where a frame is not finite.
     """
-    from ..networks.fast import accelerate  # here: diffusers takes seconds to import
-    from ..networks.fast.transfer import one_behind
-
+    parts = latents.split(segment_frames)
     height, width = (side * animator.latent_factor for side in latents.shape[-2:])
-    each = DECODE_BYTES * height * width * animator.dtype.itemsize // 2
+    chunks: Iterator[Tensor] = iter(())
+    size, done = 0, 0
 
-    def run(most: int) -> Tensor:
-        (vae,) = memory.load(animator.vae, memory_required=most * each)
-        vae.decoder = accelerate(vae.decoder)
-        size = memory.fitting_in_free_memory(most, each)
-        chunks = [chunk for part in latents.split(segment_frames) for chunk in part.tensor_split(-(-len(part) // size))]
-
-        def computed() -> Iterator[Tensor]:
-            for chunk in chunks:
-                memory.check_cancel()
-                unscaled = (chunk / animator.scaling_factor).to(memory.device(), animator.dtype)
-                yield vae.decode(unscaled, num_frames=len(chunk)).sample
-
-        frames, first = torch.empty(len(latents), 3, height, width), 0
-        for i, part in enumerate(one_behind(computed())):
-            end = first + len(part)
-            if not frames[first:end].copy_(part).isfinite().all():
+    def segment(part: int, most: int) -> Tensor:
+        nonlocal chunks, size, done
+        if size != most:
+            chunks, size = decoded_chunks(animator, parts[part:], most), most
+        start = done = part * segment_frames
+        frames = torch.empty(len(parts[part]), 3, height, width)
+        while done < start + len(frames):
+            some = next(chunks)
+            into = frames[done - start : done - start + len(some)]
+            if not into.copy_(some).isfinite().all():
                 raise ValueError(
-                    f"{animator.name}: NaN or infinity in frames {first}..{end - 1}; "
+                    f"{animator.name}: NaN or infinity in frames {done}..{done + len(some) - 1}; "
                     "set dtype to fp32 in Load Animation Model"
                 )
-            first = end
+            done += len(some)
             if on_step is not None:
-                on_step(i, len(chunks))
+                on_step(done - 1, len(latents))
         return frames
 
     most = min(chunk_frames, segment_frames)
     smaller = max(min(2, most - 1), most // 4)  # less than half of `most` may have been what did not fit
-    return memory.once_smaller(run, most, smaller, "frames decoded at once")
+    for part in range(len(parts)):
+        run = functools.partial(segment, part)
+        yield memory.once_smaller(run, size or most, smaller, "frames decoded at once")
 
 
-def decoded(
-    animator: Animator, latents: Tensor, *, segment_frames: int, chunk_frames: int = 8, on_step: Callable | None = None
-) -> Iterator[Tensor]:
-    """Scaled latents [N, c, h, w] → frames [n, 3, H, W], about −1..1, a segment at a time; see `decode`.
+def decoded_chunks(animator: Animator, parts: tuple[Tensor, ...], most: int) -> Iterator[Tensor]:
+    """The frames of each part, at most `most` at a time, in main memory."""
+    from ..networks.fast import accelerate  # here: diffusers takes seconds to import
+    from ..networks.fast.transfer import one_behind
 
-    on_step(i, N) with the last frame that is done, after each chunk.
-    """
-    first = 0
-    for part in latents.split(segment_frames):
+    height, width = (side * animator.latent_factor for side in parts[0].shape[-2:])
+    each = DECODE_BYTES * height * width * animator.dtype.itemsize // 2
+    (vae,) = memory.load(animator.vae, memory_required=most * each)
+    vae.decoder = accelerate(vae.decoder)
+    size = memory.fitting_in_free_memory(most, each)
 
-        def report(i: int, chunks: int, first: int = first, count: int = len(part)) -> None:
-            if on_step is not None:
-                on_step(first + count * (i + 1) // chunks - 1, len(latents))
+    def computed() -> Iterator[Tensor]:
+        for part in parts:
+            for chunk in part.tensor_split(-(-len(part) // size)):
+                memory.check_cancel()
+                unscaled = (chunk / animator.scaling_factor).to(memory.device(), animator.dtype)
+                yield vae.decode(unscaled, num_frames=len(chunk)).sample
 
-        yield decode(animator, part, segment_frames=segment_frames, chunk_frames=chunk_frames, on_step=report)
-        first += len(part)
+    yield from one_behind(computed())

@@ -161,13 +161,14 @@ def test_a_long_video_is_never_whole_in_memory(node, output, animation, pipeline
 
     alive, most = weakref.WeakSet(), []
 
-    def decode(animator, latents, **options):
-        frames = torch.zeros(len(latents), 3, 64, 64)
-        alive.add(frames.untyped_storage())
-        most.append(len(alive))
-        return frames
+    def decoded(animator, latents, segment_frames, **options):
+        for part in latents.split(segment_frames):
+            frames = torch.zeros(len(part), 3, 64, 64)
+            alive.add(frames.untyped_storage())
+            most.append(len(alive))
+            yield frames
 
-    monkeypatch.setattr(pipeline.decode, "decode", decode)
+    monkeypatch.setattr(pipeline.frames, "decoded", decoded)
     node.execute(replace(animation, latents=animation.latents.repeat(20, 1, 1, 1)), "long", 0.0, 30, 8)
     assert len(most) == 40 and max(most) <= 2
     assert len(read(output / "long_00001_.mp4")[0]) == 200
@@ -186,10 +187,11 @@ def test_progress_counts_frames(animation, pipeline):
     assert [i for i, _ in seen] == sorted({i for i, _ in seen}) and seen[-1] == (9, 10)
 
 
-def test_cancel_leaves_no_file(node, output, animation, pipeline, monkeypatch):
+def test_cancel_leaves_no_file(node, output, animation, loaders, monkeypatch):
     from comfy import model_management
 
-    decode, calls = pipeline.decode.decode, []
+    vae = loaders.memory.unwrap(animation.animator.vae)
+    decode, calls = vae.decode, []
 
     def pressed(*args, **options):
         calls.append(1)
@@ -197,7 +199,7 @@ def test_cancel_leaves_no_file(node, output, animation, pipeline, monkeypatch):
             model_management.interrupt_current_processing()
         return decode(*args, **options)
 
-    monkeypatch.setattr(pipeline.decode, "decode", pressed)
+    monkeypatch.setattr(vae, "decode", pressed)
     with pytest.raises(model_management.InterruptProcessingException):
         node.execute(animation, "stopped", 0.0, 18, 8)
     assert len(calls) == 2 and not list(output.rglob("*.*"))
