@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .launch import blocks, hopper_copies
 
-PIXELS, CHANNELS, INSIDE, GROUP = 256, 128, 64, 8
+PIXELS, CHANNELS, INSIDE, GROUP = 256, 128, 64, 4
 OPTIONS = {"num_warps": 8, "num_stages": 4}
 MOST_LEFT_OVER = 1.125  # pixels of whole blocks over those that there are: beyond, cuDNN is faster
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .launch import blocks, hopper_copies
 
-ROWS, CHANNELS, INSIDE, GROUP = 128, 64, 64, 8
+ROWS, CHANNELS, INSIDE, GROUP = 128, 64, 64, 16
 OPTIONS = {"num_warps": 4, "num_stages": 2}
 
 

@@ -173,7 +173,7 @@ class GroupNorm(Function):
         grid = (chunks, samples, blocks(channels, width))
         means, squares = x.new_empty((2, samples, chunks, channels), dtype=torch.float32)
         scale, offset = x.new_empty((2, samples, channels), dtype=torch.float32)
-        channel_moments[grid](x, means, squares, rows, channels, chunks, ROWS=height, CHANNELS=width)
+        channel_moments[grid](x, means, squares, rows, channels, chunks, ROWS=height, CHANNELS=width, num_warps=2)
         group_block = power_of_two(group)
         group_scale[(samples, groups)](
             means, squares, x if shift is None else shift.contiguous(), scale, offset, rows, channels, group, chunks,

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from fused_operations import kernels, on_gpu
+from fused_operations import DEVICE, kernels, on_gpu
 from noise import randn
 from torch import Tensor, nn
 
@@ -114,8 +114,8 @@ def test_gradients_come_from_the_separate_form(monkeypatch):
     module = kernels()
     monkeypatch.setattr(backend, "kernels_for", lambda x: module)
     monkeypatch.setattr(module.convolve_frames, "fits", lambda *given: True)
-    x, layer, onto = random(3, 4, 64, 64)
-    add_convolved_frames(onto, x, layer, factor=torch.tensor([0.0]), sign=1).sum().backward()
+    x, layer, onto = (each.to(DEVICE) for each in random(3, 4, 64, 64))
+    add_convolved_frames(onto, x, layer, factor=torch.zeros(1, device=DEVICE), sign=1).sum().backward()
     got = layer.weight.grad.clone()
     layer.weight.grad = None
     (onto + 0.5 * expected(x, layer)).sum().backward()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from fused_operations import Operands, kernels, on_gpu
+from fused_operations import DEVICE, Operands, kernels, on_gpu
 from torch import nn
 
 from driftfield.networks.fast import backend
@@ -85,7 +85,7 @@ def test_gradients_come_from_the_separate_form(monkeypatch):
     module = kernels()
     monkeypatch.setattr(backend, "kernels_for", lambda x: module)
     monkeypatch.setattr(module.gated_linear, "fits", lambda *given: True)
-    x, layer = random(5, 16, 64)
+    x, layer = (each.to(DEVICE) for each in random(5, 16, 64))
     gated_linear(x, layer).sum().backward()
     got = layer.weight.grad.clone()
     layer.weight.grad = None
