@@ -180,7 +180,12 @@ class Bench:
             stages.end("first segment")
             longer = extend_animation(animation, extension)
             stages.end("other segments")
-            frames = torch.cat(list(frames_of(longer, chunk_frames=self.size.chunk_frames)))
+            frames, first = None, 0
+            for part in frames_of(longer, chunk_frames=self.size.chunk_frames):
+                if frames is None:
+                    frames = torch.empty(total, *part.shape[1:])
+                frames[first : first + len(part)] = part
+                first += len(part)
             stages.end("decoding")
         finally:
             hook.remove()

@@ -9,7 +9,7 @@ from .launch import TILE, blocks
 SIZE = TILE // 4
 
 
-@triton.jit(do_not_specialize=["count"])
+@triton.jit
 def add_bias(x, bias, count, channels, SIZE: tl.constexpr):
     """x [count] of rows of channels, += bias [channels]."""
     element = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)

@@ -35,10 +35,10 @@ def add_and_normalize(
         s += tl.load(after + at, mask=mask, other=0.0).to(tl.float32)
     mean = tl.sum(s, axis=1) / channels
     deviation = tl.where(mask, s - mean[:, None], 0.0)
-    std = tl.sqrt(tl.sum(deviation * deviation, axis=1) / channels + eps)
+    inverse = 1.0 / tl.sqrt(tl.sum(deviation * deviation, axis=1) / channels + eps)
     factor = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     added = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
-    y = deviation / std[:, None] * factor[None, :] + added[None, :]
+    y = deviation * inverse[:, None] * factor[None, :] + added[None, :]
     tl.store(out + element, y.to(out.dtype.element_ty), mask=mask)
 
 

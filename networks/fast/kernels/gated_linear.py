@@ -15,7 +15,8 @@ OPTIONS = {"num_warps": 4, "num_stages": 2}
 def gelu(x):
     """With erf from Abramowitz & Stegun's 7.1.26, to 1.5e-7: with tl.erf the kernel takes 1.16 times as long."""
     size = tl.abs(x)
-    t = 1.0 / (1.0 + 0.23164188 * size)
+    root = tl.rsqrt(1.0 + 0.23164188 * size)
+    t = root * root  # a division takes four times as many instructions
     tail = t * (0.127414796 + t * (-0.142248368 + t * (0.7107068705 + t * (-0.7265760135 + t * 0.5307027145))))
     return tl.maximum(x, 0.0) - size * tail * tl.exp2(x * x * -0.7213475204444817)
 

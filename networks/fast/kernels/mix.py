@@ -88,7 +88,7 @@ class Mix(Function):
         channels = x.shape[-1]
         rows = x.numel() // channels
         out = torch.empty_like(x)
-        width = min(64, power_of_two(channels))
+        width = min(128, power_of_two(channels))
         height = TILE // 2 // width
         options = {"HAS_Z": z is not None, "HAS_BIAS": bias is not None, "HAS_FACTOR": factor is not None}
         options |= {"SIGN": sign, "BLEND": blend, "ROWS": height, "CHANNELS": width}
