@@ -115,7 +115,7 @@ def test_gradients_come_from_the_separate_form(monkeypatch):
     monkeypatch.setattr(backend, "kernels_for", lambda x: module)
     monkeypatch.setattr(module.convolve_frames, "fits", lambda *given: True)
     x, layer, onto = (each.to(DEVICE) for each in random(3, 4, 64, 64))
-    with torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         add_convolved_frames(onto, x, layer, factor=torch.zeros(1, device=DEVICE), sign=1).sum().backward()
         got = layer.weight.grad.clone()
         layer.weight.grad = None
