@@ -2,10 +2,8 @@
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-import cv2
 import torch
 from torch import Tensor
 
@@ -27,6 +25,7 @@ from ..pipeline.settings import Settings
 from ..pipeline.still import prepare_still
 from ..sampling.conditioning import stacked
 from ..sampling.trajectory import euler, first_state, run
+from .measuring import measuring
 from .output.results import digest, digest_without_lora
 
 LARGEST_BATCH = 12  # more are no faster on a GPU, and figures come later
@@ -93,10 +92,8 @@ def measured(
         return
     names, frames = list(shots), arguments.frames
     size = batch_size(models, shots, frames)
-    if size > 1:
-        cv2.setNumThreads(1)  # the pool's threads are enough
     settings = Settings(seed=arguments.seed, steps=arguments.steps, frames=frames)
-    with ThreadPoolExecutor(size) as pool:
+    with measuring(size) as pool:
         for first in range(0, len(names), size):
             batch = names[first : first + size]
             plans = pool.map(lambda name: planned(models.animator, shots[name], settings), batch)

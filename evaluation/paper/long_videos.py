@@ -5,10 +5,8 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import torch
 from torch import Tensor
 
@@ -26,6 +24,7 @@ from ...sampling.joins import JOINS, Timeline
 from ...sampling.windows import window_starts
 from ..inputs.arrow_sets import arrow_sets
 from ..inputs.held_out import chosen, held_out_stills, resized
+from ..measuring import measuring
 from ..metrics import learned
 from ..metrics.arrow_obedience import cosine_under_arrows
 from ..metrics.dynamic_degree import dynamic_degree
@@ -153,9 +152,8 @@ def measured(
     arguments: Namespace,
 ) -> Iterator[dict]:
     """Figures of the wanted "case, label", in order; the first segment is sampled once for each case."""
-    cv2.setNumThreads(1)
     waiting = deque()
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+    with measuring(IN_FLIGHT) as pool:
         for name, case in given.items():
             todo = [label for label in labels if f"{name}, {label}" in wanted]
             if not todo:
