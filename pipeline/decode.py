@@ -25,7 +25,7 @@ def decoded(
 
     At most chunk_frames at once, fewer where the free memory has no room. The decoder smooths over the frames of a
     chunk, so chunks are even and none crosses a join of segments of segment_frames. A GPU is a chunk ahead of what is
-    handed out. on_step(i, N) with the last frame that is done, after each chunk. ValueError where a frame is not finite.
+    handed out. on_step(i, N) with the last frame that is done, after each chunk. ValueError: a frame is not finite.
     """
     parts = latents.split(segment_frames)
     height, width = (side * animator.latent_factor for side in latents.shape[-2:])

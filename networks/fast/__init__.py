@@ -50,7 +50,8 @@ def accelerate(network: nn.Module) -> nn.Module:
             form = torch.channels_last if module.weight.ndim == 4 else torch.channels_last_3d
             module.weight.data = module.weight.data.contiguous(memory_format=form)
         if isinstance(module, UNetSpatioTemporalConditionModel) and isinstance(module.conv_act, nn.SiLU):
-            module.conv_norm_out, module.conv_act = NormWithSiLU(module.conv_norm_out), nn.Identity()
+            module.conv_norm_out = NormWithSiLU(module.conv_norm_out)
+            setattr(module, "conv_act", nn.Identity())  # noqa: B010 (for type checkers it is a SiLU)
 
     def fast(name: str, module: nn.Module) -> nn.Module | None:
         kind = FAST.get(type(module))

@@ -108,6 +108,10 @@ class FastUpsample(Upsample2D):
 class FastUpBlock(nn.Module):
     """An UpBlockSpatioTemporal or CrossAttnUpBlockSpatioTemporal."""
 
+    resnets: Block
+    attentions: Block
+    upsamplers: Block
+
     def __init__(self, block: Block):
         super().__init__()
         self.has_cross_attention = hasattr(block, "attentions")

@@ -1,6 +1,5 @@
 """A convolution over frames, and its weighted sum with other data, in Triton for Hopper; without a gradient."""
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -32,8 +31,10 @@ def convolve_frames(
     frame, place = block % frames, block // frames
     clip, pixel = place // tl.cdiv(pixels, PIXELS), place % tl.cdiv(pixels, PIXELS) * PIXELS
     total = tl.zeros([PIXELS, CHANNELS], tl.float32)
-    for i in range(0, TAPS * (WIDTH // INSIDE)):
-        tap, start = i // (WIDTH // INSIDE), i % (WIDTH // INSIDE) * INSIDE
+    steps: tl.constexpr = WIDTH // INSIDE
+    for i in range(0, TAPS * steps):
+        tap = i // steps
+        start = (i - tap * steps) * INSIDE
         some = x.load([clip, frame + tap - TAPS // 2, pixel, start]).reshape([PIXELS, INSIDE])
         total = tl.dot(some, weight.load([channel, i * INSIDE]).T, total)
     if HAS_ONTO:

@@ -1,6 +1,5 @@
 """A linear layer with the gated GELU of its result in Triton, for Hopper's copy engine; without a gradient."""
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
