@@ -30,10 +30,10 @@ def decoded(
     parts = latents.split(segment_frames)
     height, width = (side * animator.latent_factor for side in latents.shape[-2:])
     chunks: Iterator[Tensor] = iter(())
-    size, done = 0, 0
+    size = 0
 
     def segment(part: int, most: int) -> Tensor:
-        nonlocal chunks, size, done
+        nonlocal chunks, size
         if size != most:
             chunks, size = decoded_chunks(animator, parts[part:], most), most
         start = done = part * segment_frames

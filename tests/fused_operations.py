@@ -1,6 +1,9 @@
 """How tests hold a fused operation's kernels, and their gradients, to its torch form."""
 
 import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -45,6 +48,15 @@ class Operands:
             del made._parameters[name]
             setattr(made, name, getattr(self, name))
         return made
+
+
+def compiled_for_hopper(source: str) -> list[str]:
+    """The words that `source` prints in a process where Triton compiles instead of interpreting."""
+    pytest.importorskip("triton.backends.nvidia")
+    environment = {**os.environ, "TRITON_INTERPRET": "0"}
+    ran = subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.split()
 
 
 Form = Callable[[Operands], Tensor]

@@ -180,10 +180,8 @@ class Bench:
             stages.end("first segment")
             longer = extend_animation(animation, extension)
             stages.end("other segments")
-            frames, first = None, 0
+            frames, first = torch.empty(total, 3, self.size.side, self.size.side), 0
             for part in frames_of(longer, chunk_frames=self.size.chunk_frames):
-                if frames is None:
-                    frames = torch.empty(total, *part.shape[1:])
                 frames[first : first + len(part)] = part
                 first += len(part)
             stages.end("decoding")

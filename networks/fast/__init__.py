@@ -23,6 +23,7 @@ from torch import nn
 from ..motion_encoder import ResidualBlock
 from .blocks import FastDecoder, FastResBlock, FastResidualBlock, FastUpBlock, FastUpsample, NormWithSiLU
 from .encoder import FastEncoder
+from .layers import Block
 from .replacement import replace_modules
 from .transformer import FastTransformer
 
@@ -50,8 +51,8 @@ def accelerate(network: nn.Module) -> nn.Module:
             form = torch.channels_last if module.weight.ndim == 4 else torch.channels_last_3d
             module.weight.data = module.weight.data.contiguous(memory_format=form)
         if isinstance(module, UNetSpatioTemporalConditionModel) and isinstance(module.conv_act, nn.SiLU):
-            module.conv_norm_out = NormWithSiLU(module.conv_norm_out)
-            setattr(module, "conv_act", nn.Identity())  # noqa: B010 (for type checkers it is a SiLU)
+            unet: Block = module
+            unet.conv_norm_out, unet.conv_act = NormWithSiLU(unet.conv_norm_out), nn.Identity()
 
     def fast(name: str, module: nn.Module) -> nn.Module | None:
         kind = FAST.get(type(module))

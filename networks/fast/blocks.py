@@ -101,8 +101,9 @@ class FastUpsample(Upsample2D):
             return super().forward(hidden_states, output_size)
         # Pixel 2 i + p of the upsampled image is pixel i: taps of the 3 × 3 kernel that fall on one pixel add up.
         kernel = with_neighbors(self.conv.weight.float().flip(2, 3)).transpose(0, 1).to(hidden_states.dtype)
-        out = F.conv_transpose2d(hidden_states, kernel, stride=2, padding=1)
-        return image(add_bias(tokens(out), self.conv.bias))
+        on_gpu = hidden_states.is_cuda  # where torch would add the bias in a pass three times as long
+        out = F.conv_transpose2d(hidden_states, kernel, None if on_gpu else self.conv.bias, stride=2, padding=1)
+        return image(add_bias(tokens(out), self.conv.bias)) if on_gpu else out
 
 
 class FastUpBlock(nn.Module):

@@ -65,10 +65,10 @@ def own_loop(comfy, model, sample, name, target, moves, *, weak, strong):
     return noise, sample(model, name, sampler=Loop(), sigmas=sigmas, noise=noise)
 
 
-@pytest.mark.parametrize("name", ["wan", "wan 5B", "svd", "cogvideox"])
+@pytest.mark.parametrize(("name", "error"), [("wan", 1e-5), ("wan 5B", 1e-5), ("svd", 3e-4), ("cogvideox", 2e-4)])
 @pytest.mark.parametrize(("weak", "strong"), [(0.15, 0.4), (0.05, 0.9)])
-def test_it_is_time_to_moves_own_loop(comfy, load, native, tiny, followed, sample, name, weak, strong):
-    """Up to rounding, which the loop itself shows with a target that is off by the last bit."""
+def test_it_is_time_to_moves_own_loop(comfy, load, native, tiny, followed, sample, name, error, weak, strong):
+    """To `error`; on processors that round more, to twice what a target off by the last bit does to the loop itself."""
     patched, target = followed(name, weak=weak, strong=strong)
     model = load(name)
     sampling = model.get_model_object("model_sampling")
@@ -78,8 +78,8 @@ def test_it_is_time_to_moves_own_loop(comfy, load, native, tiny, followed, sampl
     found = sample(patched, name, latent=target, noise=noise)
     _, rounded = own_loop(comfy, model, sample, name, target * (1 + 1.5 * 2**-23), moves, **levels)
     rounding = (rounded - expected).abs().max()
-    assert rounding < 1e-3 * expected.std()
-    assert (found - expected).abs().max() <= max(4 * rounding, 1e-5 * expected.std())
+    assert rounding < 5e-4 * expected.std()
+    assert (found - expected).abs().max() < max(2 * rounding, error * expected.std())
 
 
 def test_a_flow_model_does_not_mind_an_empty_latent_but_svd_does(followed, sample):

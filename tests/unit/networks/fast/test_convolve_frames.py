@@ -1,13 +1,9 @@
 """Convolutions over the frames of a clip against torch's."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 import torch.nn.functional as F
-from fused_operations import DEVICE, kernels, on_gpu
+from fused_operations import DEVICE, compiled_for_hopper, kernels, on_gpu
 from noise import randn
 from torch import Tensor, nn
 
@@ -15,7 +11,6 @@ from driftfield.networks.fast import backend
 from driftfield.networks.fast.convolve_frames import add_convolved_frames, convolve_frames
 
 COMPILED = """
-import re
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 
@@ -80,11 +75,7 @@ def test_the_kernel_is_torchs_convolution(frames, pixels, width, channels, taps,
 
 
 def test_for_hopper_it_is_products_from_shared_memory():
-    pytest.importorskip("triton.backends.nvidia")
-    environment = {**os.environ, "TRITON_INTERPRET": "0"}
-    ran = subprocess.run([sys.executable, "-c", COMPILED], env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    alike, products, shared = ran.stdout.split()
+    alike, products, shared = compiled_for_hopper(COMPILED)
     assert alike == "True" and int(products) == 8 and int(shared) < 227 * 1024
 
 
